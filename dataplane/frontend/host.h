@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * host.h — the host stack: the frontend's own lwIP. It speaks ARP, ND, ICMPv4/v6 (echo), IGMP/MLD, DHCP and
+ * router discovery, reassembles fragments and knows the next hop of every destination. It never sees a TCP or
+ * UDP packet of a worker. lwIP's state is global, so a process has one host stack. One thread: the loop's.
+ */
+#ifndef MPA_FRONTEND_HOST_H
+#define MPA_FRONTEND_HOST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/assert.h"
+#include "base/config.h"
+#include "shm/counters.h"
+
+#define HOST_MAX_ADDRESSES 8
+
+/* Our addresses and the link as the workers need them. Changes by DHCP and router advertisement. */
+struct host_addresses {
+    uint32_t n_addresses;
+    struct config_address addresses[HOST_MAX_ADDRESSES]; /* valid (preferred or deprecated) ones only */
+    uint16_t mtu_bytes;                                  /* link MTU, lowered by a router's MTU option */
+};
+
+/* Calls out of the host stack; `context` is the one given to host_init(). */
+struct host_callbacks {
+    /* Sends one complete Ethernet frame, at most MTU + 14 bytes, checksums filled in. Copied or sent at once. */
+    void (*transmit)(void *context, const uint8_t *frame, uint32_t len_bytes);
+    /* A reassembled IP datagram (checksummed by nobody yet), to be classified again. Borrowed for the call. */
+    void (*reassembled)(void *context, const uint8_t *packet, uint32_t len_bytes);
+    /* The set of addresses or the MTU has changed. */
+    void (*changed)(void *context, const struct host_addresses *addresses);
+};
+
+struct host; /* opaque */
+
+/* Allocates everything it will use. Returns NULL with errno set. `config` is borrowed for the call. */
+struct host *host_new(const struct config *config, const uint8_t mac[6],
+                      const struct host_callbacks *callbacks, void *context);
+void host_free(struct host *host);
+
+/* Counter hook: host stack drops are counted in `nic_counters` (N_NIC_COUNTERS places, single writer). */
+void host_set_counters(struct host *host, counter *nic_counters);
+
+const struct host_addresses *host_addresses(const struct host *host);
+
+/*
+ * One frame that the classifier gave to the host stack (ARP, ND, ICMP, IGMP/MLD, DHCP, fragments):
+ * `frame` begins with the Ethernet header, `head_len` bytes here and `tail_len` more in `tail`.
+ * Validates what lwIP does not (ARP that claims our address, ND options, fragment shares, overlaps), counts
+ * what it drops.
+ */
+void host_input(struct host *host, const uint8_t *frame, uint32_t head_len, const uint8_t *tail,
+                uint32_t tail_len);
+
+enum host_hop {
+    HOST_HOP_FOUND,   /* mac is written */
+    HOST_HOP_PENDING, /* asked; ask again after host_epoch() has changed or some ms */
+    HOST_HOP_NONE,    /* no route, or the neighbour does not answer */
+};
+
+/* The link-layer address to send a packet for `destination` (4 or 16 bytes, network order) to. */
+enum host_hop host_next_hop(struct host *host, uint8_t family, const uint8_t *destination, uint8_t mac[6]);
+
+/* Changes whenever an answer of host_next_hop() may have changed: what is cached from it is then stale. */
+uint32_t host_epoch(const struct host *host);
+
+/* Runs due timers; returns milliseconds until it wants to be called again. */
+uint32_t host_tick(struct host *host, uint64_t now_ns);
+
+#endif

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* fd.h — descriptors: closing, sending over and receiving from Unix sockets, sockets by path. */
+#ifndef MPA_BASE_FD_H
+#define MPA_BASE_FD_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/assert.h"
+
+#define FD_MAX_PASSED 8
+
+/* Closes *fd if it is open and sets it to -1; errno is kept. */
+void fd_close(int *fd);
+
+int fd_set_nonblock(int fd) MPA_WARN_UNUSED;
+
+/* A listening SEQPACKET socket at `path` with `mode`; an old socket file of a dead listener is replaced,
+ * -EADDRINUSE when a living one answers. Returns the descriptor or -errno. */
+int fd_listen_seqpacket(const char *path, mode_t mode) MPA_WARN_UNUSED;
+int fd_connect_seqpacket(const char *path) MPA_WARN_UNUSED;
+
+/*
+ * Sends one message with up to FD_MAX_PASSED descriptors (SCM_RIGHTS). Never blocks, never raises SIGPIPE.
+ * Returns 0 or -errno.
+ */
+int fd_send(int socket, const void *message, size_t size, const int *fds, size_t n_fds) MPA_WARN_UNUSED;
+
+/*
+ * Receives one message. Returns its size, 0 at end of file, or -errno (-EMSGSIZE: longer than `size` or more
+ * descriptors than `max_fds`: all of them are closed). Received descriptors are close-on-exec and owned by
+ * the caller; unused places of `fds` are set to -1.
+ */
+ssize_t fd_receive(int socket, void *message, size_t size, int *fds, size_t max_fds) MPA_WARN_UNUSED;
+
+#endif

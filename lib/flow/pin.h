@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * pin.h — exception table: single flows pinned to a worker other than their bucket's. Bounded. A pin made by
+ * a SYN expires unless the worker confirms the connection, and ends when the worker reports the close.
+ */
+#ifndef MPA_FLOW_PIN_H
+#define MPA_FLOW_PIN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/assert.h"
+#include "flow/key.h"
+#include "flow/table.h"
+
+#define PIN_SYN_LIFE_NS (10ull * 1000000000ull)
+
+struct pin {
+    struct flow_key key;
+    uint32_t hash;
+    uint32_t next_free;
+    uint64_t expires_ns; /* 0: confirmed, does not expire */
+    uint8_t worker;
+};
+
+struct pin_table {
+    struct flow_table by_key;
+    struct pin *pins; /* owned, capacity entries */
+    uint32_t first_free;
+    uint32_t sweep_idx;
+};
+
+int pin_table_init(struct pin_table *table, uint32_t capacity) MPA_WARN_UNUSED;
+void pin_table_fini(struct pin_table *table);
+
+/* The pinned worker, or BUCKET_NO_WORKER. With no pin at all this costs one compare. */
+uint8_t pin_table_find(const struct pin_table *table, uint32_t hash, const struct flow_key *key);
+
+/* Pins or re-pins; `now_ns` + PIN_SYN_LIFE_NS is its end until confirmed. 0 or -ENOSPC. */
+int pin_table_add(struct pin_table *table, uint32_t hash, const struct flow_key *key, uint8_t worker,
+                  uint64_t now_ns) MPA_WARN_UNUSED;
+bool pin_table_confirm(struct pin_table *table, uint32_t hash, const struct flow_key *key);
+bool pin_table_remove(struct pin_table *table, uint32_t hash, const struct flow_key *key);
+
+/* Looks at up to `n` entries and drops the expired; call it regularly. Returns how many it dropped. */
+uint32_t pin_table_sweep(struct pin_table *table, uint64_t now_ns, uint32_t n);
+
+#endif
