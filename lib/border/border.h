@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * border.h — the gate: raw slots of a peer come in, checked private values go out, or a fault. The raw slot is
+ * never passed on. Each word is loaded once; what is checked is what is used.
+ */
+#ifndef MPA_BORDER_BORDER_H
+#define MPA_BORDER_BORDER_H
+
+#include "ring/ring.h"
+#include "shm/frontend_writes.h"
+#include "shm/worker_writes.h"
+
+enum border_result {
+    BORDER_OK,
+    BORDER_EMPTY,      /* nothing to take */
+    BORDER_PEER_FAULT, /* the peer broke the rules; nothing was taken */
+};
+
+/* A packet that a worker wants sent, inside its arena as far as offset and length go. */
+struct border_tx {
+    enum lane_slot_kind kind; /* FRAME or FENCE */
+    uint8_t flags;            /* enum lane_slot_flag */
+    uint16_t gso_bytes;
+    uint32_t arena_off;
+    uint32_t len_bytes;       /* 1..65535 */
+    uint64_t fence;
+};
+
+/* Frontend: looks at the slot `ahead` of the next one in a worker's tx ring. BORDER_OK or BORDER_PEER_FAULT;
+ * the caller has seen that the slot is there. */
+enum border_result border_peek_tx(const struct ring_consumer *ring, uint32_t ahead, uint32_t arena_bytes,
+                                  struct border_tx *tx) MPA_WARN_UNUSED;
+
+/* A chunk that a worker gives back; the owner table still has to agree. */
+struct border_return {
+    uint32_t head_idx;
+    uint16_t generation;
+};
+
+/* Frontend: the slot `ahead` of the next one in a return ring. */
+enum border_result border_peek_return(const struct ring_consumer *ring, uint32_t ahead, uint32_t n_head_chunks,
+                                      struct border_return *chunk) MPA_WARN_UNUSED;
+
+/* A frame for a worker: chunks inside the pool, length inside the chunks. */
+struct border_rx {
+    enum lane_slot_kind kind; /* FRAME, ICMP_ERROR, ADDRESSES or FENCE */
+    uint8_t flags;
+    uint16_t generation;
+    uint32_t head_idx;
+    uint32_t large_idx; /* or LANE_NO_CHUNK */
+    uint32_t len_bytes; /* link header included */
+    uint64_t fence;
+};
+
+/* Worker: the slot `ahead` of the next one in an rx ring. The frontend is trusted to be sane but a slot that
+ * is not (a frontend of another build) must not crash the worker. */
+enum border_result border_peek_rx(const struct ring_consumer *ring, uint32_t ahead,
+                                  const struct pool_segment *pool, struct border_rx *rx) MPA_WARN_UNUSED;
+
+/* Frontend: a gauge or counter of a worker's half; any value is possible. */
+uint64_t border_worker_gauge(const struct worker_half MPA_PEER *peer_half, enum worker_gauge gauge);
+uint64_t border_worker_counter(const struct worker_half MPA_PEER *peer_half, enum worker_counter which);
+
+/* Frontend: the shape a worker's half claims, valid and with its rings and arenas inside the `size_bytes` of its
+ * segment; false: refuse the attach. */
+bool border_worker_shape(const struct worker_half MPA_PEER *peer_half, size_t size_bytes, struct lane_shape *shape);
+
+/* Frontend: a private copy of arena bytes [off, off + size), which border_peek_tx has found inside. */
+void border_copy_arena(void *private_copy, const uint8_t MPA_PEER *peer_arena, uint32_t off, uint32_t size);
+
+#endif

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* frame_pool.c — free lists, owner table and quotas of the rx pool. */
+#include "ring/frame_pool.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define POOL_PAGE_BYTES 4096u
+
+static int frame_pool_map(struct frame_pool *pool, bool wants_huge)
+{
+    size_t head_off = segment_align(sizeof(struct pool_segment), POOL_PAGE_BYTES);
+    size_t large_off = head_off + (size_t)pool->n_head * POOL_HEAD_BYTES;
+    struct segment_spec spec = {
+        .name = "mpa-rx-pool",
+        .kind = SEGMENT_POOL,
+        .version = POOL_SEGMENT_VERSION,
+        .size_bytes = large_off + (size_t)pool->n_large * POOL_LARGE_BYTES,
+        .wants_huge = wants_huge,
+    };
+    int failed = segment_new(&pool->segment, &spec);
+
+    if (failed < 0)
+        return failed;
+    struct pool_segment *header = pool->segment.base;
+    header->n_head = pool->n_head;
+    header->n_large = pool->n_large;
+    header->head_off = head_off;
+    header->large_off = large_off;
+    pool->heads = (uint8_t *)pool->segment.base + head_off;
+    pool->larges = (uint8_t *)pool->segment.base + large_off;
+    return segment_seal(&pool->segment);
+}
+
+static void frame_pool_fill(struct frame_pool *pool)
+{
+    pool->first_free_head = LANE_NO_CHUNK;
+    for (uint32_t i = pool->n_head; i-- > 0;) {
+        pool->entries[i] = (struct frame_pool_entry){
+            .next_free = pool->first_free_head, .large_idx = LANE_NO_CHUNK, .holder = FRAME_POOL_FREE};
+        pool->first_free_head = i;
+    }
+    pool->n_free_head = pool->n_head;
+    for (uint32_t i = 0; i < pool->n_large; i++)
+        pool->free_large[i] = pool->n_large - 1 - i;
+    pool->n_free_large = pool->n_large;
+}
+
+int frame_pool_init(struct frame_pool *pool, uint32_t n_head, uint32_t n_large, bool wants_huge)
+{
+    int failed;
+
+    *pool = (struct frame_pool){.segment = {.fd = -1}, .n_head = n_head, .n_large = n_large};
+    pool->quota = n_head / 2;
+    pool->entries = calloc(n_head, sizeof(*pool->entries));
+    pool->free_large = calloc(n_large, sizeof(*pool->free_large));
+    failed = pool->entries == NULL || pool->free_large == NULL ? -ENOMEM : frame_pool_map(pool, wants_huge);
+    if (failed < 0) {
+        frame_pool_fini(pool);
+        return failed;
+    }
+    frame_pool_fill(pool);
+    return 0;
+}
+
+void frame_pool_fini(struct frame_pool *pool)
+{
+    segment_fini(&pool->segment);
+    free(pool->entries);
+    free(pool->free_large);
+    *pool = (struct frame_pool){.segment = {.fd = -1}};
+}
+
+uint32_t frame_pool_take_head(struct frame_pool *pool)
+{
+    uint32_t idx = pool->first_free_head;
+
+    if (idx == LANE_NO_CHUNK)
+        return idx;
+    pool->first_free_head = pool->entries[idx].next_free;
+    pool->entries[idx].holder = FRAME_POOL_FRONTEND;
+    pool->n_free_head--;
+    return idx;
+}
+
+uint32_t frame_pool_take_large(struct frame_pool *pool)
+{
+    return pool->n_free_large == 0 ? LANE_NO_CHUNK : pool->free_large[--pool->n_free_large];
+}
+
+void frame_pool_put_large(struct frame_pool *pool, uint32_t large_idx)
+{
+    mpa_assert(pool->n_free_large < pool->n_large);
+    pool->free_large[pool->n_free_large++] = large_idx;
+}
+
+void frame_pool_put(struct frame_pool *pool, uint32_t head_idx)
+{
+    struct frame_pool_entry *entry = &pool->entries[head_idx];
+
+    mpa_assert(entry->holder == FRAME_POOL_FRONTEND);
+    if (entry->large_idx != LANE_NO_CHUNK) {
+        frame_pool_put_large(pool, entry->large_idx);
+        entry->large_idx = LANE_NO_CHUNK;
+    }
+    entry->holder = FRAME_POOL_FREE;
+    entry->next_free = pool->first_free_head;
+    pool->first_free_head = head_idx;
+    pool->n_free_head++;
+}
+
+void frame_pool_tie(struct frame_pool *pool, uint32_t head_idx, uint32_t large_idx)
+{
+    pool->entries[head_idx].large_idx = large_idx;
+}
+
+bool frame_pool_has_quota(const struct frame_pool *pool, uint8_t worker)
+{
+    return pool->n_held[worker] < pool->quota;
+}
+
+uint16_t frame_pool_lend(struct frame_pool *pool, uint32_t head_idx, uint8_t worker)
+{
+    struct frame_pool_entry *entry = &pool->entries[head_idx];
+
+    mpa_assert(entry->holder == FRAME_POOL_FRONTEND);
+    entry->holder = worker;
+    entry->generation++;
+    pool->n_held[worker]++;
+    return entry->generation;
+}
+
+bool frame_pool_return(struct frame_pool *pool, uint32_t head_idx, uint16_t generation, uint8_t worker)
+{
+    struct frame_pool_entry *entry;
+
+    if (head_idx >= pool->n_head)
+        return false;
+    entry = &pool->entries[head_idx];
+    if (entry->holder != worker || entry->generation != generation)
+        return false;
+    entry->holder = FRAME_POOL_FRONTEND;
+    pool->n_held[worker]--;
+    frame_pool_put(pool, head_idx);
+    return true;
+}
+
+uint32_t frame_pool_reclaim(struct frame_pool *pool, uint8_t worker)
+{
+    uint32_t n_reclaimed = 0;
+
+    for (uint32_t i = 0; i < pool->n_head && pool->n_held[worker] > 0; i++) {
+        if (pool->entries[i].holder == worker && frame_pool_return(pool, i, pool->entries[i].generation, worker))
+            n_reclaimed++;
+    }
+    return n_reclaimed;
+}
