@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * stack.h — lwIP as an engine: frames of a burst go in, packets come out staged, connections are FIFOs with a
+ * consumer. Stock lwIP keeps its PCBs in linear lists; here the lists are empty except for the one PCB that is
+ * being worked on, and our own flow table finds it (O(1)).
+ *
+ * One turn, by the worker's loop: stack_input() for a burst, stack_timers(), stack_run(), then
+ * stack_commit(); only after that may staged packets be published. lwIP's state is global: one stack a process.
+ */
+#ifndef MPA_STACK_STACK_H
+#define MPA_STACK_STACK_H
+
+#include <lwip/netif.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "border/border.h"
+#include "flow/table.h"
+#include "worker/stack/conn.h"
+#include "worker/stack/fifo_memory.h"
+#include "worker/stack/rx_frame.h"
+#include "worker/stack/staging.h"
+
+#define STACK_WHEEL_SLOTS 1024u /* of a slow tick (20 ms) each: 20 s a round, longer waits go round again */
+
+/* The consumer of connections, as the process above plugs it in. */
+struct stack_callbacks {
+    /* Handshake done. Sets conn->service and conn->state; false: reset it. */
+    bool (*opened)(void *context, struct conn *conn);
+    /* Bytes readable, room in tx, peer closed, or first run: consume and produce by the stack_conn_ calls. */
+    void (*ready)(void *context, struct conn *conn);
+    void (*closed)(void *context, struct conn *conn);
+};
+
+struct stack_config {
+    uint32_t max_connections;
+    struct flow_seed flow_seed;
+    uint8_t isn_key[16];
+    struct fifo_memory *fifo_memory; /* borrowed */
+    struct staging *staging;         /* borrowed: where packets go */
+    struct rx_frames *frames;        /* borrowed: where frames come from */
+    counter *counters;               /* borrowed: N_WORKER_COUNTERS */
+    bool has_gso;                    /* super-segments may be sent: the frontend or the NIC cuts them */
+};
+
+struct stack {
+    struct stack_config config;
+    struct stack_callbacks callbacks;
+    void *context;
+    struct netif netif;
+    struct conn *conns; /* owned, max_connections, lazily touched */
+    uint32_t first_free;
+    uint32_t n_unused_idx; /* conns from here on were never used */
+    struct flow_table flows;
+    uint32_t n_connections, n_time_wait;
+    uint32_t ready_head, dirty_head;
+    uint32_t blocked_head; /* on the ready_next links, while CONN_BLOCKED */
+    uint32_t wheel[STACK_WHEEL_SLOTS];
+    uint8_t timer_count; /* mirror of lwIP's tcp_timer_ctr */
+    uint64_t now_ns; /* of this turn */
+    struct conn *in_hand; /* connection of the segment being processed */
+    uint32_t in_hand_lastack;
+};
+
+/* Initialises lwIP and the glue. 0 or -errno. */
+int stack_init(struct stack *stack, const struct stack_config *config, const struct stack_callbacks *callbacks,
+               void *context) MPA_WARN_UNUSED;
+
+/* Takes over our addresses and the link from the host segment's facts. */
+void stack_set_addresses(struct stack *stack, const struct host_facts *facts);
+
+/* A listening TCP port on every address, IPv4 and IPv6. 0 or -errno. */
+int stack_listen(struct stack *stack, uint16_t port) MPA_WARN_UNUSED;
+
+/* Processes a burst of frames in order. */
+void stack_input(struct stack *stack, struct rx_frame *frames, unsigned n);
+
+/* Runs what is due; returns the time of the next tick. */
+uint64_t stack_timers(struct stack *stack, uint64_t now_ns);
+
+/* Lets consumers and output run until nobody is ready, then sends the ACKs that are due. */
+void stack_run(struct stack *stack);
+
+/* True while a connection waits for room in the tx rings or is ready: the loop must not sleep long. */
+bool stack_has_work(const struct stack *stack);
+
+/* Writes the records of the connections touched in this turn. */
+void stack_commit(struct stack *stack);
+
+/* For consumers, only from within `ready` or `opened`. */
+struct fifo_span stack_conn_peek(struct stack *stack, struct conn *conn);
+void stack_conn_consume(struct stack *stack, struct conn *conn, uint32_t n_bytes);
+/* Room to write to, at least 1 and at most `want` bytes, growing the FIFO when needed; empty: wait for ready. */
+struct fifo_span stack_conn_reserve(struct stack *stack, struct conn *conn, uint32_t want);
+void stack_conn_produce(struct stack *stack, struct conn *conn, uint32_t n_bytes);
+/* No more bytes will be produced: FIN after the last. */
+void stack_conn_close(struct stack *stack, struct conn *conn);
+void stack_conn_abort(struct stack *stack, struct conn *conn);
+
+#endif

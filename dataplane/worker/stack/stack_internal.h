@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* stack_internal.h — what the files of the engine share. */
+#ifndef MPA_STACK_STACK_INTERNAL_H
+#define MPA_STACK_STACK_INTERNAL_H
+
+#include <lwip/priv/tcp_priv.h>
+
+#include "worker/stack/stack.h"
+
+#define STACK_FIFO_MAX_BYTES TCP_WND /* of either FIFO: the receive window, the send buffer */
+
+static inline struct conn *stack_conn_of(const struct tcp_pcb *pcb)
+{
+    return pcb->ext_args[0].data;
+}
+
+/* lifecycle: stack_conn.c */
+struct conn *stack_conn_new(struct stack *stack, struct tcp_pcb *pcb);
+void stack_conn_gone(struct stack *stack, struct conn *conn);
+/* Drops a connection without a packet, as if it had never been. */
+void stack_conn_forget(struct stack *stack, struct conn *conn);
+void stack_mark_dirty(struct stack *stack, struct conn *conn);
+void stack_mark_ready(struct stack *stack, struct conn *conn);
+void stack_conn_callbacks(struct stack *stack, struct tcp_pcb *pcb);
+
+/* lwIP's lists: empty but for what is in hand. input.c */
+void stack_lists_put(struct conn *conn);
+void stack_lists_harvest(struct stack *stack);
+
+/* timers: timer.c */
+void stack_timer_init(struct stack *stack);
+void stack_timer_update(struct stack *stack, struct conn *conn);
+void stack_timer_cancel(struct stack *stack, struct conn *conn);
+
+/* output: output.c */
+void stack_netif_init(struct stack *stack);
+void stack_pump(struct stack *stack, struct conn *conn);
+/* Cuts both send queues again, from the FIFO and to real segments: on loss, or when the FIFO has moved. */
+void stack_requeue(struct stack *stack, struct conn *conn);
+/* tcp_output() as if the congestion window were not there: what may be sent was decided by the caller. */
+void stack_output_unbounded(struct conn *conn);
+/* Payload bytes of a full segment on the wire. */
+uint32_t stack_segment_payload(const struct conn *conn);
+
+/* loss recovery: recovery.c */
+bool recovery_segment_in(struct stack *stack, struct conn *conn, const struct tcp_hdr *header, uint16_t payload_len);
+void recovery_after_input(struct stack *stack, struct conn *conn);
+void recovery_before_tick(struct stack *stack, struct conn *conn);
+void recovery_fini(struct conn *conn);
+/* Bytes in flight that the peer has reported as received. */
+uint32_t recovery_sacked(const struct conn *conn);
+
+/* stack.c: the one stack of the process, for lwIP's callbacks without a context. */
+struct stack *stack_the(void);
+
+/* isn.c */
+void stack_isn_init(const uint8_t key[16]);
+
+/* icmp.c: an ICMP error about a flow of ours. */
+void stack_icmp_error(struct stack *stack, struct rx_frame *frame);
+
+#endif
