@@ -22,11 +22,14 @@ struct frontend_half {
 #define HOST_SEGMENT_VERSION 1u
 #define HOST_SEGMENT_MAX_ADDRESSES 8u
 
+#define HOST_CAP_CSUM 1u /* workers leave TCP checksums to the frontend */
+#define HOST_CAP_GSO 2u  /* workers may send super-segments */
+
 /* Addresses and link, twice: the reader copies copy[seq / 2 % 2] and checks that seq has not moved on. */
 struct host_facts {
     uint32_t n_addresses;
     uint16_t mtu_bytes;
-    uint16_t caps; /* 1: checksum offload, 2: TSO4, 4: TSO6 (enum nic_cap) */
+    uint16_t caps; /* HOST_CAP_ bits */
     struct config_address addresses[HOST_SEGMENT_MAX_ADDRESSES];
 };
 

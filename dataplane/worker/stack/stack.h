@@ -72,6 +72,12 @@ void stack_set_addresses(struct stack *stack, const struct host_facts *facts);
 /* A listening TCP port on every address, IPv4 and IPv6. 0 or -errno. */
 int stack_listen(struct stack *stack, uint16_t port) MPA_WARN_UNUSED;
 
+/* Begins a turn: the time that lwIP sees during it. */
+static inline void stack_set_now(struct stack *stack, uint64_t now_ns)
+{
+    stack->now_ns = now_ns;
+}
+
 /* Processes a burst of frames in order. */
 void stack_input(struct stack *stack, struct rx_frame *frames, unsigned n);
 

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * loop.c — the worker's loop. One turn: take a burst, let lwIP and the consumers run, output only staged; then
+ * in this order: commit, publish tx, free rx, publish returns. A worker that dies before the publish has, for
+ * the world, not run that turn.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "shm/worker_writes.h"
+#include "worker/stack/pool.h"
+#include "worker/worker.h"
+
+#define LOOP_GAUGES_NS (100 * CLOCK_NS_PER_MS)
+
+static counter *loop_counters(struct worker *worker)
+{
+    return ((struct worker_half *)worker->half.base)->counters;
+}
+
+static void loop_set_gauge(struct worker *worker, enum worker_gauge gauge, uint64_t value)
+{
+    struct worker_half *half = worker->half.base;
+
+    atomic_store_explicit(&half->gauges[gauge], value, memory_order_relaxed);
+}
+
+/* The frontend broke the lane, or is gone. */
+static void loop_lane_lost(struct worker *worker, const char *why)
+{
+    log_error("lane_lost why=%s", why);
+    worker->is_stopping = true;
+    worker->exit_code = 1;
+}
+
+/* A slot that is not a frame. */
+static void loop_control_slot(struct worker *worker, const struct border_rx *slot, enum lane_priority priority)
+{
+    if (slot->kind == LANE_SLOT_ADDRESSES)
+        worker_take_addresses(worker);
+    else if (slot->kind == LANE_SLOT_FENCE)
+        staging_put_fence(&worker->staging, priority, slot->fence);
+}
+
+/* Takes up to `room` frames of one ring. Control slots are carried out in their place: a frame after one is
+ * left for the next turn. */
+static unsigned loop_take(struct worker *worker, enum lane_priority priority, struct rx_frame *frames, unsigned room)
+{
+    struct ring_consumer *ring = &worker->rx[priority];
+    unsigned n = 0;
+
+    if (ring_consumer_refresh(ring) != RING_OK) {
+        loop_lane_lost(worker, "rx_index");
+        return 0;
+    }
+    while (n < room && ring_consumer_ready(ring) > 0) {
+        struct rx_frame *frame = &frames[n];
+
+        if (border_peek_rx(ring, 0, worker->frames.pool, &frame->slot) != BORDER_OK) {
+            loop_lane_lost(worker, "rx_slot");
+            return n;
+        }
+        if (frame->slot.kind != LANE_SLOT_FRAME && frame->slot.kind != LANE_SLOT_ICMP_ERROR) {
+            if (n > 0)
+                break;
+            loop_control_slot(worker, &frame->slot, priority);
+            ring_consumer_take(ring, 1);
+            continue;
+        }
+        ring_consumer_take(ring, 1);
+        if (rx_frame_open(&worker->frames, frame)) {
+            n++;
+        } else {
+            rx_frame_drop(&worker->frames, frame);
+            counter_add(loop_counters(worker), WORKER_rx_drop_slot, 1);
+        }
+    }
+    return n;
+}
+
+/* Commit, then publish; the order is the promise. */
+static void loop_publish(struct worker *worker)
+{
+    bool did_publish;
+
+    stack_commit(&worker->stack);
+    did_publish = staging_publish(&worker->staging);
+    for (int p = 0; p < N_LANE_PRIORITIES; p++)
+        ring_consumer_free(&worker->rx[p]);
+    did_publish |= rx_frames_publish(&worker->frames);
+    if (did_publish && wake_peer(&worker->wake))
+        counter_add(loop_counters(worker), WORKER_wakes_sent, 1);
+    if (worker->staging.is_faulted || worker->frames.is_faulted)
+        loop_lane_lost(worker, "frontend_index");
+}
+
+/* One turn; true if there was anything to do. *next_ns is when timers want to run. */
+static bool loop_turn(struct worker *worker, uint64_t now_ns, uint64_t *next_ns)
+{
+    struct rx_frame frames[WORKER_MAX_BURST];
+    unsigned burst = worker->config.worker.burst_frames;
+    unsigned n_urgent, n;
+
+    stack_set_now(&worker->stack, now_ns);
+    staging_refresh(&worker->staging);
+    n_urgent = loop_take(worker, LANE_URGENT, frames, burst);
+    n = n_urgent;
+    if (n < burst)
+        n += loop_take(worker, LANE_NORMAL, frames + n, burst - n);
+    if (n > 0)
+        stack_input(&worker->stack, frames, n);
+    *next_ns = stack_timers(&worker->stack, now_ns);
+    stack_run(&worker->stack);
+    loop_publish(worker);
+    return n > 0;
+}
+
+static bool loop_has_input(struct worker *worker)
+{
+    for (int p = 0; p < N_LANE_PRIORITIES; p++) {
+        if (ring_consumer_refresh(&worker->rx[p]) != RING_OK)
+            return true; /* the next turn reports it */
+        if (ring_consumer_ready(&worker->rx[p]) > 0)
+            return true;
+    }
+    return false;
+}
+
+static void loop_take_signal(struct worker *worker)
+{
+    struct signalfd_siginfo info;
+
+    if (read(worker->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+        log_info("stopping signal=%u", info.ssi_signo);
+        worker->is_stopping = true;
+    }
+}
+
+/* Looks at the descriptors, waiting at most `wait_ns`. True if the frontend woke us. */
+static bool loop_poll(struct worker *worker, uint64_t wait_ns)
+{
+    struct pollfd fds[3] = {{.fd = worker->wake_socket, .events = POLLIN},
+                            {.fd = worker->attach_socket, .events = POLLIN},
+                            {.fd = worker->signal_fd, .events = POLLIN}};
+    struct timespec timeout = {(time_t)(wait_ns / CLOCK_NS_PER_S), (long)(wait_ns % CLOCK_NS_PER_S)};
+
+    if (ppoll(fds, 3, &timeout, NULL) <= 0)
+        return false;
+    if (fds[1].revents != 0)
+        loop_lane_lost(worker, "frontend_gone");
+    if (fds[2].revents != 0)
+        loop_take_signal(worker);
+    return (fds[0].revents & POLLIN) != 0;
+}
+
+/* Blocks until the frontend wakes us, a timer is due, or somebody wants us to stop. */
+static void loop_sleep(struct worker *worker, uint64_t wait_ns)
+{
+    bool has_signal = false;
+
+    wake_announce(&worker->wake);
+    if (!loop_has_input(worker)) {
+        counter_add(loop_counters(worker), WORKER_sleeps, 1);
+        has_signal = loop_poll(worker, wait_ns);
+    }
+    wake_cancel(&worker->wake, has_signal);
+}
+
+static void loop_gauges(struct worker *worker, uint64_t now_ns)
+{
+    uint64_t window_ns = now_ns - worker->busy_since_ns;
+
+    if (now_ns < worker->next_gauges_ns)
+        return;
+    worker->next_gauges_ns = now_ns + LOOP_GAUGES_NS;
+    loop_poll(worker, 0); /* a loop that never sleeps still hears a signal */
+    loop_set_gauge(worker, WORKER_GAUGE_connections, worker->stack.n_connections - worker->stack.n_time_wait);
+    loop_set_gauge(worker, WORKER_GAUGE_time_wait, worker->stack.n_time_wait);
+    loop_set_gauge(worker, WORKER_GAUGE_fifo_memory_used_bytes, fifo_memory_used_bytes(&worker->fifo_memory));
+    loop_set_gauge(worker, WORKER_GAUGE_stack_memory_used_bytes, pool_used_bytes());
+    loop_set_gauge(worker, WORKER_GAUGE_tx_is_congested, staging_is_congested(&worker->staging));
+    if (window_ns >= CLOCK_NS_PER_S) {
+        loop_set_gauge(worker, WORKER_GAUGE_busy_permille, worker->busy_ns * 1000 / window_ns);
+        worker->busy_since_ns = now_ns;
+        worker->busy_ns = 0;
+    }
+}
+
+int worker_run(struct worker *worker)
+{
+    uint64_t spin_ns = worker->config.worker.spin_us * CLOCK_NS_PER_US;
+    uint64_t now_ns = clock_now_ns();
+    uint64_t idle_since_ns = now_ns, next_ns = 0;
+
+    worker->busy_since_ns = now_ns;
+    while (!worker->is_stopping) {
+        bool did_work = loop_turn(worker, now_ns, &next_ns);
+        uint64_t end_ns = clock_now_ns();
+
+        loop_set_gauge(worker, WORKER_GAUGE_heartbeat_ns, end_ns);
+        loop_gauges(worker, end_ns);
+        if (did_work) {
+            counter_add(loop_counters(worker), WORKER_turns, 1);
+            worker->busy_ns += end_ns - now_ns;
+            idle_since_ns = end_ns;
+        } else if (end_ns - idle_since_ns >= spin_ns) {
+            loop_sleep(worker, next_ns > end_ns ? next_ns - end_ns : 0);
+            idle_since_ns = end_ns = clock_now_ns();
+        }
+        now_ns = end_ns;
+    }
+    return worker->exit_code;
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* worker.c — the two start steps of a worker and its end. */
+#include "worker/worker.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "shm/frontend_writes.h"
+#include "shm/worker_writes.h"
+#include "worker/stack/pool.h"
+
+#define WORKER_MIB (1024u * 1024u)
+
+void worker_take_addresses(struct worker *worker)
+{
+    const struct host_segment *host = worker->host.base;
+    struct host_facts facts;
+    uint32_t seq;
+
+    /* The writer leaves the copy that `seq` names alone until two changes later. */
+    do {
+        seq = atomic_load_explicit(&host->seq, memory_order_acquire) & ~1u;
+        memcpy(&facts, &host->copies[seq / 2 % 2], sizeof(facts));
+        atomic_thread_fence(memory_order_acquire);
+    } while ((atomic_load_explicit(&host->seq, memory_order_relaxed) & ~1u) != seq);
+    worker->host_seq = seq;
+    worker->staging.has_offload_csum = (facts.caps & HOST_CAP_CSUM) != 0;
+    worker->stack.config.has_gso = (facts.caps & HOST_CAP_GSO) != 0;
+    stack_set_addresses(&worker->stack, &facts);
+}
+
+static int worker_signals(struct worker *worker)
+{
+    sigset_t signals;
+
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0)
+        return -errno;
+    worker->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+    return worker->signal_fd < 0 ? -errno : 0;
+}
+
+static void worker_pin(const struct worker *worker)
+{
+    cpu_set_t cpus;
+
+    if (worker->config.worker.first_cpu < 0)
+        return;
+    CPU_ZERO(&cpus);
+    CPU_SET((size_t)worker->config.worker.first_cpu + worker->slot, &cpus);
+    if (sched_setaffinity(0, sizeof(cpus), &cpus) < 0)
+        log_warn("pin_failed cpu=%u error=\"%s\"", (unsigned)worker->config.worker.first_cpu + worker->slot,
+                 strerror(errno));
+}
+
+static int worker_memory(struct worker *worker)
+{
+    struct records_segment *records = worker->records.base;
+    int failed = pool_init((size_t)worker->config.worker.stack_memory_mib * WORKER_MIB);
+
+    if (failed == 0)
+        failed = fifo_memory_init(&worker->fifo_memory, (uint8_t *)worker->records.base + records->fifo_off,
+                                  records->fifo_bytes);
+    if (failed < 0)
+        log_error("memory_failed error=\"%s\"", strerror(-failed));
+    return failed;
+}
+
+int worker_init_privileged(struct worker *worker)
+{
+    int failed = worker_signals(worker);
+
+    /* Short sleeps are asked for in microseconds. */
+    prctl(PR_SET_TIMERSLACK, 1000);
+    worker_pin(worker);
+    if (failed == 0)
+        failed = worker_attach(worker);
+    if (failed == 0)
+        failed = worker_memory(worker);
+    if (failed < 0)
+        return failed;
+    worker->services = service_table_new(&worker->config.services);
+    if (worker->services == NULL) {
+        log_error("services_failed error=\"%s\"", strerror(errno));
+        return -errno;
+    }
+    return 0;
+}
+
+int worker_init_confined(struct worker *worker)
+{
+    struct worker_half *half = worker->half.base;
+    struct stack_config stack_config = {
+        .max_connections = worker->config.worker.max_connections,
+        .fifo_memory = &worker->fifo_memory,
+        .staging = &worker->staging,
+        .frames = &worker->frames,
+        .counters = half->counters,
+    };
+    int failed;
+
+    memcpy(stack_config.flow_seed.words, worker->welcome.flow_seed, sizeof(stack_config.flow_seed.words));
+    memcpy(stack_config.isn_key, worker->welcome.isn_key, sizeof(stack_config.isn_key));
+    failed = stack_init(&worker->stack, &stack_config, &worker_session_callbacks, worker);
+    if (failed < 0) {
+        log_error("stack_failed error=\"%s\"", strerror(-failed));
+        return failed;
+    }
+    worker_take_addresses(worker);
+    failed = worker_sessions_init(worker);
+    if (failed == 0)
+        failed = worker_attach_ready(worker);
+    if (failed == 0)
+        log_info("serving slot=%u", worker->slot);
+    return failed;
+}
+
+void worker_fini(struct worker *worker)
+{
+    service_table_free(worker->services);
+    staging_fini(&worker->staging);
+    rx_frames_fini(&worker->frames);
+    segment_fini(&worker->half);
+    segment_fini(&worker->records);
+    segment_fini(&worker->frontend);
+    segment_fini(&worker->host);
+    segment_fini(&worker->pool);
+    fd_close(&worker->wake_socket);
+    fd_close(&worker->attach_socket);
+    fd_close(&worker->signal_fd);
+}
