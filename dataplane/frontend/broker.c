@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * broker.c — the life of lanes: hello, welcome, ready, gone, quarantine; and what all workers are told.
+ * A worker that misbehaves on the socket is refused; one that misbehaves on the lane is quarantined.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "frontend/frontend.h"
+#include "shm/frontend_writes.h"
+
+/* What epoll hands back: the lane and which of its descriptors. loop.c tells them apart by range. */
+static int broker_watch(struct frontend *frontend, int fd, uint64_t tag)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = tag};
+
+    return epoll_ctl(frontend->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
+int broker_init(struct frontend *frontend)
+{
+    char path[CONFIG_PATH_BYTES];
+
+    snprintf(path, sizeof(path), "%s/%s", frontend->config.control.runtime_dir, ATTACH_SOCKET_NAME);
+    frontend->listen_socket = fd_listen_seqpacket(path, 0660);
+    if (frontend->listen_socket < 0) {
+        log_error("attach_socket_failed socket=%s error=\"%s\"", path, strerror(-frontend->listen_socket));
+        return frontend->listen_socket;
+    }
+    for (unsigned i = 0; i < FRONTEND_MAX_LANES; i++)
+        lane_init(&frontend->lanes[i], (uint8_t)i, &frontend->board.lanes[i]);
+    return 0;
+}
+
+static void broker_bucket_moved(void *context, uint32_t bucket, uint8_t from, uint8_t to)
+{
+    struct frontend *frontend = context;
+    struct host_segment *host = frontend->host_segment.base;
+
+    (void)from;
+    atomic_store_explicit(&host->bucket_worker[bucket], to, memory_order_relaxed);
+    atomic_store_explicit(&frontend->board.bucket_worker[bucket], to, memory_order_relaxed);
+}
+
+static uint32_t broker_count_buckets(const struct frontend *frontend, uint8_t worker)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < frontend->buckets.n_buckets; i++)
+        n += frontend->buckets.worker[i] == worker;
+    return n;
+}
+
+static void broker_spread(struct frontend *frontend)
+{
+    uint32_t n_moved =
+        bucket_table_spread(&frontend->buckets, frontend->lane_mask, broker_bucket_moved, frontend);
+
+    if (n_moved > 0)
+        log_info("buckets_moved n=%u", n_moved);
+}
+
+void broker_publish_host(struct frontend *frontend)
+{
+    struct host_segment *host = frontend->host_segment.base;
+    uint32_t seq = atomic_load_explicit(&host->seq, memory_order_relaxed);
+    struct host_facts *facts = &host->copies[(seq / 2 + 1) % 2];
+
+    *facts = (struct host_facts){
+        .n_addresses = frontend->addresses.n_addresses,
+        .mtu_bytes = frontend->addresses.mtu_bytes,
+        .caps = HOST_CAP_CSUM, /* the NIC or transmit.c completes them */
+    };
+    if ((frontend->nic.caps & (NIC_CAP_TSO4 | NIC_CAP_TSO6)) == (NIC_CAP_TSO4 | NIC_CAP_TSO6))
+        facts->caps |= HOST_CAP_GSO;
+    memcpy(facts->addresses, frontend->addresses.addresses, sizeof(facts->addresses));
+    /* Release: pairs with the acquire in worker_take_addresses(). */
+    atomic_store_explicit(&host->seq, seq + 2, memory_order_release);
+    board_set_addresses(&frontend->board, &frontend->addresses);
+    for (unsigned i = 0; i < FRONTEND_MAX_LANES; i++) {
+        struct lane *lane = &frontend->lanes[i];
+
+        if (!(frontend->lane_mask >> i & 1) || ring_producer_room(&lane->rx[LANE_NORMAL]) == 0)
+            continue;
+        ring_producer_stage(&lane->rx[LANE_NORMAL], lane_word(LANE_SLOT_ADDRESSES, 0, 0), 0);
+        lane_publish(lane);
+    }
+    board_event_add(&frontend->board, frontend->now_ns, BOARD_EVENT_ADDRESSES, 0, 0);
+}
+
+static void broker_refuse(struct frontend *frontend, int socket, uint32_t slot, int error, const char *text)
+{
+    struct attach_refused refused = {.magic = ATTACH_MAGIC, .kind = ATTACH_REFUSED, .error = error};
+
+    snprintf(refused.text, sizeof(refused.text), "%s", text);
+    if (fd_send(socket, &refused, sizeof(refused), NULL, 0) < 0)
+        log_debug("refusal_not_sent");
+    close(socket);
+    log_warn("attach_refused slot=%u reason=\"%s\"", slot, text);
+    board_event_add(&frontend->board, frontend->now_ns, BOARD_EVENT_REFUSED, slot, (uint64_t)-error);
+}
+
+/* NULL when the hello is fine, else why not. */
+static const char *broker_check_hello(const struct frontend *frontend, const struct attach_hello *hello, ssize_t size)
+{
+    if (size != (ssize_t)sizeof(*hello) || hello->magic != ATTACH_MAGIC || hello->kind != ATTACH_HELLO)
+        return "not a hello";
+    if (hello->version_min > LANE_VERSION || hello->version_max < LANE_VERSION_MIN)
+        return "no common lane version";
+    if (hello->slot >= FRONTEND_MAX_LANES)
+        return "no such worker slot";
+    if (frontend->lanes[hello->slot].state != BOARD_LANE_EMPTY)
+        return "the worker slot is taken";
+    return NULL;
+}
+
+static int broker_welcome(struct frontend *frontend, struct lane *lane, int socket)
+{
+    struct attach_welcome welcome = {.magic = ATTACH_MAGIC, .kind = ATTACH_WELCOME, .version = LANE_VERSION};
+    int pair[2];
+    int fds[N_ATTACH_WELCOME_FDS];
+    int failed;
+
+    if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
+        return -errno;
+    lane_start(lane, pair[0]);
+    memcpy(welcome.flow_seed, frontend->seed.words, sizeof(welcome.flow_seed));
+    memcpy(welcome.isn_key, frontend->isn_key, sizeof(welcome.isn_key));
+    fds[ATTACH_FD_FRONTEND_HALF] = lane->own_half.fd;
+    fds[ATTACH_FD_HOST] = frontend->host_segment.fd;
+    fds[ATTACH_FD_POOL] = frontend->pool.segment.fd;
+    fds[ATTACH_FD_WAKE] = pair[1];
+    failed = fd_send(socket, &welcome, sizeof(welcome), fds, N_ATTACH_WELCOME_FDS);
+    close(pair[1]);
+    return failed;
+}
+
+static void broker_hello(struct frontend *frontend, int socket)
+{
+    struct attach_hello hello = {0};
+    struct ucred peer = {0};
+    socklen_t peer_size = sizeof(peer);
+    int fds[N_ATTACH_HELLO_FDS];
+    ssize_t size = fd_receive(socket, &hello, sizeof(hello), fds, N_ATTACH_HELLO_FDS);
+    const char *objection = size < 0 ? "not a hello" : broker_check_hello(frontend, &hello, size);
+    struct lane *lane;
+    int failed;
+
+    /* Across containers the pid is 0; the uid is what says who it is. */
+    if (objection == NULL && getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &peer_size) < 0)
+        objection = "no peer credentials";
+    if (objection != NULL) {
+        for (unsigned i = 0; size >= 0 && i < N_ATTACH_HELLO_FDS; i++)
+            fd_close(&fds[i]);
+        broker_refuse(frontend, socket, hello.slot, -EINVAL, objection);
+        return;
+    }
+    lane = &frontend->lanes[hello.slot];
+    failed = lane_attach(lane, &hello, fds);
+    if (failed == 0)
+        failed = broker_welcome(frontend, lane, socket);
+    if (failed == 0)
+        failed = broker_watch(frontend, socket, lane->slot);
+    if (failed < 0) {
+        lane_detach(lane, &frontend->pool);
+        lane->state = BOARD_LANE_EMPTY;
+        broker_refuse(frontend, socket, hello.slot, failed, "its segments or descriptors are not valid");
+        return;
+    }
+    lane->attach_socket = socket;
+    lane->uid = peer.uid;
+    board_event_add(&frontend->board, frontend->now_ns, BOARD_EVENT_ATTACHED, lane->slot, 0);
+}
+
+void broker_accept(struct frontend *frontend)
+{
+    int socket = accept4(frontend->listen_socket, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    struct timeval patience = {.tv_usec = 200000};
+
+    if (socket < 0)
+        return;
+    /* The hello is sent right after connect; a silent peer is not waited for longer than this. */
+    if (setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0)
+        log_debug("no_receive_timeout");
+    broker_hello(frontend, socket);
+}
+
+static void broker_serving(struct frontend *frontend, struct lane *lane)
+{
+    lane->state = BOARD_LANE_SERVING;
+    frontend->lane_mask |= 1u << lane->slot;
+    if (broker_watch(frontend, lane->wake_socket, FRONTEND_MAX_LANES + lane->slot) < 0 ||
+        broker_watch(frontend, lane->pidfd, 2 * FRONTEND_MAX_LANES + lane->slot) < 0)
+        log_warn("watch_failed slot=%u", lane->slot);
+    broker_spread(frontend);
+    log_info("worker_serving slot=%u pid=%u buckets=%u", lane->slot, lane->pid,
+             broker_count_buckets(frontend, lane->slot));
+    board_event_add(&frontend->board, frontend->now_ns, BOARD_EVENT_SERVING, lane->slot,
+                    broker_count_buckets(frontend, lane->slot));
+}
+
+static void broker_unserve(struct frontend *frontend, struct lane *lane)
+{
+    if (lane->attach_socket >= 0)
+        epoll_ctl(frontend->epoll_fd, EPOLL_CTL_DEL, lane->attach_socket, NULL);
+    if (lane->wake_socket >= 0)
+        epoll_ctl(frontend->epoll_fd, EPOLL_CTL_DEL, lane->wake_socket, NULL);
+    if (lane->pidfd >= 0)
+        epoll_ctl(frontend->epoll_fd, EPOLL_CTL_DEL, lane->pidfd, NULL);
+    frontend->lane_mask &= ~(1u << lane->slot);
+}
+
+static void broker_gone(struct frontend *frontend, struct lane *lane)
+{
+    log_info("worker_gone slot=%u pid=%u", lane->slot, lane->pid);
+    broker_unserve(frontend, lane);
+    lane_detach(lane, &frontend->pool);
+    lane->state = BOARD_LANE_EMPTY;
+    lane->pid = 0;
+    broker_spread(frontend);
+    board_event_add(&frontend->board, frontend->now_ns, BOARD_EVENT_GONE, lane->slot, 0);
+}
+
+void broker_quarantine(struct frontend *frontend, struct lane *lane, enum lane_counter fault)
+{
+    if (lane->state == BOARD_LANE_QUARANTINED || lane->state == BOARD_LANE_EMPTY)
+        return;
+    lane_count(lane, fault, 1);
+    log_error("worker_quarantined slot=%u pid=%u fault=%s", lane->slot, lane->pid, lane_counter_texts[fault].name);
+    /* The socket stays open until the process is gone: its end makes the slot free again. */
+    epoll_ctl(frontend->epoll_fd, EPOLL_CTL_DEL, lane->wake_socket, NULL);
+    frontend->lane_mask &= ~(1u << lane->slot);
+    lane->state = BOARD_LANE_QUARANTINED;
+    frame_pool_reclaim(&frontend->pool, lane->slot);
+    broker_spread(frontend);
+    atomic_store_explicit(&lane->board->fault, (uint32_t)fault, memory_order_relaxed);
+    board_event_add(&frontend->board, frontend->now_ns, BOARD_EVENT_QUARANTINED, lane->slot, (uint64_t)fault);
+}
+
+void broker_lane_event(struct frontend *frontend, struct lane *lane)
+{
+    struct attach_ready ready = {0};
+    int fds[1];
+    ssize_t size;
+
+    if (lane->attach_socket < 0)
+        return;
+    size = fd_receive(lane->attach_socket, &ready, sizeof(ready), fds, 0);
+    if (size == -EAGAIN)
+        return;
+    if (lane->state == BOARD_LANE_ATTACHING && size == (ssize_t)sizeof(ready) && ready.magic == ATTACH_MAGIC &&
+        ready.kind == ATTACH_READY)
+        broker_serving(frontend, lane);
+    else
+        broker_gone(frontend, lane); /* its end, or words that a worker does not say */
+}

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* frontend.c — the two start steps of the frontend and its end. */
+#include "frontend/frontend.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "shm/frontend_writes.h"
+
+#define FRONTEND_PINS 4096u
+
+static int frontend_failed(const char *what, int failed)
+{
+    if (failed < 0)
+        log_error("%s_failed error=\"%s\"", what, strerror(-failed));
+    return failed;
+}
+
+/* One frontend for each runtime folder. */
+static int frontend_lock(struct frontend *frontend)
+{
+    const char *folder = frontend->config.control.runtime_dir;
+    char path[CONFIG_PATH_BYTES];
+
+    if (mkdir(folder, 0755) < 0 && errno != EEXIST) {
+        log_error("runtime_dir_failed dir=%s error=\"%s\"", folder, strerror(errno));
+        return -errno;
+    }
+    snprintf(path, sizeof(path), "%s/frontend.lock", folder);
+    frontend->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (frontend->lock_fd < 0) {
+        log_error("lock_failed file=%s error=\"%s\"", path, strerror(errno));
+        return -errno;
+    }
+    if (flock(frontend->lock_fd, LOCK_EX | LOCK_NB) == 0)
+        return 0;
+    log_error("already_running runtime_dir=%s hint=\"another mpa-frontend holds %s\"", folder, path);
+    return -EBUSY;
+}
+
+static int frontend_signals(struct frontend *frontend)
+{
+    sigset_t signals;
+
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    /* Blocked before any thread is started: all of them inherit it. */
+    if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0)
+        return -errno;
+    frontend->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (frontend->signal_fd < 0)
+        return -errno;
+    frontend->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    return frontend->epoll_fd < 0 ? -errno : 0;
+}
+
+static int frontend_open_nic(struct frontend *frontend)
+{
+    char error[256];
+    int failed = nic_open(&frontend->nic, &frontend->config.nic, error, sizeof(error));
+
+    if (failed < 0)
+        log_error("nic_failed nic=%s error=\"%s\"", frontend->config.nic.name, error);
+    return failed;
+}
+
+static int frontend_host_segment(struct frontend *frontend)
+{
+    uint32_t n_buckets = frontend->config.frontend.n_buckets;
+    struct segment_spec spec = {
+        .name = "mpa-host",
+        .kind = SEGMENT_HOST,
+        .version = HOST_SEGMENT_VERSION,
+        .size_bytes = sizeof(struct host_segment) + n_buckets,
+    };
+    int failed = segment_new(&frontend->host_segment, &spec);
+
+    if (failed < 0)
+        return failed;
+    struct host_segment *host = frontend->host_segment.base;
+    host->n_buckets = n_buckets;
+    for (uint32_t i = 0; i < n_buckets; i++) {
+        atomic_store_explicit(&host->bucket_worker[i], BUCKET_NO_WORKER, memory_order_relaxed);
+        atomic_store_explicit(&frontend->board.bucket_worker[i], BUCKET_NO_WORKER, memory_order_relaxed);
+    }
+    return segment_seal(&frontend->host_segment);
+}
+
+static int frontend_tables(struct frontend *frontend)
+{
+    const struct config_frontend *config = &frontend->config.frontend;
+    int failed = frontend_failed("board", board_init(&frontend->board, config->n_buckets));
+
+    if (failed == 0)
+        failed = frontend_failed("buckets", bucket_table_init(&frontend->buckets, config->n_buckets));
+    if (failed == 0)
+        failed = frontend_failed("pins", pin_table_init(&frontend->pins, FRONTEND_PINS));
+    if (failed == 0)
+        failed = frontend_failed("park", park_init(&frontend->park, config->park_frames));
+    if (failed == 0)
+        failed = frontend_failed("pool", frame_pool_init(&frontend->pool, config->pool_chunks,
+                                                         config->pool_large_chunks, config->hugepages));
+    if (failed == 0 && config->hugepages && !frontend->pool.segment.is_huge)
+        log_warn("hugepages_missing segment=pool action=normal_pages");
+    if (failed == 0)
+        failed = frontend_failed("host_segment", frontend_host_segment(frontend));
+    return failed;
+}
+
+static void frontend_pin(int32_t cpu)
+{
+    cpu_set_t cpus;
+
+    if (cpu < 0)
+        return;
+    CPU_ZERO(&cpus);
+    CPU_SET((size_t)cpu, &cpus);
+    if (sched_setaffinity(0, sizeof(cpus), &cpus) < 0)
+        log_warn("pin_failed cpu=%d error=\"%s\"", cpu, strerror(errno));
+}
+
+int frontend_init_privileged(struct frontend *frontend)
+{
+    char error[256];
+    int failed = frontend_lock(frontend);
+
+    prctl(PR_SET_TIMERSLACK, 1000);
+    if (failed == 0)
+        failed = frontend_failed("signals", frontend_signals(frontend));
+    if (failed == 0)
+        failed = frontend_tables(frontend);
+    if (failed == 0)
+        failed = keys_load(frontend);
+    if (failed == 0)
+        failed = frontend_open_nic(frontend);
+    if (failed == 0)
+        failed = broker_init(frontend);
+    if (failed < 0)
+        return failed;
+    frontend->control = control_start(&frontend->config, &frontend->board, error, sizeof(error));
+    if (frontend->control == NULL) {
+        log_error("control_failed error=\"%s\"", error);
+        return -EIO;
+    }
+    frontend_pin(frontend->config.frontend.rx_cpu);
+    return 0;
+}
+
+static void frontend_on_transmit(void *context, const uint8_t *frame, uint32_t len_bytes)
+{
+    frontend_transmit_host(context, frame, len_bytes);
+}
+
+static void frontend_on_reassembled(void *context, const uint8_t *packet, uint32_t len_bytes)
+{
+    frontend_receive_datagram(context, packet, len_bytes);
+}
+
+static void frontend_on_changed(void *context, const struct host_addresses *addresses)
+{
+    struct frontend *frontend = context;
+
+    frontend->addresses = *addresses;
+    broker_publish_host(frontend);
+}
+
+static const struct host_callbacks frontend_host_callbacks = {frontend_on_transmit, frontend_on_reassembled,
+                                                              frontend_on_changed};
+
+int frontend_init_confined(struct frontend *frontend)
+{
+    frontend->now_ns = clock_now_ns();
+    frontend->host = host_new(&frontend->config, frontend->nic.mac, &frontend_host_callbacks, frontend);
+    if (frontend->host == NULL)
+        return frontend_failed("host_stack", -errno);
+    host_set_counters(frontend->host, frontend->board.nic);
+    frontend->addresses = *host_addresses(frontend->host);
+    broker_publish_host(frontend);
+    frontend_receive_init(frontend);
+    log_info("serving nic=%s backend=%s mtu=%u offload=%s", frontend->config.nic.name, frontend->nic.ops->name,
+             frontend->nic.mtu_bytes, frontend->nic.caps != 0 ? "yes" : "no");
+    return 0;
+}
+
+void frontend_fini(struct frontend *frontend)
+{
+    if (frontend->control != NULL)
+        control_stop(frontend->control);
+    for (unsigned i = 0; i < FRONTEND_MAX_LANES; i++) {
+        if (frontend->lanes[i].state != BOARD_LANE_EMPTY)
+            lane_detach(&frontend->lanes[i], &frontend->pool);
+    }
+    host_free(frontend->host);
+    if (frontend->nic.ops != NULL)
+        nic_close(&frontend->nic);
+    park_fini(&frontend->park);
+    pin_table_fini(&frontend->pins);
+    bucket_table_fini(&frontend->buckets);
+    frame_pool_fini(&frontend->pool);
+    segment_fini(&frontend->host_segment);
+    board_fini(&frontend->board);
+    fd_close(&frontend->listen_socket);
+    fd_close(&frontend->epoll_fd);
+    fd_close(&frontend->signal_fd);
+    fd_close(&frontend->lock_fd);
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * frontend.h — the frontend process: one NIC, one bucket table, a lane for each worker. Everything hangs on
+ * struct frontend; started in two steps (frontend_init_privileged, confine, frontend_init_confined).
+ *
+ * The data loop is one thread: receive (NIC -> classify -> rx rings), transmit (tx rings -> NIC), returns,
+ * housekeeping. The control thread (control.c) sees only the board.
+ */
+#ifndef MPA_FRONTEND_FRONTEND_H
+#define MPA_FRONTEND_FRONTEND_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/config.h"
+#include "flow/bucket.h"
+#include "flow/key.h"
+#include "flow/pin.h"
+#include "frontend/board.h"
+#include "frontend/control.h"
+#include "frontend/host.h"
+#include "frontend/lane.h"
+#include "frontend/nic/nic.h"
+#include "frontend/park.h"
+#include "ring/frame_pool.h"
+#include "shm/segment.h"
+
+#define FRONTEND_MAX_BURST 256u
+#define FRONTEND_MAX_LANES CONFIG_MAX_WORKERS
+#define FRONTEND_HOPS 256u /* next-hop cache, direct mapped, power of two */
+
+/* A place of the receive burst: the chunks that the NIC fills next. */
+struct receive_place {
+    uint32_t head_idx;  /* LANE_NO_CHUNK: the pool was empty */
+    uint32_t large_idx;
+};
+
+/* A next hop that was resolved; valid while `epoch` is the host stack's. */
+struct frontend_hop {
+    uint8_t destination[16];
+    uint8_t family; /* 0: empty */
+    uint8_t mac[6];
+    uint32_t epoch;
+    uint64_t until_ns;
+};
+
+struct frontend {
+    struct config config;
+    struct nic nic;
+    struct board board;
+    struct control *control;
+    struct host *host;
+    struct host_addresses addresses; /* the host stack's current ones */
+    struct segment host_segment;     /* struct host_segment */
+    struct frame_pool pool;
+    struct bucket_table buckets;
+    struct pin_table pins;
+    struct flow_seed seed;
+    uint8_t isn_key[16];
+    struct lane lanes[FRONTEND_MAX_LANES];
+    uint32_t lane_mask; /* bit i: lanes[i] is SERVING */
+    uint32_t drr_next;  /* lane that is served first in the next round */
+    struct park park;
+    struct frontend_hop hops[FRONTEND_HOPS];
+    struct receive_place places[FRONTEND_MAX_BURST];
+    uint16_t ip4_id; /* of datagrams that may be fragmented; see transmit.c */
+    uint32_t ip6_id;
+    int listen_socket;
+    int signal_fd;
+    int epoll_fd;
+    int lock_fd; /* RUNTIME/frontend.lock: one frontend for each runtime folder */
+    uint64_t now_ns;
+    uint64_t next_house_ns; /* housekeeping */
+    uint64_t next_host_ns;  /* host_tick() */
+    bool is_stopping;
+    int exit_code;
+    bool is_capturing;
+    bool is_nic_busy; /* tx waits for the NIC */
+};
+
+/* frontend.c. 0 or -errno, already logged. */
+int frontend_init_privileged(struct frontend *frontend) MPA_WARN_UNUSED;
+int frontend_init_confined(struct frontend *frontend) MPA_WARN_UNUSED;
+void frontend_fini(struct frontend *frontend);
+
+/* loop.c: runs until told to stop; returns the exit code. */
+int frontend_run(struct frontend *frontend);
+
+/* receive.c: one burst from the NIC; true if there was any. */
+bool frontend_receive(struct frontend *frontend);
+void frontend_receive_init(struct frontend *frontend);
+/* Classifies a datagram that the host stack has reassembled. */
+void frontend_receive_datagram(struct frontend *frontend, const uint8_t *packet, uint32_t len_bytes);
+
+/* transmit.c: one round over all lanes; true if anything was sent. */
+bool frontend_transmit(struct frontend *frontend);
+/* Sends a frame of the host stack. */
+void frontend_transmit_host(struct frontend *frontend, const uint8_t *frame, uint32_t len_bytes);
+/* Sends what waited for a next hop that is known by now; drops what waited too long. */
+void frontend_transmit_parked(struct frontend *frontend);
+
+/* broker.c: the attach socket and the life of lanes. */
+int broker_init(struct frontend *frontend) MPA_WARN_UNUSED;
+void broker_accept(struct frontend *frontend);
+/* The lane's socket or pidfd has something to say. */
+void broker_lane_event(struct frontend *frontend, struct lane *lane);
+/* The worker broke the rules: detach its lane now, tell controld. `fault` is the counter that says how. */
+void broker_quarantine(struct frontend *frontend, struct lane *lane, enum lane_counter fault);
+/* Writes addresses, link and bucket table into the host segment and tells the workers. */
+void broker_publish_host(struct frontend *frontend);
+
+/* keys.c: flow seed and ISN key, kept in the runtime folder (0600). */
+int keys_load(struct frontend *frontend) MPA_WARN_UNUSED;
+
+/* capture.c */
+void capture_start(struct frontend *frontend);
+void capture_stop(struct frontend *frontend);
+/* One frame for whoever captures; `lane` BOARD_CAPTURE_ALL_LANES: none. Parts are contiguous pieces. */
+struct iovec;
+void capture_frame(struct frontend *frontend, const struct iovec *parts, int n_parts, uint32_t lane, bool is_out);
+
+/* seccomp.c */
+int frontend_confine(const struct frontend *frontend) MPA_WARN_UNUSED;
+
+#endif

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * lane.h — a lane as the frontend holds it: both halves mapped, rings, and what the worker is charged for.
+ * Allowed states: enum board_lane_state.
+ */
+#ifndef MPA_FRONTEND_LANE_H
+#define MPA_FRONTEND_LANE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "border/border.h"
+#include "frontend/board.h"
+#include "ring/frame_pool.h"
+#include "ring/wake.h"
+#include "shm/attach.h"
+#include "shm/segment.h"
+
+struct lane {
+    enum board_lane_state state;
+    uint8_t slot;
+    int attach_socket, wake_socket, pidfd; /* owned, -1 while EMPTY */
+    uint32_t pid, uid;
+    uint64_t attached_ns;
+    struct segment worker_half; /* the worker's, read-only here */
+    struct segment records;     /* the worker's; kept so that it outlives the worker */
+    struct segment own_half;    /* struct frontend_half */
+    struct lane_shape shape;    /* private copy, checked */
+    struct lane_layout layout;
+    struct ring_producer rx[N_LANE_PRIORITIES];
+    struct ring_consumer tx[N_LANE_PRIORITIES];
+    struct ring_consumer returns;
+    struct wake wake;
+    uint64_t deficit_bytes; /* deficit round robin */
+    bool was_congested;
+    bool has_news;         /* slots were staged in this burst */
+    uint64_t worker_base[N_WORKER_COUNTERS]; /* counts of earlier workers of this slot */
+    struct board_lane *board;
+};
+
+void lane_init(struct lane *lane, uint8_t slot, struct board_lane *board);
+
+/* Checks and maps what the worker sent, makes our half. Takes all `fds`. 0 or -errno. */
+int lane_attach(struct lane *lane, const struct attach_hello *hello, int fds[N_ATTACH_HELLO_FDS]) MPA_WARN_UNUSED;
+
+/* Sets up the rings with our end of the wake socket (taken). */
+void lane_start(struct lane *lane, int wake_socket);
+
+/* Unmaps everything, takes all chunks back, carries the worker's counters on. The lane is EMPTY. */
+void lane_detach(struct lane *lane, struct frame_pool *pool);
+
+/* The worker's arena of a priority; only through lib/border. */
+static inline const uint8_t *lane_arena(const struct lane *lane, enum lane_priority priority)
+{
+    return (const uint8_t *)lane->worker_half.base + lane->layout.arena_off[priority];
+}
+
+/* Makes staged slots visible and wakes the worker if it sleeps. */
+void lane_publish(struct lane *lane);
+
+/* Takes the chunks that the worker gives back; false: a fault, `*fault` says which. */
+bool lane_take_returns(struct lane *lane, struct frame_pool *pool, enum lane_counter *fault);
+
+/* Copies gauges and counters to the board. */
+void lane_report(struct lane *lane, const struct frame_pool *pool, uint32_t n_buckets);
+
+static inline void lane_count(struct lane *lane, enum lane_counter which, uint64_t n)
+{
+    counter_add(lane->board->counters, which, n);
+}
+
+#endif

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * loop.c — the data loop: burst in, burst out, spin a bounded time, sleep. Interrupts (epoll) are asked for only
+ * when there was nothing to do; while there is work, it polls.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "frontend/frontend.h"
+
+#define LOOP_HOUSE_NS (100 * CLOCK_NS_PER_MS)
+#define LOOP_MAX_SLEEP_MS 100
+#define LOOP_MAX_EVENTS 16
+#define LOOP_SWEEP_PINS 256u
+#define LOOP_POLL_TURNS 64u /* a loop that never sleeps looks at its descriptors once in so many turns */
+
+/* epoll tags; lanes use 0..3 * FRONTEND_MAX_LANES - 1: attach socket, wake socket, pidfd. */
+enum loop_tag {
+    LOOP_TAG_NIC = 1000,
+    LOOP_TAG_LISTEN,
+    LOOP_TAG_SIGNAL,
+    LOOP_TAG_COMMAND,
+};
+
+static int loop_watch(struct frontend *frontend, int fd, enum loop_tag tag)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = (uint64_t)tag};
+
+    if (fd < 0)
+        return 0;
+    return epoll_ctl(frontend->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
+static bool loop_returns(struct frontend *frontend)
+{
+    bool did_work = false;
+
+    for (unsigned i = 0; i < FRONTEND_MAX_LANES; i++) {
+        struct lane *lane = &frontend->lanes[i];
+        uint32_t n_held = frontend->pool.n_held[i];
+        enum lane_counter fault;
+
+        if (!(frontend->lane_mask >> i & 1))
+            continue;
+        if (!lane_take_returns(lane, &frontend->pool, &fault))
+            broker_quarantine(frontend, lane, fault);
+        did_work |= frontend->pool.n_held[i] != n_held;
+    }
+    return did_work;
+}
+
+static void loop_congestion(struct frontend *frontend, struct lane *lane)
+{
+    bool is_congested = lane->rx[LANE_NORMAL].is_congested;
+
+    if (is_congested == lane->was_congested)
+        return;
+    lane->was_congested = is_congested;
+    if (is_congested)
+        lane_count(lane, LANE_rx_congested, 1);
+    board_event_add(&frontend->board, frontend->now_ns, BOARD_EVENT_CONGESTED, lane->slot, is_congested);
+}
+
+static void loop_report(struct frontend *frontend)
+{
+    uint32_t n_buckets[BUCKET_NO_WORKER + 1] = {0};
+
+    for (uint32_t i = 0; i < frontend->buckets.n_buckets; i++)
+        n_buckets[frontend->buckets.worker[i]]++;
+    for (unsigned i = 0; i < FRONTEND_MAX_LANES; i++) {
+        lane_report(&frontend->lanes[i], &frontend->pool, n_buckets[i]);
+        loop_congestion(frontend, &frontend->lanes[i]);
+    }
+    atomic_store_explicit(&frontend->board.pool_free_chunks, frontend->pool.n_free_head, memory_order_relaxed);
+    atomic_store_explicit(&frontend->board.pool_chunks, frontend->pool.n_head, memory_order_relaxed);
+    atomic_store_explicit(&frontend->board.pool_free_large, frontend->pool.n_free_large, memory_order_relaxed);
+    atomic_store_explicit(&frontend->board.pool_large, frontend->pool.n_large, memory_order_relaxed);
+    atomic_store_explicit(&frontend->board.loop_heartbeat_ns, frontend->now_ns, memory_order_relaxed);
+}
+
+/* Everything that is due now and then rather than with each frame. */
+static void loop_house(struct frontend *frontend)
+{
+    if (frontend->now_ns >= frontend->next_host_ns)
+        frontend->next_host_ns =
+            frontend->now_ns + host_tick(frontend->host, frontend->now_ns) * CLOCK_NS_PER_MS;
+    if (frontend->park.n_used > 0)
+        frontend_transmit_parked(frontend);
+    if (frontend->now_ns < frontend->next_house_ns)
+        return;
+    frontend->next_house_ns = frontend->now_ns + LOOP_HOUSE_NS;
+    pin_table_sweep(&frontend->pins, frontend->now_ns, LOOP_SWEEP_PINS);
+    loop_report(frontend);
+}
+
+static void loop_command(struct frontend *frontend)
+{
+    uint64_t n;
+
+    if (read(frontend->board.command_fd, &n, sizeof(n)) < 0 && errno != EAGAIN)
+        log_warn("command_fd_failed error=\"%s\"", strerror(errno));
+    switch (board_command_peek(&frontend->board)) {
+    case BOARD_COMMAND_NONE:
+        return;
+    case BOARD_COMMAND_STOP:
+        frontend->is_stopping = true;
+        break;
+    case BOARD_COMMAND_CAPTURE_START:
+        capture_start(frontend);
+        break;
+    case BOARD_COMMAND_CAPTURE_STOP:
+        capture_stop(frontend);
+        break;
+    }
+    board_command_done(&frontend->board);
+}
+
+static void loop_signal(struct frontend *frontend)
+{
+    struct signalfd_siginfo info;
+
+    if (read(frontend->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+        log_info("stopping signal=%u", info.ssi_signo);
+        frontend->is_stopping = true;
+    }
+}
+
+static void loop_event(struct frontend *frontend, uint64_t tag, uint32_t *woken_lanes)
+{
+    switch (tag) {
+    case LOOP_TAG_NIC:
+        return;
+    case LOOP_TAG_LISTEN:
+        broker_accept(frontend);
+        return;
+    case LOOP_TAG_SIGNAL:
+        loop_signal(frontend);
+        return;
+    case LOOP_TAG_COMMAND:
+        loop_command(frontend);
+        return;
+    default:
+        break;
+    }
+    if (tag / FRONTEND_MAX_LANES == 1)
+        *woken_lanes |= 1u << tag % FRONTEND_MAX_LANES;
+    else
+        broker_lane_event(frontend, &frontend->lanes[tag % FRONTEND_MAX_LANES]);
+}
+
+/* Waits at most `wait_ms` for any descriptor; returns the lanes whose worker woke us. */
+static uint32_t loop_poll(struct frontend *frontend, int wait_ms)
+{
+    struct epoll_event events[LOOP_MAX_EVENTS];
+    uint32_t woken_lanes = 0;
+    int n = epoll_wait(frontend->epoll_fd, events, LOOP_MAX_EVENTS, wait_ms);
+
+    frontend->now_ns = clock_now_ns();
+    for (int i = 0; i < n; i++)
+        loop_event(frontend, events[i].data.u64, &woken_lanes);
+    return woken_lanes;
+}
+
+static bool loop_has_input(struct frontend *frontend)
+{
+    for (unsigned i = 0; i < FRONTEND_MAX_LANES; i++) {
+        struct lane *lane = &frontend->lanes[i];
+
+        if (!(frontend->lane_mask >> i & 1))
+            continue;
+        for (int p = 0; p < N_LANE_PRIORITIES; p++) {
+            if (ring_consumer_refresh(&lane->tx[p]) != RING_OK || ring_consumer_ready(&lane->tx[p]) > 0)
+                return true; /* a fault is dealt with by the next turn */
+        }
+    }
+    return false;
+}
+
+static int loop_sleep_ms(const struct frontend *frontend)
+{
+    uint64_t wait_ns = frontend->next_host_ns > frontend->now_ns ? frontend->next_host_ns - frontend->now_ns : 0;
+    uint64_t wait_ms = wait_ns / CLOCK_NS_PER_MS + 1;
+
+    if (frontend->is_nic_busy || frontend->park.n_used > 0 || frontend->nic.fd < 0)
+        return 1;
+    return wait_ms > LOOP_MAX_SLEEP_MS ? LOOP_MAX_SLEEP_MS : (int)wait_ms;
+}
+
+static void loop_sleep(struct frontend *frontend)
+{
+    uint32_t lanes = frontend->lane_mask, woken = 0;
+
+    for (unsigned i = 0; i < FRONTEND_MAX_LANES; i++) {
+        if (lanes >> i & 1)
+            wake_announce(&frontend->lanes[i].wake);
+    }
+    if (!loop_has_input(frontend))
+        woken = loop_poll(frontend, loop_sleep_ms(frontend));
+    /* A lane that went meanwhile has no wake object any more; one that came has announced nothing. */
+    for (unsigned i = 0; i < FRONTEND_MAX_LANES; i++) {
+        if ((lanes & frontend->lane_mask) >> i & 1)
+            wake_cancel(&frontend->lanes[i].wake, (woken >> i & 1) != 0);
+    }
+}
+
+static bool loop_turn(struct frontend *frontend)
+{
+    bool did_work = frontend_receive(frontend);
+
+    did_work |= frontend_transmit(frontend);
+    did_work |= loop_returns(frontend);
+    loop_house(frontend);
+    return did_work;
+}
+
+static int loop_init(struct frontend *frontend)
+{
+    int failed = loop_watch(frontend, frontend->nic.fd, LOOP_TAG_NIC);
+
+    if (failed == 0)
+        failed = loop_watch(frontend, frontend->listen_socket, LOOP_TAG_LISTEN);
+    if (failed == 0)
+        failed = loop_watch(frontend, frontend->signal_fd, LOOP_TAG_SIGNAL);
+    if (failed == 0)
+        failed = loop_watch(frontend, frontend->board.command_fd, LOOP_TAG_COMMAND);
+    return failed;
+}
+
+int frontend_run(struct frontend *frontend)
+{
+    uint64_t spin_ns = frontend->config.frontend.spin_us * CLOCK_NS_PER_US;
+    uint64_t idle_since_ns = clock_now_ns(), n_turns = 0;
+    int failed = loop_init(frontend);
+
+    if (failed < 0) {
+        log_error("epoll_failed error=\"%s\"", strerror(-failed));
+        return 1;
+    }
+    frontend->now_ns = idle_since_ns;
+    while (!frontend->is_stopping) {
+        bool did_work = loop_turn(frontend);
+
+        frontend->now_ns = clock_now_ns();
+        atomic_store_explicit(&frontend->board.loop_turns, ++n_turns, memory_order_relaxed);
+        if (did_work) {
+            idle_since_ns = frontend->now_ns;
+            if (n_turns % LOOP_POLL_TURNS == 0)
+                loop_poll(frontend, 0);
+        } else if (frontend->now_ns - idle_since_ns >= spin_ns) {
+            loop_sleep(frontend);
+            idle_since_ns = frontend->now_ns = clock_now_ns();
+        }
+    }
+    return frontend->exit_code;
+}

@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * receive.c — from the NIC into the rx rings: frames are read straight into chunks of the rx pool, classified,
+ * and handed to a worker by a 16-byte slot. Chunks that a burst did not use serve the next one.
+ */
+#include <arpa/inet.h>
+#include <linux/virtio_net.h>
+#include <string.h>
+#include <sys/uio.h>
+
+#include "flow/dscp.h"
+#include "frontend/classify.h"
+#include "frontend/frontend.h"
+#include "shm/frontend_writes.h"
+
+#define RECEIVE_FRAME_OFF NIC_VNET_BYTES
+#define RECEIVE_HEAD_ROOM (NIC_HEAD_BYTES - RECEIVE_FRAME_OFF)
+
+_Static_assert(NIC_HEAD_BYTES == POOL_HEAD_BYTES && NIC_TAIL_BYTES == POOL_LARGE_BYTES, "a frame fits its chunks");
+
+/* The note for the worker where the virtio_net_hdr stood (worker/stack/rx_frame.h reads it). */
+struct receive_note {
+    uint32_t hash;
+    uint16_t transport_off;
+    uint16_t protocol;
+};
+
+void frontend_receive_init(struct frontend *frontend)
+{
+    for (unsigned i = 0; i < FRONTEND_MAX_BURST; i++)
+        frontend->places[i] = (struct receive_place){LANE_NO_CHUNK, LANE_NO_CHUNK};
+}
+
+/* Fills the places with chunks; returns how many have a head chunk. */
+static unsigned receive_prepare(struct frontend *frontend, struct nic_rx *rx, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        struct receive_place *place = &frontend->places[i];
+
+        if (place->head_idx == LANE_NO_CHUNK)
+            place->head_idx = frame_pool_take_head(&frontend->pool);
+        if (place->head_idx == LANE_NO_CHUNK)
+            return i;
+        if (place->large_idx == LANE_NO_CHUNK)
+            place->large_idx = frame_pool_take_large(&frontend->pool);
+        rx[i] = (struct nic_rx){
+            .head = frame_pool_head(&frontend->pool, place->head_idx),
+            .tail = place->large_idx == LANE_NO_CHUNK ? NULL : frame_pool_large(&frontend->pool, place->large_idx),
+        };
+    }
+    return n;
+}
+
+/* With an empty pool the NIC's queue must still move: frames are read and dropped. */
+static bool receive_drop_all(struct frontend *frontend, unsigned n)
+{
+    static uint8_t head[NIC_HEAD_BYTES], tail[NIC_TAIL_BYTES];
+    bool did_read = false;
+
+    for (unsigned i = 0; i < n; i++) {
+        struct nic_rx rx = {.head = head, .tail = tail};
+
+        if (frontend->nic.ops->rx(&frontend->nic, &rx, 1) <= 0)
+            break;
+        counter_add(frontend->board.nic, NIC_rx_drop_pool_empty, 1);
+        did_read = true;
+    }
+    return did_read;
+}
+
+/* One frame in hand, in its chunks. */
+struct receive_frame {
+    uint32_t head_idx, large_idx;
+    uint8_t *bytes; /* link header first */
+    uint32_t head_len;
+    uint32_t len_bytes;
+    bool has_good_csum, is_gso, needs_csum;
+    struct virtio_net_hdr vnet;
+};
+
+static bool receive_take_vnet(struct frontend *frontend, struct receive_frame *frame)
+{
+    memcpy(&frame->vnet, frame->bytes - RECEIVE_FRAME_OFF, RECEIVE_FRAME_OFF);
+    if (!frontend->nic.has_vnet)
+        return true;
+    frame->needs_csum = (frame->vnet.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) != 0;
+    frame->has_good_csum = frame->needs_csum || (frame->vnet.flags & VIRTIO_NET_HDR_F_DATA_VALID) != 0;
+    switch (frame->vnet.gso_type & ~VIRTIO_NET_HDR_GSO_ECN) {
+    case VIRTIO_NET_HDR_GSO_NONE:
+        return true;
+    case VIRTIO_NET_HDR_GSO_TCPV4:
+    case VIRTIO_NET_HDR_GSO_TCPV6:
+        frame->is_gso = true;
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* The lane that serves a flow, or NULL. A new flow of a congested lane is steered to another and pinned. */
+static struct lane *receive_lane(struct frontend *frontend, const struct classify_verdict *verdict)
+{
+    uint32_t bucket = bucket_of(&frontend->buckets, verdict->hash);
+    uint8_t worker = pin_table_find(&frontend->pins, verdict->hash, &verdict->key);
+    struct lane *lane;
+
+    counter_add(frontend->board.bucket_frames, bucket, 1);
+    if (worker == BUCKET_NO_WORKER)
+        worker = frontend->buckets.worker[bucket];
+    if (worker == BUCKET_NO_WORKER || !(frontend->lane_mask >> worker & 1))
+        return NULL;
+    lane = &frontend->lanes[worker];
+    if (!verdict->is_syn || !lane->rx[LANE_NORMAL].is_congested)
+        return lane;
+    for (unsigned i = 0; i < FRONTEND_MAX_LANES; i++) {
+        if (!(frontend->lane_mask >> i & 1) || frontend->lanes[i].rx[LANE_NORMAL].is_congested)
+            continue;
+        if (pin_table_add(&frontend->pins, verdict->hash, &verdict->key, (uint8_t)i, frontend->now_ns) == 0) {
+            lane_count(lane, LANE_rx_steered, 1);
+            return &frontend->lanes[i];
+        }
+    }
+    return lane;
+}
+
+static bool receive_has_room(struct frontend *frontend, struct lane *lane, struct ring_producer *ring)
+{
+    if (ring_producer_room(ring) <= LANE_CONTROL_SLOTS && ring_producer_refresh(ring) != RING_OK) {
+        broker_quarantine(frontend, lane, LANE_fault_index);
+        return false;
+    }
+    if (ring_producer_room(ring) <= LANE_CONTROL_SLOTS) {
+        lane_count(lane, LANE_rx_drop_ring_full, 1);
+        return false;
+    }
+    if (!frame_pool_has_quota(&frontend->pool, lane->slot)) {
+        lane_count(lane, LANE_rx_drop_quota, 1);
+        return false;
+    }
+    return true;
+}
+
+/* Hands the frame over; false: it stays with us, to be used again. */
+static bool receive_to_worker(struct frontend *frontend, struct receive_frame *frame,
+                              const struct classify_verdict *verdict)
+{
+    struct lane *lane = receive_lane(frontend, verdict);
+    enum lane_priority priority = dscp_is_urgent(verdict->dscp) ? LANE_URGENT : LANE_NORMAL;
+    enum lane_slot_kind kind = verdict->to == CLASSIFY_ICMP_ERROR ? LANE_SLOT_ICMP_ERROR : LANE_SLOT_FRAME;
+    struct receive_note note = {verdict->hash, verdict->transport_off, verdict->key.protocol};
+    uint32_t flags = (frame->has_good_csum ? LANE_FLAG_CSUM : 0u) | (frame->is_gso ? LANE_FLAG_GSO : 0u);
+    uint32_t large_idx = verdict->frame_len > RECEIVE_HEAD_ROOM ? frame->large_idx : LANE_NO_CHUNK;
+    uint16_t generation;
+
+    if (lane == NULL) {
+        counter_add(frontend->board.nic, NIC_rx_drop_no_worker, 1);
+        return false;
+    }
+    if (!receive_has_room(frontend, lane, &lane->rx[priority]))
+        return false;
+    memcpy(frame->bytes - RECEIVE_FRAME_OFF, &note, sizeof(note));
+    frame_pool_tie(&frontend->pool, frame->head_idx, large_idx);
+    generation = frame_pool_lend(&frontend->pool, frame->head_idx, lane->slot);
+    ring_producer_stage(&lane->rx[priority], lane_word(kind | flags << 8, generation, frame->head_idx),
+                        large_idx | (uint64_t)verdict->frame_len << 32);
+    lane->has_news = true;
+    lane_count(lane, LANE_rx_frames, 1);
+    lane_count(lane, LANE_rx_bytes, verdict->frame_len);
+    if (priority == LANE_URGENT)
+        lane_count(lane, LANE_rx_urgent_frames, 1);
+    if (kind == LANE_SLOT_ICMP_ERROR)
+        counter_add(frontend->board.nic, NIC_rx_icmp_to_worker, 1);
+    return true;
+}
+
+/* The host stack takes no offload: a checksum that the sender left to the NIC is completed here (RFC 1071). */
+static void receive_complete_csum(struct receive_frame *frame)
+{
+    uint32_t start = frame->vnet.csum_start, place = start + frame->vnet.csum_offset;
+    uint32_t end = frame->len_bytes;
+    uint32_t sum = 0;
+
+    if (end > frame->head_len || start >= end || place + 2 > end)
+        return;
+    for (uint32_t i = start; i < end; i++)
+        sum += (i - start) % 2 == 0 ? (uint32_t)frame->bytes[i] << 8 : frame->bytes[i];
+    sum = (sum & 0xffffu) + (sum >> 16);
+    sum = (sum & 0xffffu) + (sum >> 16);
+    sum = ~sum & 0xffffu;
+    frame->bytes[place] = (uint8_t)(sum >> 8);
+    frame->bytes[place + 1] = (uint8_t)sum;
+}
+
+static void receive_to_host(struct frontend *frontend, struct receive_frame *frame)
+{
+    uint32_t tail_len = frame->len_bytes - frame->head_len;
+    const uint8_t *tail = tail_len > 0 ? frame_pool_large(&frontend->pool, frame->large_idx) : NULL;
+
+    if (frame->needs_csum)
+        receive_complete_csum(frame);
+    counter_add(frontend->board.nic, NIC_rx_to_host, 1);
+    host_input(frontend->host, frame->bytes, frame->head_len, tail, tail_len);
+}
+
+static void receive_capture(struct frontend *frontend, const struct receive_frame *frame, uint32_t lane)
+{
+    struct iovec parts[2] = {{frame->bytes, frame->head_len}, {NULL, frame->len_bytes - frame->head_len}};
+
+    if (parts[1].iov_len > 0)
+        parts[1].iov_base = frame_pool_large(&frontend->pool, frame->large_idx);
+    capture_frame(frontend, parts, 2, lane, false);
+}
+
+/* Classifies and hands on; true: a worker has the chunks now. */
+static bool receive_frame_one(struct frontend *frontend, struct receive_frame *frame)
+{
+    struct classify_context context = {frontend->nic.mac, &frontend->addresses, &frontend->seed};
+    struct classify_frame view = {.head = frame->bytes,
+                                  .head_len = frame->head_len,
+                                  .len_bytes = frame->len_bytes,
+                                  .has_good_csum = frame->has_good_csum,
+                                  .is_gso = frame->is_gso};
+    struct classify_verdict verdict;
+
+    classify_frame(&context, &view, &verdict);
+    if (frontend->is_capturing) {
+        bool is_worker = verdict.to == CLASSIFY_WORKER || verdict.to == CLASSIFY_ICMP_ERROR;
+
+        receive_capture(frontend, frame,
+                        is_worker ? frontend->buckets.worker[bucket_of(&frontend->buckets, verdict.hash)]
+                                  : BOARD_CAPTURE_ALL_LANES);
+    }
+    switch (verdict.to) {
+    case CLASSIFY_WORKER:
+    case CLASSIFY_ICMP_ERROR:
+        return receive_to_worker(frontend, frame, &verdict);
+    case CLASSIFY_HOST:
+        receive_to_host(frontend, frame);
+        return false;
+    case CLASSIFY_DROP:
+        counter_add(frontend->board.nic, verdict.drop, 1);
+        return false;
+    }
+    return false;
+}
+
+static void receive_one(struct frontend *frontend, struct receive_place *place, const struct nic_rx *rx)
+{
+    struct receive_frame frame = {.head_idx = place->head_idx,
+                                  .large_idx = place->large_idx,
+                                  .bytes = rx->head + RECEIVE_FRAME_OFF,
+                                  .len_bytes = rx->len_bytes};
+    uint32_t room = RECEIVE_HEAD_ROOM + (rx->tail != NULL ? NIC_TAIL_BYTES : 0);
+
+    counter_add(frontend->board.nic, NIC_rx_frames, 1);
+    counter_add(frontend->board.nic, NIC_rx_bytes, rx->len_bytes);
+    if (frame.len_bytes > room) {
+        counter_add(frontend->board.nic, NIC_rx_drop_pool_empty, 1); /* no large chunk was left for it */
+        return;
+    }
+    frame.head_len = frame.len_bytes < RECEIVE_HEAD_ROOM ? frame.len_bytes : RECEIVE_HEAD_ROOM;
+    if (!receive_take_vnet(frontend, &frame)) {
+        counter_add(frontend->board.nic, NIC_rx_drop_gso, 1);
+        return;
+    }
+    if (frame.is_gso)
+        counter_add(frontend->board.nic, NIC_rx_super_frames, 1);
+    if (!receive_frame_one(frontend, &frame))
+        return;
+    place->head_idx = LANE_NO_CHUNK;
+    if (frontend->pool.entries[frame.head_idx].large_idx != LANE_NO_CHUNK)
+        place->large_idx = LANE_NO_CHUNK;
+}
+
+static void receive_publish(struct frontend *frontend)
+{
+    for (unsigned i = 0; i < FRONTEND_MAX_LANES; i++) {
+        struct lane *lane = &frontend->lanes[i];
+
+        if (!(frontend->lane_mask >> i & 1) || !lane->has_news)
+            continue;
+        /* Once a burst: how far the worker has come, for the congestion state. */
+        if (ring_producer_refresh(&lane->rx[LANE_NORMAL]) != RING_OK) {
+            broker_quarantine(frontend, lane, LANE_fault_index);
+            continue;
+        }
+        lane_publish(lane);
+    }
+}
+
+bool frontend_receive(struct frontend *frontend)
+{
+    struct nic_rx rx[FRONTEND_MAX_BURST];
+    unsigned n = receive_prepare(frontend, rx, frontend->config.frontend.burst_frames);
+    int n_read;
+
+    if (n == 0)
+        return receive_drop_all(frontend, frontend->config.frontend.burst_frames);
+    n_read = frontend->nic.ops->rx(&frontend->nic, rx, n);
+    if (n_read < 0) {
+        frontend->is_stopping = true;
+        frontend->exit_code = 1;
+        return false;
+    }
+    for (int i = 0; i < n_read; i++)
+        receive_one(frontend, &frontend->places[i], &rx[i]);
+    if (n_read > 0)
+        receive_publish(frontend);
+    return n_read > 0;
+}
+
+/* A link header in front of a reassembled packet, as if it had come in one piece. */
+static uint32_t receive_rebuild(struct frontend *frontend, const uint8_t *packet, uint32_t len_bytes, uint8_t *head,
+                                uint8_t *large)
+{
+    uint32_t in_head = RECEIVE_HEAD_ROOM - NIC_LINK_BYTES;
+
+    memset(head, 0, RECEIVE_FRAME_OFF);
+    memcpy(head + RECEIVE_FRAME_OFF, frontend->nic.mac, 6);
+    memset(head + RECEIVE_FRAME_OFF + 6, 0, 6);
+    head[RECEIVE_FRAME_OFF + 12] = packet[0] >> 4 == 4 ? 0x08 : 0x86;
+    head[RECEIVE_FRAME_OFF + 13] = packet[0] >> 4 == 4 ? 0x00 : 0xdd;
+    if (in_head > len_bytes)
+        in_head = len_bytes;
+    memcpy(head + RECEIVE_FRAME_OFF + NIC_LINK_BYTES, packet, in_head);
+    if (len_bytes > in_head)
+        memcpy(large, packet + in_head, len_bytes - in_head);
+    return NIC_LINK_BYTES + len_bytes;
+}
+
+void frontend_receive_datagram(struct frontend *frontend, const uint8_t *packet, uint32_t len_bytes)
+{
+    struct receive_frame frame = {.head_idx = frame_pool_take_head(&frontend->pool), .large_idx = LANE_NO_CHUNK};
+    bool needs_large = NIC_LINK_BYTES + len_bytes > RECEIVE_HEAD_ROOM;
+
+    if (needs_large)
+        frame.large_idx = frame_pool_take_large(&frontend->pool);
+    if (frame.head_idx == LANE_NO_CHUNK || (needs_large && frame.large_idx == LANE_NO_CHUNK) || len_bytes == 0) {
+        counter_add(frontend->board.nic, NIC_rx_drop_pool_empty, 1);
+    } else {
+        uint8_t *head = frame_pool_head(&frontend->pool, frame.head_idx);
+
+        frame.bytes = head + RECEIVE_FRAME_OFF;
+        frame.len_bytes = receive_rebuild(frontend, packet, len_bytes, head,
+                                          needs_large ? frame_pool_large(&frontend->pool, frame.large_idx) : NULL);
+        frame.head_len = frame.len_bytes < RECEIVE_HEAD_ROOM ? frame.len_bytes : RECEIVE_HEAD_ROOM;
+        frame.is_gso = true; /* longer than the MTU, and rightly so */
+        counter_add(frontend->board.nic, NIC_rx_reassembled, 1);
+        if (receive_frame_one(frontend, &frame))
+            return; /* published with the burst it came in */
+    }
+    if (frame.large_idx != LANE_NO_CHUNK)
+        frame_pool_put_large(&frontend->pool, frame.large_idx);
+    if (frame.head_idx != LANE_NO_CHUNK)
+        frame_pool_put(&frontend->pool, frame.head_idx);
+}

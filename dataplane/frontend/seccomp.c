@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* seccomp.c — the system calls of a frontend once its NIC is open; nng's threads are under the same list. */
+#include <seccomp.h>
+#include <string.h>
+
+#include "base/confine.h"
+#include "base/log.h"
+#include "frontend/frontend.h"
+
+static const int frontend_syscalls[] = {
+    /* the data loop: NIC, lanes, waiting */
+    SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(readv), SCMP_SYS(writev), SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait),
+    SCMP_SYS(epoll_ctl), SCMP_SYS(recvmmsg), SCMP_SYS(sendmmsg), SCMP_SYS(recvmsg), SCMP_SYS(sendmsg),
+    SCMP_SYS(recvfrom), SCMP_SYS(sendto), SCMP_SYS(clock_gettime), SCMP_SYS(clock_nanosleep), SCMP_SYS(getrandom),
+    /* attaching workers */
+    SCMP_SYS(accept4), SCMP_SYS(accept), SCMP_SYS(getsockopt), SCMP_SYS(setsockopt), SCMP_SYS(socketpair),
+    SCMP_SYS(memfd_create), SCMP_SYS(ftruncate), SCMP_SYS(fcntl), SCMP_SYS(fstat), SCMP_SYS(newfstatat),
+    SCMP_SYS(mmap), SCMP_SYS(munmap), SCMP_SYS(mprotect), SCMP_SYS(madvise), SCMP_SYS(brk), SCMP_SYS(close),
+    /* nng's threads and the control thread */
+    SCMP_SYS(futex), SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(pipe2), SCMP_SYS(eventfd2), SCMP_SYS(epoll_create1),
+    SCMP_SYS(shutdown), SCMP_SYS(getsockname), SCMP_SYS(getpeername), SCMP_SYS(ioctl), SCMP_SYS(clone3),
+    SCMP_SYS(clone), SCMP_SYS(set_robust_list), SCMP_SYS(rseq), SCMP_SYS(sched_yield), SCMP_SYS(sched_getaffinity),
+    SCMP_SYS(unlink), SCMP_SYS(prctl),
+    /* the end */
+    SCMP_SYS(getpid), SCMP_SYS(gettid), SCMP_SYS(tgkill), SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigprocmask),
+    SCMP_SYS(rt_sigaction), SCMP_SYS(restart_syscall), SCMP_SYS(exit), SCMP_SYS(exit_group), SCMP_SYS(sysinfo),
+};
+
+/* What the runtimes of ASan, UBSan and LeakSanitizer call besides. */
+static const int frontend_sanitizer_syscalls[] = {
+    SCMP_SYS(sigaltstack), SCMP_SYS(openat), SCMP_SYS(readlink), SCMP_SYS(readlinkat), SCMP_SYS(wait4),
+    SCMP_SYS(ptrace), SCMP_SYS(getdents64), SCMP_SYS(process_vm_readv), SCMP_SYS(uname), SCMP_SYS(prlimit64),
+    SCMP_SYS(mremap), SCMP_SYS(lseek), SCMP_SYS(dup), SCMP_SYS(socket), SCMP_SYS(connect), SCMP_SYS(kill),
+};
+
+int frontend_confine(const struct frontend *frontend)
+{
+    const struct confinement confinement = {
+        .syscalls = frontend_syscalls,
+        .n_syscalls = sizeof(frontend_syscalls) / sizeof(frontend_syscalls[0]),
+        .sanitizer_syscalls = frontend_sanitizer_syscalls,
+        .n_sanitizer_syscalls = sizeof(frontend_sanitizer_syscalls) / sizeof(frontend_sanitizer_syscalls[0]),
+        .is_fatal = true,
+    };
+    int failed = confine(&confinement);
+
+    (void)frontend;
+    if (failed < 0)
+        log_error("confine_failed error=\"%s\"", strerror(-failed));
+    return failed;
+}
