@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* nic.c — picks the backend; the error line and the link settings that backends share. */
+#include "frontend/nic/nic.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "frontend/nic/link.h"
+#include "frontend/nic/nic_internal.h"
+
+int nic_refuse(const struct nic_opening *opening, int err, const char *format, ...)
+{
+    int len = snprintf(opening->error, opening->error_size, "nic %.15s: ", opening->config->name);
+    va_list args;
+
+    va_start(args, format);
+    if (len >= 0 && (size_t)len < opening->error_size)
+        vsnprintf(opening->error + len, opening->error_size - (size_t)len, format, args);
+    va_end(args);
+    return -err;
+}
+
+int nic_prepare_link(const struct nic_opening *opening, bool may_set_mtu)
+{
+    const char *name = opening->config->name;
+    uint16_t wanted_bytes = opening->config->mtu_bytes;
+    uint32_t mtu_bytes = 0;
+    int err = link_get_mtu(name, &mtu_bytes);
+
+    if (err == 0 && may_set_mtu && mtu_bytes != wanted_bytes)
+        err = link_set_mtu(name, wanted_bytes);
+    if (err != 0)
+        return nic_refuse(opening, -err,
+                          "MTU %u cannot be set (%s): set it with \"ip link set %s mtu %u\" or "
+                          "change nic.mtu_bytes",
+                          wanted_bytes, strerror(-err), name, wanted_bytes);
+    err = link_set_up(name);
+    if (err != 0)
+        return nic_refuse(opening, -err,
+                          "interface cannot be brought up (%s): run as root or "
+                          "\"ip link set %s up\" before",
+                          strerror(-err), name);
+    return 0;
+}
+
+static int check_name(const struct nic_opening *opening)
+{
+    const struct config_nic *config = opening->config;
+
+    if (memchr(config->name, '\0', sizeof(config->name)) == NULL)
+        return nic_refuse(opening, EINVAL, "interface name is too long: at most %d characters (nic.name)",
+                          CONFIG_NAME_BYTES - 1);
+    if (config->name[0] == '\0')
+        return nic_refuse(opening, EINVAL, "no interface name: set nic.name");
+    return 0;
+}
+
+int nic_open(struct nic *nic, const struct config_nic *config, char *error, size_t error_size)
+{
+    struct nic_opening opening = {.nic = nic, .config = config, .error = error, .error_size = error_size};
+    int err;
+
+    *nic = (struct nic){.fd = -1, .mtu_bytes = config->mtu_bytes};
+    memcpy(nic->mac, config->mac, sizeof(nic->mac));
+    err = check_name(&opening);
+    if (err != 0)
+        return err;
+    switch (config->backend) {
+    case CONFIG_BACKEND_TAP:
+        return tap_open(&opening);
+    case CONFIG_BACKEND_PACKET:
+        return packet_open(&opening);
+    case CONFIG_BACKEND_MEMORY:
+        return memory_open(&opening);
+    }
+    return nic_refuse(&opening, EINVAL, "no such backend: set nic.backend to tap, packet or memory");
+}
+
+void nic_close(struct nic *nic)
+{
+    if (nic->ops != NULL)
+        nic->ops->close(nic);
+    *nic = (struct nic){.fd = -1};
+}
