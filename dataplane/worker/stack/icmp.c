@@ -4,9 +4,9 @@
  * anything: the segment size goes down (RFC 1191, RFC 8201). Everything else is soft while a connection lives
  * (RFC 5461), and an error whose quoted sequence number is not in flight is forged (RFC 5927 4.1).
  */
+#include <lwip/prot/icmp.h>
+#include <lwip/prot/icmp6.h>
 #include <lwip/tcp.h>
-#include <netinet/icmp6.h>
-#include <netinet/ip_icmp.h>
 #include <string.h>
 
 #include "worker/stack/stack_internal.h"
@@ -44,11 +44,11 @@ static bool icmp_parse(const struct rx_frame *frame, struct icmp_error *error)
     if (len < ICMP_HEADER_BYTES + ICMP_IP4_MIN_BYTES + 8)
         return false;
     if (frame->key.family == 4) {
-        is_too_big = icmp[0] == ICMP_DEST_UNREACH && icmp[1] == ICMP_FRAG_NEEDED;
+        is_too_big = icmp[0] == ICMP_DUR && icmp[1] == ICMP_DUR_FRAG;
         error->mtu_bytes = is_too_big ? icmp_read32(icmp + 4) & 0xffffu : 0;
         quoted_off = ICMP_HEADER_BYTES + (icmp[ICMP_HEADER_BYTES] & 0x0fu) * 4u;
     } else {
-        is_too_big = icmp[0] == ICMP6_PACKET_TOO_BIG;
+        is_too_big = icmp[0] == ICMP6_TYPE_PTB;
         error->mtu_bytes = is_too_big ? icmp_read32(icmp + 4) : 0;
         quoted_off = ICMP_HEADER_BYTES + ICMP_IP6_BYTES;
     }

@@ -92,7 +92,7 @@ static bool stack_syn_replaces(const struct conn *conn, const struct rx_frame *f
 
     if (conn->pcb->state != TIME_WAIT || frame->key.protocol != IP_PROTO_TCP)
         return false;
-    if (frame->note.transport_off + TCP_HLEN > frame->slot.len_bytes)
+    if ((uint32_t)frame->note.transport_off + TCP_HLEN > frame->slot.len_bytes)
         return false;
     if ((tcp[13] & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_SYN)
         return false;

@@ -20,6 +20,7 @@
 #define RECOVERY_MIN_PROBE_MS 50u      /* above a peer's delayed ACK of 40 ms */
 #define RECOVERY_SRTT_SHIFT 3u         /* smoothed by 1/8 (RFC 6298) */
 #define RECOVERY_SACK_BLOCK_BYTES 8u
+#define RECOVERY_OPTION_SACK 5u /* RFC 2018; lwIP knows only how to send it */
 
 struct recovery_range {
     uint32_t left, right; /* sequence numbers, right exclusive */
@@ -143,7 +144,7 @@ static bool recovery_parse(struct conn *conn, const struct tcp_hdr *header)
         }
         if (options[off + 1] < 2 || off + options[off + 1] > len)
             break;
-        if (options[off] == LWIP_TCP_OPT_SACK && (conn->pcb->flags & TF_SACK)) {
+        if (options[off] == RECOVERY_OPTION_SACK && (conn->pcb->flags & TF_SACK)) {
             recovery_take_sack(conn, options + off, options[off + 1], header->ackno);
             has_sack = true;
         }

@@ -4,7 +4,9 @@
 #define MPA_STACK_STACK_INTERNAL_H
 
 #include <lwip/priv/tcp_priv.h>
+#include <lwip/sys.h>
 
+#include "lwip_hooks.h"
 #include "worker/stack/stack.h"
 
 #define STACK_FIFO_MAX_BYTES TCP_WND /* of either FIFO: the receive window, the send buffer */
