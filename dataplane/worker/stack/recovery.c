@@ -163,7 +163,7 @@ static void recovery_duplicate_ack(struct stack *stack, struct conn *conn, const
     if (pcb->unacked == NULL)
         return;
     if (has_sack)
-        pcb->snd_wnd = SND_WND_SCALE(pcb, header->wnd); /* a reading peer moves its window in each ACK */
+        pcb->snd_wnd = (tcpwnd_size_t)SND_WND_SCALE(pcb, header->wnd); /* a reading peer moves its window in each ACK */
     if (recovery_is_recovering(conn) || (pcb->flags & TF_RTO))
         return;
     if (recovery_sacked(conn) >= RECOVERY_LOST_SEGMENTS * stack_segment_payload(conn) && pcb->dupacks < 2)
