@@ -61,7 +61,7 @@ def isolate():
 
 
 def run(*command, timeout=30, input=None):
-    """Runs a command to its end. Returns its output; raises LabError with its last words when it fails."""
+    """Runs a command to its end. Returns its output; raises LabError with its first words when it fails."""
     try:
         done = subprocess.run(command, text=True, capture_output=True, timeout=timeout, input=input)
     except subprocess.TimeoutExpired:
@@ -70,7 +70,7 @@ def run(*command, timeout=30, input=None):
         raise LabError(f"{command[0]}: {error.strerror}") from None
     if done.returncode != 0:
         words = (done.stderr or done.stdout).strip().splitlines()
-        raise LabError(f"{' '.join(command)}: {words[-1] if words else f'exit {done.returncode}'}")
+        raise LabError(f"{' '.join(command)}: {words[0] if words else f'exit {done.returncode}'}")
     return done.stdout
 
 
@@ -140,10 +140,13 @@ class Namespace:
     def drop_ingress(self, interface, percent):
         """Drops that share of the frames that arrive at `interface`, at random."""
         self.run("nft", "-f", "-", input=f"""
-            table netdev loss_{interface} {{ chain ingress {{
-                type filter hook ingress device "{interface}" priority 0;
-                numgen random mod 1000 < {round(percent * 10)} counter drop
-            }} }}""")
+            table netdev loss_{interface} {{
+                chain ingress {{
+                    type filter hook ingress device "{interface}" priority 0;
+                    numgen random mod 1000 < {round(percent * 10)} counter drop
+                }}
+            }}
+            """)
 
     def dropped(self, interface):
         """Frames drop_ingress() has dropped."""

@@ -40,9 +40,11 @@ def peer_program():
     return program("mpa-peer", "tests/support/peer")
 
 
-def peer(space, *words, timeout=60):
-    """Runs mpa-peer in a namespace. Returns its JSON object; raises LabError with its line when it fails."""
-    text = space.run(peer_program(), *words, timeout=timeout)
+def peer(space, *words, pin=None, timeout=60):
+    """Runs mpa-peer in a namespace, on the CPU `pin` if given. Returns its JSON object; raises LabError with its
+    line when it fails."""
+    wrapper = () if pin is None else ("taskset", "-c", pin)
+    text = space.run(*wrapper, peer_program(), *words, timeout=timeout)
     return json.loads(text) if text else {}
 
 

@@ -35,11 +35,12 @@
 #define TCP_SND_QUEUELEN (4 * TCP_SND_BUF / TCP_MSS)
 #define TCP_SNDLOWAT (16 * TCP_MSS) /* for select() only, unused here; the default overflows its 16 bits */
 #define LWIP_WND_SCALE 1
-#define TCP_RCV_SCALE 3
+#define TCP_RCV_SCALE 4
 #define LWIP_TCP_TIMESTAMPS 1
 #define LWIP_TCP_SACK_OUT 1
 #define TCP_QUEUE_OOSEQ 1
 #define TCP_TMR_INTERVAL 10
+#define TCP_MSL 5000UL
 #define TCP_LISTEN_BACKLOG 0
 
 #define LWIP_CHKSUM_ALGORITHM 2

@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What each benchmark measures. A Bench measures one case on one stack and returns one figure; bench.py does
+the turns, medians and printing."""
+import os
+import re
+import statistics
+
+import native
+import netlab
+import stacks
+from netlab import LabError
+
+PAGE_BYTES = 512
+PEER_CPU, STACK_CPU = (os.cpu_count() or 1) - 1, 0
+N_IDLE = 2000
+
+
+class Case:
+    def __init__(self, name, unit, bar, ratio_of=None, **arguments):
+        self.name, self.unit, self.bar = name, unit, bar
+        self.ratio_of = ratio_of        # (value, baseline) where it is not value / baseline
+        self.arguments = arguments
+        self.notes = {}                 # facts of the runs that are not the figure: {key: [values]}
+
+    def keep(self, key, value):
+        self.notes.setdefault(key, []).append(value)
+
+    def extra(self, _samples):
+        return {key: values[-1] if isinstance(values[-1], str) else round(statistics.median(values), 4)
+                for key, values in self.notes.items()}
+
+
+class Bench:
+    """name, what, cases, stacks; congestion where the peer's choice moves the figure."""
+    congestion = None
+    stacks = ("baseline", "ours")
+    routed = False
+
+    def check_built(self):
+        stacks.peer_program()
+
+    def start(self, lab, name, space=None, **options):
+        """Starts a stack and waits until it answers. The single-threaded ones stand on a core of their own, the
+        peer on another: where both may share one, a ping-pong is several times faster and says nothing."""
+        pin = ("taskset", "-c", str(STACK_CPU)) if name != "ours" else ()
+        stack = stacks.STACKS[name](lab, space or lab.ns("peer"))
+        if name == "baseline" and not options.get("wrapper"):
+            options["wrapper"] = pin
+        elif name == "kernel":
+            options["wrapper"] = pin
+        return stack.start(page_bytes=PAGE_BYTES, routed=self.routed, **options).ready()
+
+    def peer(self, space, *words, timeout=60):
+        return stacks.peer(space, *words, pin=PEER_CPU, timeout=timeout)
+
+
+class Throughput(Bench):
+    name, what = "throughput", "one TCP stream each way, kernel client"
+    congestion = stacks.CONGESTION
+    stacks = ("baseline", "ours", "kernel")
+    cases = [Case("rx", "Gbit/s", 8), Case("tx", "Gbit/s", 8)]
+
+    def measure(self, lab, name, case, options):
+        stack = self.start(lab, name)
+        result = self.peer(stack.space, "throughput", case.name, "--to", stack.address4, "-C", self.congestion,
+                           "-s", options.seconds)
+        case.keep(f"{name}_peer_cpu_s_per_gb", result["cpu_s"] * 1e9 / result["bytes"])
+        return result["gbit_s"]
+
+
+class Loss(Bench):
+    name = "loss"
+    what = "one stream routed through a veth without offload, 1 % of the packets dropped at the receiver's ingress"
+    congestion = stacks.CONGESTION
+    stacks = ("baseline", "ours", "kernel")
+    routed = True
+    cases = [Case("rx", "Gbit/s", 0.9), Case("tx", "Gbit/s", 20)]
+    percent, verify_bytes = 1, 4_000_000
+
+    def make_path(self, lab):
+        """peer --veth-- router --stack's link--; the veth carries packets as they are on a wire."""
+        router, peer = lab.ns("router"), lab.ns("peer")
+        lab.veth(peer, "wire0", router, "wire1")
+        peer.address("wire0", "10.88.0.2/24")
+        router.address("wire1", "10.88.0.1/24")
+        peer.route("10.77.0.0/24", "10.88.0.1")
+        router.sysctl("net.ipv4.ip_forward", 1)
+        peer.offload_off("wire0")
+        router.offload_off("wire1")
+        return router, peer
+
+    def measure(self, lab, name, case, options):
+        router, peer = self.make_path(lab)
+        stack = self.start(lab, name, router)
+        # What goes to the stack is dropped where the router receives it: a drop on the way out of the router
+        # would be seen by the peer's own kernel.
+        receiver, interface = (router, "wire1") if case.name == "rx" else (peer, "wire0")
+        receiver.drop_ingress(interface, self.percent)
+        result = self.peer(peer, "throughput", case.name, "--to", stack.address4, "-C", self.congestion,
+                           "-s", options.seconds, "-t", 20)
+        case.keep("dropped", receiver.dropped(interface))
+        self.peer(peer, "verify", "--to", stack.address4, "-C", self.congestion, "-b", self.verify_bytes
+                  if name != "baseline" else self.verify_bytes // 4, "-t", 20, timeout=120)
+        case.keep("bad_bytes", 0)  # verify fails the run otherwise
+        return result["gbit_s"]
+
+
+class Requests(Bench):
+    name, what = "requests", "1-byte echo over N connections"
+    cases = [Case("1", "requests/s", 0.5), Case("64", "requests/s", 0.9), Case("512", "requests/s", 1.2)]
+
+    def measure(self, lab, name, case, options):
+        stack = self.start(lab, name)
+        return self.peer(stack.space, "requests", "--to", stack.address4, "-n", case.name,
+                         "-s", options.seconds)["requests_s"]
+
+
+class Http(Bench):
+    name, what = "http", f"wrk, keep-alive, 64 connections, a page of {PAGE_BYTES} bytes"
+    cases = [Case("wrk", "requests/s", 1)]
+    min_requests = 100_000
+
+    def measure(self, lab, name, case, options):
+        stack = self.start(lab, name)
+        text = stack.space.run("wrk", "-t2", "-c64", f"-d{max(2, round(options.seconds))}s",
+                               f"http://{stack.address4}/")
+        errors = re.search(r"Socket errors:.*|Non-2xx.*", text)
+        if errors:
+            raise LabError(f"wrk: {errors[0].strip()}")
+        n_requests = int(re.search(r"(\d+) requests in", text)[1])
+        case.keep("requests", n_requests)
+        case.keep("errors", 0)
+        return float(re.search(r"Requests/sec:\s*([\d.]+)", text)[1])
+
+    def check_built(self):
+        super().check_built()
+        netlab.run("sh", "-c", "command -v wrk")
+
+
+class Connections(Bench):
+    name, what = "connections", "connect, request, close; 16 at a time, the server closes first"
+    cases = [Case("crr", "connections/s", 0.9)]
+
+    def measure(self, lab, name, case, options):
+        stack = self.start(lab, name)
+        result = self.peer(stack.space, "crr", "http", "--to", stack.address4, "-n", 16, "-t", 5,
+                           "--from", stacks.SOURCE4, "--sources", stacks.N_SOURCES, "-s", options.seconds)
+        case.keep("errors", result["errors"])
+        return result["connections_s"]
+
+
+class Spread(Bench):
+    name, what = "spread", f"{N_IDLE} connections: the busiest worker against its fair share"
+    stacks = ("ours",)
+    cases = [Case(str(n), "x fair share", 1.15, ratio_of=lambda value, _: value, workers=n) for n in (2, 4)]
+
+    def check_built(self):
+        super().check_built()
+        stacks.program("mpactl", stacks.Ours.programs["mpactl"])
+
+    def measure(self, lab, name, case, options):
+        n_workers = case.arguments["workers"]
+        stack = self.start(lab, name, workers=n_workers)
+        with stacks.Held(stack, N_IDLE):
+            counts = [worker["connections"] for worker in stack.mpactl("workers")["workers"]]
+        if len(counts) != n_workers or sum(counts) != N_IDLE:
+            raise LabError(f"{counts} connections on {n_workers} workers, {N_IDLE} were opened")
+        case.keep("least", min(counts) * n_workers / N_IDLE)
+        return max(counts) * n_workers / N_IDLE
+
+
+def proportional_kib(pids):
+    """Memory of processes, shared pages counted once (Pss)."""
+    total = 0
+    for pid in pids:
+        with open(f"/proc/{pid}/smaps_rollup") as rollup:
+            total += int(re.search(r"^Pss:\s+(\d+)", rollup.read(), re.M)[1])
+    return total
+
+
+class Memory(Bench):
+    name, what = "memory", f"proportional set size of the stack's processes; {N_IDLE} idle connections"
+    cases = [Case("rest", "KiB/worker", None), Case("idle", "B/connection", None)]
+
+    def stack_pids(self, stack):
+        """The data plane: our workers and frontend, or the one process of the baseline."""
+        return [pid for pid, name in stack.processes().items() if name != "mpa-controld"]
+
+    def measure(self, lab, name, case, options):
+        stack = self.start(lab, name)
+        if case.name == "rest":
+            pids = stack.workers() if name == "ours" else self.stack_pids(stack)
+            return proportional_kib(pids) / len(pids)
+        rest_kib = proportional_kib(self.stack_pids(stack))
+        with stacks.Held(stack, N_IDLE):
+            return (proportional_kib(self.stack_pids(stack)) - rest_kib) * 1024 / N_IDLE
+
+
+class Profile(Bench):
+    name = "profile"
+    what = "share of instructions under callgrind in bulk transfer; the 2015 paper: checksum 11 %, copies 36 %"
+    cases = [Case(f"{direction}-{kind}", "%", None, direction=direction, pattern=pattern)
+             for direction in ("rx", "tx")
+             for kind, pattern in (("checksum", r"chksum|checksum"), ("copy", r"mem(cpy|move)|pbuf_copy"))]
+
+    def check_built(self):
+        super().check_built()
+        netlab.run("sh", "-c", "command -v callgrind_annotate")
+
+    def measure(self, lab, name, case, options):
+        wrapper = ("valgrind", "-q", "--tool=callgrind", f"--callgrind-out-file={lab.dir}/callgrind.%p")
+        stack = self.start(lab, name, wrapper=wrapper)
+        self.peer(stack.space, "throughput", case.arguments["direction"], "--to", stack.address4, "-s", 1)
+        stack.stop()
+        best = max((os.path.join(lab.dir, file) for file in os.listdir(lab.dir) if file.startswith("callgrind.")),
+                   key=os.path.getsize, default=None)
+        if best is None:
+            raise LabError("callgrind wrote no profile")
+        return self.share(best, case.arguments["pattern"])
+
+    def share(self, path, pattern):
+        """The percentage of instructions in functions whose name matches, callees not counted."""
+        total = 0.0
+        for line in netlab.run("callgrind_annotate", "--threshold=100", path, timeout=120).splitlines():
+            row = re.match(r"\s*[\d,]+ \(\s*([\d.]+)%\)\s+\S*?:(\S+)", line)
+            if row and re.search(pattern, row[2]):
+                total += float(row[1])
+        return total
+
+
+BENCHES = {bench.name: bench for bench in (
+    Throughput(), Loss(), Requests(), Http(), Connections(), native.Native("lane"), native.Native("dispatch"),
+    native.Native("scale"), Spread(), Memory(), Profile())}
