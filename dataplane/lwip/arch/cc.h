@@ -1,28 +1,51 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* cc.h — the compiler and platform side of every lwIP build of the project. */
+/*
+ * cc.h — what every lwIP of this project takes from its surroundings: byte order, randomness, diagnostics and
+ * assertions. Shared by all builds, so nothing of one process stands here; each process defines sys_now().
+ */
 #ifndef MPA_LWIP_ARCH_CC_H
 #define MPA_LWIP_ARCH_CC_H
 
+#include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/random.h>
-#include <sys/types.h>
 
-_Noreturn void mpa_assert_failed(const char *expression, const char *file, int line);
+#include "base/assert.h"
+#include "base/log.h"
 
-#define LWIP_PLATFORM_DIAG(message) ((void)0)
+#ifdef __ORDER_BIG_ENDIAN__
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+#define BYTE_ORDER BIG_ENDIAN
+#else
+#define BYTE_ORDER LITTLE_ENDIAN
+#endif
+#endif
+
+/* The C library's errno numbers are used, not lwIP's own list of them. */
+#define LWIP_ERRNO_STDINCLUDE 1
+#define LWIP_TIMEVAL_PRIVATE 0
+
+/* lwIP says such things only about our own use of it; they are for us, not for an operator. */
+#define LWIP_PLATFORM_DIAG(message)                                                                          \
+    do {                                                                                                     \
+        log_debug message;                                                                                   \
+    } while (0)
+
+/* Same end as mpa_assert(): logged with its place, then abort. */
 #define LWIP_PLATFORM_ASSERT(message) mpa_assert_failed(message, __FILE__, __LINE__)
 
-static inline uint32_t lwip_arch_random(void)
+/*
+ * Identifiers and back-off delays. The kernel's generator cannot fail once it is seeded, which a process that
+ * has got as far as opening a network interface may take for granted: a failure is a broken machine.
+ */
+static inline uint32_t lwip_port_random(void)
 {
-    uint32_t value = 0;
+    uint32_t value;
 
-    if (getrandom(&value, sizeof(value), GRND_NONBLOCK) != (ssize_t)sizeof(value))
-        value = 0;
+    mpa_assert(getrandom(&value, sizeof(value), 0) == (ssize_t)sizeof(value));
     return value;
 }
-
-#define LWIP_RAND() lwip_arch_random()
-#define LWIP_NO_CTYPE_H 0
+#define LWIP_RAND() lwip_port_random()
 
 #endif
