@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* offload.c — checks what a worker sends, and speaks virtio_net_hdr for it. */
+#include "frontend/offload.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#include "frontend/checksum.h"
+#include "frontend/nic/nic.h"
+#include "frontend/offload_internal.h"
+
+#define IP4_BYTES 20u
+#define IP4_MORE_OR_OFFSET 0x3fffu
+#define IP6_BYTES 40u
+#define TCP_MIN_BYTES 20u
+#define UDP_BYTES 8u
+#define ICMP_BYTES 8u
+
+_Static_assert(NIC_LINK_BYTES + OFFLOAD_MAX_PACKET_BYTES <= NIC_MAX_FRAME_BYTES,
+               "what is checked can be sent");
+
+static bool is_ours(const struct host_addresses *ours, uint8_t family, const uint8_t *address)
+{
+    size_t n_bytes = family == 4 ? 4 : 16;
+
+    for (uint32_t i = 0; i < ours->n_addresses; i++) {
+        if (ours->addresses[i].family == family && memcmp(ours->addresses[i].bytes, address, n_bytes) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* IPv4: header and lengths into the plan. */
+static bool read_ip4(const struct offload_request *request, struct offload_plan *plan)
+{
+    const uint8_t *ip = request->header;
+
+    /* No options: no worker needs one, and a source route would let it use others' addresses. */
+    if (ip[0] != 0x45 || offload_u16(ip + 2) != request->total_len)
+        return false;
+    if ((offload_u16(ip + 6) & IP4_MORE_OR_OFFSET) != 0)
+        return false;
+    plan->key = (struct flow_key){.family = 4, .protocol = ip[9]};
+    memcpy(plan->key.local, ip + 12, 4);
+    memcpy(plan->key.remote, ip + 16, 4);
+    plan->dscp = ip[1] >> 2;
+    plan->transport_off = IP4_BYTES;
+    return true;
+}
+
+static bool read_ip6(const struct offload_request *request, struct offload_plan *plan)
+{
+    const uint8_t *ip = request->header;
+
+    if (request->header_len < IP6_BYTES || offload_u16(ip + 4) != request->total_len - IP6_BYTES)
+        return false;
+    plan->key = (struct flow_key){.family = 6, .protocol = ip[6]};
+    memcpy(plan->key.local, ip + 8, 16);
+    memcpy(plan->key.remote, ip + 24, 16);
+    plan->dscp = (uint8_t)((ip[0] & 0xf) << 2 | ip[1] >> 6);
+    plan->transport_off = IP6_BYTES;
+    return true;
+}
+
+/* Unspecified, loopback or ours: nothing that goes out of a NIC. */
+static bool is_impossible_destination(const struct host_addresses *ours, const struct flow_key *key)
+{
+    static const uint8_t zero[15];
+
+    if (key->family == 4 && (key->remote[0] == 0 || key->remote[0] == 127))
+        return true;
+    if (key->family == 6 && memcmp(key->remote, zero, sizeof(zero)) == 0 && key->remote[15] <= 1)
+        return true;
+    return is_ours(ours, key->family, key->remote);
+}
+
+static bool is_worker_icmp(uint8_t family, uint8_t type)
+{
+    if (family == 4) /* echo reply, unreachable, echo, time exceeded, parameter problem */
+        return type == 0 || type == 3 || type == 8 || type == 11 || type == 12;
+    return (type >= 1 && type <= 4) || type == 128 || type == 129;
+}
+
+/* The transport header: inside the copy, valid, and one that a worker may send. */
+static bool read_transport(const struct offload_request *request, struct offload_plan *plan)
+{
+    const uint8_t *transport = request->header + plan->transport_off;
+    uint32_t n_copied = request->header_len - plan->transport_off;
+    uint32_t n_bytes;
+
+    switch (plan->key.protocol) {
+    case IPPROTO_TCP:
+        n_bytes = n_copied >= TCP_MIN_BYTES ? (uint32_t)(transport[12] >> 4) * 4 : 0;
+        if (n_bytes < TCP_MIN_BYTES || n_bytes > n_copied)
+            return false;
+        break;
+    case IPPROTO_UDP:
+        n_bytes = UDP_BYTES;
+        if (n_copied < n_bytes || offload_u16(transport + 4) != request->total_len - plan->transport_off)
+            return false;
+        break;
+    case IPPROTO_ICMP:
+    case IPPROTO_ICMPV6:
+        n_bytes = ICMP_BYTES;
+        if (n_copied < n_bytes || (plan->key.family == 4) != (plan->key.protocol == IPPROTO_ICMP) ||
+            !is_worker_icmp(plan->key.family, transport[0]) || request->needs_csum)
+            return false;
+        break;
+    default:
+        return false;
+    }
+    if (plan->key.protocol == IPPROTO_TCP || plan->key.protocol == IPPROTO_UDP) {
+        memcpy(&plan->key.local_port_be, transport, 2);
+        memcpy(&plan->key.remote_port_be, transport + 2, 2);
+    }
+    plan->header_len = (uint16_t)(plan->transport_off + n_bytes);
+    return true;
+}
+
+static bool read_gso(const struct offload_request *request, uint32_t mtu_bytes, struct offload_plan *plan)
+{
+    uint8_t flags;
+
+    if (request->gso_size == 0)
+        return true;
+    if (plan->key.protocol != IPPROTO_TCP || !request->needs_csum ||
+        (uint32_t)plan->header_len + request->gso_size > mtu_bytes)
+        return false;
+    flags = request->header[plan->transport_off + OFFLOAD_TCP_FLAGS_OFF];
+    if ((flags & (OFFLOAD_TCP_SYN | OFFLOAD_TCP_RST)) != 0)
+        return false;
+    /* One segment's worth is an ordinary packet, and kernels refuse to cut it. */
+    if (request->total_len - plan->header_len > request->gso_size)
+        plan->gso_size = request->gso_size;
+    return true;
+}
+
+enum offload_outcome offload_check_tx(const struct host_addresses *ours, uint32_t mtu_bytes,
+                                      const struct offload_request *request, struct offload_plan *plan)
+{
+    struct offload_plan draft = {.total_len = request->total_len, .needs_csum = request->needs_csum};
+    bool is_read = false;
+
+    if (request->header_len < IP4_BYTES || request->header_len > OFFLOAD_MAX_COPY_BYTES ||
+        request->header_len > request->total_len || request->total_len > OFFLOAD_MAX_PACKET_BYTES)
+        return OFFLOAD_BAD_HEADER;
+    if (request->header[0] >> 4 == 4)
+        is_read = read_ip4(request, &draft);
+    else if (request->header[0] >> 4 == 6)
+        is_read = read_ip6(request, &draft);
+    if (!is_read)
+        return OFFLOAD_BAD_HEADER;
+    if (!is_ours(ours, draft.key.family, draft.key.local))
+        return OFFLOAD_BAD_SOURCE;
+    if (is_impossible_destination(ours, &draft.key) || !read_transport(request, &draft) ||
+        !read_gso(request, mtu_bytes, &draft))
+        return OFFLOAD_BAD_HEADER;
+    draft.needs_fragments = draft.gso_size == 0 && draft.total_len > mtu_bytes;
+    *plan = draft;
+    return OFFLOAD_OK;
+}
+
+uint64_t offload_pseudo_sum(const struct flow_key *key, uint32_t transport_bytes)
+{
+    size_t n_bytes = key->family == 4 ? 4 : 16;
+    uint64_t sum = checksum_add(0, key->local, n_bytes);
+
+    sum = checksum_add(sum, key->remote, n_bytes);
+    return sum + htonl(transport_bytes) + htons(key->protocol);
+}
+
+void offload_write_vnet(const struct offload_plan *plan, uint8_t *header, struct nic_vnet *vnet)
+{
+    uint16_t csum_off = offload_csum_off(plan->key.protocol);
+    uint16_t sum;
+
+    *vnet = (struct nic_vnet){0};
+    if (!plan->needs_csum)
+        return;
+    sum = checksum_fold(offload_pseudo_sum(&plan->key, plan->total_len - plan->transport_off));
+    memcpy(header + plan->transport_off + csum_off, &sum, sizeof(sum));
+    vnet->flags = VNET_NEEDS_CSUM;
+    vnet->csum_start = (uint16_t)(NIC_LINK_BYTES + plan->transport_off);
+    vnet->csum_offset = csum_off;
+    if (plan->gso_size == 0)
+        return;
+    vnet->gso_type = plan->key.family == 4 ? VNET_GSO_TCPV4 : VNET_GSO_TCPV6;
+    if ((header[plan->transport_off + OFFLOAD_TCP_FLAGS_OFF] & OFFLOAD_TCP_CWR) != 0)
+        vnet->gso_type |= VNET_GSO_ECN;
+    vnet->gso_size = plan->gso_size;
+    vnet->hdr_len = (uint16_t)(NIC_LINK_BYTES + plan->header_len);
+}
+
+bool offload_check_rx(const struct nic_vnet *vnet, uint32_t head_len, struct offload_rx *rx)
+{
+    uint8_t gso_type = vnet->gso_type & (uint8_t)~VNET_GSO_ECN;
+    bool is_partial = (vnet->flags & VNET_NEEDS_CSUM) != 0;
+
+    if (gso_type != VNET_GSO_NONE && gso_type != VNET_GSO_TCPV4 && gso_type != VNET_GSO_TCPV6)
+        return false;
+    if (gso_type != VNET_GSO_NONE && vnet->gso_size == 0)
+        return false;
+    if (is_partial && (vnet->csum_start < NIC_LINK_BYTES + IP4_BYTES ||
+                       (uint32_t)vnet->csum_start + vnet->csum_offset + 2 > head_len))
+        return false;
+    *rx = (struct offload_rx){.has_good_csum = is_partial || (vnet->flags & VNET_DATA_VALID) != 0,
+                              .is_partial = is_partial,
+                              .is_gso = gso_type != VNET_GSO_NONE};
+    return true;
+}
+
+void offload_finish_csum(uint8_t *frame, uint32_t len_bytes, const struct nic_vnet *vnet)
+{
+    uint8_t *field = frame + vnet->csum_start + vnet->csum_offset;
+    uint16_t csum =
+        (uint16_t)~checksum_fold(checksum_add(0, frame + vnet->csum_start, len_bytes - vnet->csum_start));
+
+    /* 0 would mean "no checksum" in UDP; in TCP 0xffff is as good. */
+    if (csum == 0)
+        csum = 0xffff;
+    memcpy(field, &csum, sizeof(csum));
+}

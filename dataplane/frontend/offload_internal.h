@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* offload_internal.h — places in headers and the pseudo-header sum, shared by offload.c and
+ * offload_segment.c. */
+#ifndef MPA_FRONTEND_OFFLOAD_INTERNAL_H
+#define MPA_FRONTEND_OFFLOAD_INTERNAL_H
+
+#include <netinet/in.h>
+
+#include "frontend/offload.h"
+
+#define OFFLOAD_TCP_SEQ_OFF 4u
+#define OFFLOAD_TCP_FLAGS_OFF 13u
+
+enum offload_tcp_flag {
+    OFFLOAD_TCP_FIN = 0x01,
+    OFFLOAD_TCP_SYN = 0x02,
+    OFFLOAD_TCP_RST = 0x04,
+    OFFLOAD_TCP_PSH = 0x08,
+    OFFLOAD_TCP_CWR = 0x80,
+};
+
+static inline uint16_t offload_u16(const uint8_t *bytes)
+{
+    return (uint16_t)(bytes[0] << 8 | bytes[1]);
+}
+
+/* Of the checksum field in a TCP or UDP header. */
+static inline uint16_t offload_csum_off(uint8_t protocol)
+{
+    return protocol == IPPROTO_TCP ? 16 : 6;
+}
+
+/* Sum of the pseudo-header (RFC 9293 3.1, RFC 8200 8.1), not folded. */
+uint64_t offload_pseudo_sum(const struct flow_key *key, uint32_t transport_bytes);
+
+#endif
