@@ -19,13 +19,22 @@ struct confinement {
     size_t n_sanitizer_syscalls;
     const int *capabilities;    /* CAP_ numbers kept; usually none */
     size_t n_capabilities;
-    bool is_fatal;              /* a call outside the list kills the process; else it fails with EPERM */
+    bool is_fatal;              /* a call outside the list raises SIGSYS; else it fails with EPERM */
 };
 
 /*
- * Drops capabilities and their bounding set, sets no_new_privs, installs the filter for all threads.
- * Returns 0 or -errno; on failure the process must exit.
+ * Both steps below, and between them a look at every thread: -EPERM when one of them still holds a capability
+ * that is not in the list. Returns 0 or -errno; on failure the process must exit.
  */
 int confine(const struct confinement *confinement) MPA_WARN_UNUSED;
+
+/*
+ * Sets no_new_privs for the process, drops capabilities (permitted, effective, inheritable, ambient, bounding)
+ * of the calling thread. They are a thread's own: call this before starting threads, confine() after them.
+ */
+int confine_capabilities(const struct confinement *confinement) MPA_WARN_UNUSED;
+
+/* Installs the filter for all threads; needs no_new_privs, as confine_capabilities() leaves it. */
+int confine_syscalls(const struct confinement *confinement) MPA_WARN_UNUSED;
 
 #endif

@@ -16,14 +16,15 @@ void fd_close(int *fd);
 
 int fd_set_nonblock(int fd) MPA_WARN_UNUSED;
 
-/* A listening SEQPACKET socket at `path` with `mode`; an old socket file of a dead listener is replaced,
- * -EADDRINUSE when a living one answers. Returns the descriptor or -errno. */
+/* A listening, non-blocking SEQPACKET socket at `path` with `mode`; an old socket file of a dead listener is
+ * replaced, -EADDRINUSE when a living one answers. Returns the descriptor or -errno. */
 int fd_listen_seqpacket(const char *path, mode_t mode) MPA_WARN_UNUSED;
+/* A blocking connection to the listener at `path`. Returns the descriptor or -errno. */
 int fd_connect_seqpacket(const char *path) MPA_WARN_UNUSED;
 
 /*
  * Sends one message with up to FD_MAX_PASSED descriptors (SCM_RIGHTS). Never blocks, never raises SIGPIPE.
- * Returns 0 or -errno.
+ * Returns 0 or -errno (-EINVAL: an empty message or too many descriptors).
  */
 int fd_send(int socket, const void *message, size_t size, const int *fds, size_t n_fds) MPA_WARN_UNUSED;
 

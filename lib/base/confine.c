@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * confine.c — no_new_privs, then capabilities, then the system call filter: each step needs what the next one
+ * takes away.
+ *
+ * no_new_privs and the filter reach every thread of the process. Capabilities belong to a thread and the
+ * kernel lets nobody change those of another, so threads that are to be confined start after
+ * confine_capabilities(); confine() looks at all threads and refuses to call a process confined that is not.
+ */
+#include "base/confine.h"
+
+#include <cap-ng.h>
+#include <dirent.h>
+#include <errno.h>
+#include <linux/capability.h>
+#include <seccomp.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+static uint64_t kept_mask(const struct confinement *confinement)
+{
+    uint64_t mask = 0;
+
+    for (size_t i = 0; i < confinement->n_capabilities; i++)
+        mask |= UINT64_C(1) << confinement->capabilities[i];
+    return mask;
+}
+
+int confine_capabilities(const struct confinement *confinement)
+{
+    capng_select_t sets = CAPNG_SELECT_CAPS | CAPNG_SELECT_AMBIENT;
+
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        return -errno;
+    if (capng_get_caps_process() < 0)
+        return -EPERM;
+    /* The bounding set takes CAP_SETPCAP to shrink; whoever has not got it cannot gain by the set either,
+     * for no_new_privs is on. */
+    if (capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP))
+        sets |= CAPNG_SELECT_BOUNDS;
+    capng_clear(CAPNG_SELECT_ALL);
+    for (size_t i = 0; i < confinement->n_capabilities; i++) {
+        if (capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED,
+                         (unsigned)confinement->capabilities[i]) < 0)
+            return -EINVAL;
+    }
+    if (capng_apply(sets) < 0) {
+        log_error("confine_failed step=capabilities");
+        return -EPERM;
+    }
+    return 0;
+}
+
+/* What a thread may use or take back, as a mask of CAP_ numbers; 0 when the thread has ended meanwhile. */
+static uint64_t thread_capabilities(pid_t thread)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = thread};
+    struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = {0};
+
+    if (syscall(SYS_capget, &header, sets) < 0)
+        return 0;
+    return (uint64_t)sets[0].permitted | (uint64_t)sets[1].permitted << 32;
+}
+
+static int check_threads(uint64_t kept)
+{
+    DIR *tasks = opendir("/proc/self/task");
+    int status = 0;
+
+    if (tasks == NULL)
+        return -errno;
+    for (struct dirent *task = readdir(tasks); task != NULL; task = readdir(tasks)) {
+        const pid_t thread = (pid_t)strtol(task->d_name, NULL, 10);
+        if (thread > 0 && (thread_capabilities(thread) & ~kept) != 0) {
+            log_error("confine_failed step=threads thread=%d reason=\"started before confine_capabilities\"",
+                      (int)thread);
+            status = -EPERM;
+        }
+    }
+    closedir(tasks);
+    return status;
+}
+
+static int allow(scmp_filter_ctx filter, const int *syscalls, size_t n_syscalls)
+{
+    for (size_t i = 0; i < n_syscalls; i++) {
+        int status;
+
+        if (syscalls[i] < 0)
+            continue; /* libseccomp's numbers for calls this machine does not have */
+        status = seccomp_rule_add(filter, SCMP_ACT_ALLOW, syscalls[i], 0);
+        if (status < 0)
+            return status;
+    }
+    return 0;
+}
+
+/* The binary tree (optimisation 2) matters: the data plane makes a call per burst and the list is long. */
+static int fill_and_load(scmp_filter_ctx filter, const struct confinement *confinement)
+{
+    int status = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
+
+    if (status == 0)
+        status = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+    if (status == 0)
+        status = allow(filter, confinement->syscalls, confinement->n_syscalls);
+    if (status == 0 && MPA_SANITIZER)
+        status = allow(filter, confinement->sanitizer_syscalls, confinement->n_sanitizer_syscalls);
+    return status == 0 ? seccomp_load(filter) : status;
+}
+
+int confine_syscalls(const struct confinement *confinement)
+{
+    /* A trap, not a kill: the SIGSYS ends the process just as surely, but a fault handler may first note
+     * which frame was in hand. */
+    const uint32_t outside = confinement->is_fatal ? SCMP_ACT_TRAP : SCMP_ACT_ERRNO(EPERM);
+    scmp_filter_ctx filter = seccomp_init(outside);
+    int status;
+
+    if (filter == NULL)
+        return -ENOMEM;
+    status = fill_and_load(filter, confinement);
+    seccomp_release(filter);
+    if (status < 0)
+        log_error("confine_failed step=syscalls error=%d", -status);
+    return status;
+}
+
+int confine(const struct confinement *confinement)
+{
+    int status = confine_capabilities(confinement);
+
+    if (status == 0)
+        status = check_threads(kept_mask(confinement));
+    return status == 0 ? confine_syscalls(confinement) : status;
+}
