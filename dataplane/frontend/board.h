@@ -9,7 +9,9 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 #include "base/config.h"
 #include "frontend/host.h"
@@ -71,13 +73,17 @@ enum board_event_kind {
 };
 
 struct board_event {
-    uint64_t time_ns;
-    uint32_t kind;
+    uint64_t time_ns; /* monotonic */
+    uint32_t kind;    /* enum board_event_kind */
     uint32_t a;
     uint64_t b;
 };
 
 #define BOARD_N_EVENTS 1024u /* power of two */
+
+/* What is copied word by word while the other thread may be writing it: see board.c on the order. */
+#define BOARD_EVENT_WORDS (sizeof(struct board_event) / 8)
+#define BOARD_ADDRESSES_WORDS ((sizeof(struct host_addresses) + 7) / 8)
 
 /* Commands from the control thread. */
 enum board_command_kind {
@@ -89,7 +95,7 @@ enum board_command_kind {
 
 #define BOARD_CAPTURE_MAX_FILTER 256
 #define BOARD_CAPTURE_ALL_LANES 0xffffffffu
-struct bpf_insn;
+#define BOARD_CAPTURE_MAX_SNAP 65549u /* link header and the longest IP packet */
 
 /* One frame captured; `bytes` follow in the ring, rounded up to 8. */
 struct board_capture_record {
@@ -102,14 +108,22 @@ struct board_capture_record {
 
 struct board_capture {
     uint32_t lane;       /* or BOARD_CAPTURE_ALL_LANES */
-    uint32_t snap_bytes; /* at most 65549 */
+    uint32_t snap_bytes; /* 1..BOARD_CAPTURE_MAX_SNAP */
     uint32_t n_filter;   /* BPF instructions, checked with bpf_validate() by the control thread; 0: all */
-    uint64_t filter[BOARD_CAPTURE_MAX_FILTER]; /* struct bpf_insn is 8 bytes */
+    uint64_t filter[BOARD_CAPTURE_MAX_FILTER]; /* the bytes of n_filter struct bpf_insn, 8 each */
 };
 
 #define BOARD_CAPTURE_RING_BYTES (8u << 20) /* power of two */
 
+/* The NIC as it was opened; told once, before the control thread starts. */
+struct board_nic {
+    uint8_t mac[6];
+    uint16_t mtu_bytes;
+    uint32_t caps; /* enum nic_cap */
+};
+
 struct board {
+    struct board_nic nic_info; /* written before control_start(), read-only from then on */
     /* loop writes, control thread reads */
     counter nic[N_NIC_COUNTERS];
     struct board_lane lanes[CONFIG_MAX_WORKERS];
@@ -120,26 +134,32 @@ struct board {
     _Atomic uint64_t loop_heartbeat_ns;
     _Atomic uint64_t pool_free_chunks, pool_chunks, pool_free_large, pool_large;
     _Atomic uint32_t addresses_seq;      /* odd while `addresses` is being written (sequence lock) */
-    struct host_addresses addresses;
-    struct board_event events[BOARD_N_EVENTS]; /* ring */
-    _Atomic uint64_t events_written;     /* release-stored after the entry; a reader more than
-                                            BOARD_N_EVENTS behind has missed some */
+    _Atomic uint64_t addresses[BOARD_ADDRESSES_WORDS];         /* a struct host_addresses */
+    _Atomic uint64_t events[BOARD_N_EVENTS][BOARD_EVENT_WORDS]; /* ring of struct board_event */
+    _Atomic uint64_t events_written;     /* release-stored after the entry; a reader BOARD_N_EVENTS or more
+                                            behind has missed some */
     /* control thread writes, loop reads */
     _Atomic uint32_t command;            /* enum board_command_kind; the loop sets NONE (release) when done */
     struct board_capture capture;        /* valid while a CAPTURE_START is pending */
-    int command_fd;                      /* eventfd: wakes the loop */
+    int command_fd;                      /* eventfd, non-blocking: wakes the loop; owned by the board */
     /* capture ring: loop writes records, control thread reads; free-running byte positions */
     uint8_t *capture_ring;               /* BOARD_CAPTURE_RING_BYTES; records may wrap */
     _Atomic uint64_t capture_written;
     _Atomic uint64_t capture_read;
 };
 
-/* 0 or -errno. */
+/* Allocates for n_buckets (a power of two), all without a worker. 0 or -errno; nothing is left on failure. */
 int board_init(struct board *board, uint32_t n_buckets) MPA_WARN_UNUSED;
+/* Frees everything. Both threads must have left the board. */
 void board_fini(struct board *board);
 
-/* Loop: appends an event. */
+/* Loop: appends an event; never waits, the oldest is overwritten. */
 void board_event_add(struct board *board, uint64_t now_ns, enum board_event_kind kind, uint32_t a, uint64_t b);
+/*
+ * Control thread: event number *next (from 0) into *event, *next moves on. False when there is none yet. Where
+ * events were overwritten before they were read, *next jumps and *n_lost gets their number (else 0).
+ */
+bool board_event_read(struct board *board, uint64_t *next, struct board_event *event, uint64_t *n_lost);
 
 /* Loop: reports the addresses. Control thread: a consistent copy of them. */
 void board_set_addresses(struct board *board, const struct host_addresses *addresses);
@@ -147,8 +167,22 @@ void board_get_addresses(struct board *board, struct host_addresses *addresses);
 
 /* Control thread: hands over a command and wakes the loop; -EBUSY while one is pending. */
 int board_command(struct board *board, enum board_command_kind command) MPA_WARN_UNUSED;
+/* Control thread: empties the capture ring and hands over CAPTURE_START with a copy of *capture, whose filter
+ * the caller has checked. -EBUSY while a command is pending. */
+int board_capture_start(struct board *board, const struct board_capture *capture) MPA_WARN_UNUSED;
 /* Loop: the pending command, NONE if none; board_command_done() after it was carried out. */
 enum board_command_kind board_command_peek(struct board *board);
 void board_command_done(struct board *board);
+
+/*
+ * Loop: appends record->stored_bytes bytes, taken from the front of the parts (which hold at least so many).
+ * False when the ring is full: nothing is written, NIC_capture_missed is counted.
+ */
+bool board_capture_add(struct board *board, const struct board_capture_record *record, const struct iovec *parts,
+                       int n_parts);
+/* Control thread: the oldest record without taking it; false when there is none. */
+bool board_capture_peek(struct board *board, struct board_capture_record *record);
+/* Control thread: takes the record that board_capture_peek() showed and copies its stored_bytes to `bytes`. */
+void board_capture_take(struct board *board, const struct board_capture_record *record, uint8_t *bytes);
 
 #endif

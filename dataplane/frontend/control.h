@@ -15,7 +15,8 @@ struct control; /* opaque */
 
 /* Opens the sockets and starts the thread. NULL on failure with one line in `error`. `board` is borrowed
  * until control_stop(). */
-struct control *control_start(const struct config *config, struct board *board, char *error, size_t error_size);
+struct control *control_start(const struct config *config, struct board *board, char *error,
+                              size_t error_size);
 void control_stop(struct control *control);
 
 #endif

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * control_core.c — a request from bytes to its handler and the reply's memory. Whatever the bytes are, there
+ * is a reply: a sender that has to guess from silence is a sender that retries.
+ */
+#include "frontend/control_internal.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define ARENA_BYTES (2u << 20)
+#define ERROR_TEXT_BYTES 160
+
+void *control_alloc(struct control_arena *arena, size_t n, size_t size)
+{
+    size_t n_bytes;
+    void *place = arena->bytes + arena->used;
+
+    if (__builtin_mul_overflow(n, size, &n_bytes) || n_bytes > arena->size - arena->used)
+        return NULL;
+    memset(place, 0, n_bytes);
+    /* Kept on 8 bytes; the size of the arena is a multiple of that, so this stays inside. */
+    arena->used += (n_bytes + 7) & ~(size_t)7;
+    return place;
+}
+
+char *control_text(struct control_arena *arena, const char *format, ...)
+{
+    va_list arguments;
+    char *text;
+    int length;
+
+    va_start(arguments, format);
+    length = vsnprintf(NULL, 0, format, arguments);
+    va_end(arguments);
+    if (length < 0)
+        return NULL;
+    text = control_alloc(arena, (size_t)length + 1, 1);
+    if (text == NULL)
+        return NULL;
+    va_start(arguments, format);
+    vsnprintf(text, (size_t)length + 1, format, arguments);
+    va_end(arguments);
+    return text;
+}
+
+char *control_borrow(const char *text)
+{
+    union {
+        const char *borrowed;
+        char *message;
+    } pointer = {.borrowed = text};
+
+    return pointer.message;
+}
+
+int control_core_init(struct control_core *core, const struct config *config, struct board *board,
+                      uint64_t now_ns)
+{
+    *core = (struct control_core){.config = config, .board = board, .started_ns = now_ns};
+    core->arena.bytes = malloc(ARENA_BYTES);
+    core->arena.size = ARENA_BYTES;
+    return core->arena.bytes == NULL ? -ENOMEM : 0;
+}
+
+void control_core_fini(struct control_core *core)
+{
+    free(core->arena.bytes);
+    core->arena.bytes = NULL;
+}
+
+void control_refuse(struct control_call *call, Mpa__V1__ErrorCode code, const char *field, const char *format,
+                    ...)
+{
+    struct control_arena *arena = &call->core->arena;
+    Mpa__V1__Error *error;
+    va_list arguments;
+    char *text;
+
+    call->reply->body_case = MPA__V1__REPLY__BODY__NOT_SET;
+    /* The body built so far is dropped, so there is room for the error; the reply itself stands first. */
+    arena->used = (sizeof(*call->reply) + 7) & ~(size_t)7;
+    error = control_alloc(arena, 1, sizeof(*error));
+    text = control_alloc(arena, 1, ERROR_TEXT_BYTES);
+    mpa_assert(error != NULL && text != NULL);
+    va_start(arguments, format);
+    vsnprintf(text, ERROR_TEXT_BYTES, format, arguments);
+    va_end(arguments);
+    mpa__v1__error__init(error);
+    error->code = code;
+    error->text = text;
+    error->field = control_borrow(field);
+    call->reply->error = error;
+}
+
+static int control_stop_loop(struct control_call *call)
+{
+    Mpa__V1__StopReply *body = control_alloc(&call->core->arena, 1, sizeof(*body));
+
+    if (body == NULL)
+        return -ENOMEM;
+    mpa__v1__stop_reply__init(body);
+    body->pid = (uint32_t)getpid();
+    /* Told to the loop by the next tick, so that this reply leaves first. */
+    call->core->is_stop_due = true;
+    call->reply->body_case = MPA__V1__REPLY__BODY_STOP;
+    call->reply->stop = body;
+    return 0;
+}
+
+static const struct {
+    Mpa__V1__Request__BodyCase command;
+    int (*answer)(struct control_call *call);
+} handlers[] = {
+    {MPA__V1__REQUEST__BODY_GET_STATUS, control_get_status},
+    {MPA__V1__REQUEST__BODY_GET_WORKERS, control_get_workers},
+    {MPA__V1__REQUEST__BODY_GET_BUCKETS, control_get_buckets},
+    {MPA__V1__REQUEST__BODY_GET_LANES, control_get_lanes},
+    {MPA__V1__REQUEST__BODY_GET_NIC, control_get_nic},
+    {MPA__V1__REQUEST__BODY_GET_STATS, control_get_stats},
+    {MPA__V1__REQUEST__BODY_CAPTURE_START, control_capture_start},
+    {MPA__V1__REQUEST__BODY_CAPTURE_READ, control_capture_read},
+    {MPA__V1__REQUEST__BODY_CAPTURE_STOP, control_capture_stop},
+    {MPA__V1__REQUEST__BODY_STOP, control_stop_loop},
+};
+
+static void answer_command(struct control_call *call)
+{
+    for (size_t i = 0; i < sizeof(handlers) / sizeof(handlers[0]); i++) {
+        if (handlers[i].command != call->request->body_case)
+            continue;
+        if (handlers[i].answer(call) != 0 ||
+            mpa__v1__reply__get_packed_size(call->reply) > CONTROL_MAX_MESSAGE_BYTES)
+            control_refuse(call, MPA__V1__ERROR_CODE__ERROR_CODE_TOO_LARGE, "",
+                           "the answer is longer than %u bytes", CONTROL_MAX_MESSAGE_BYTES);
+        return;
+    }
+    control_refuse(call, MPA__V1__ERROR_CODE__ERROR_CODE_UNSUPPORTED, "",
+                   "no command in the request that version " MPA_VERSION " knows");
+}
+
+const Mpa__V1__Reply *control_core_answer(struct control_core *core, const uint8_t *bytes, size_t size,
+                                          uint64_t now_ns)
+{
+    struct control_call call = {.core = core, .now_ns = now_ns};
+    Mpa__V1__Request *request = NULL;
+
+    core->arena.used = 0;
+    call.reply = control_alloc(&core->arena, 1, sizeof(*call.reply));
+    mpa_assert(call.reply != NULL);
+    mpa__v1__reply__init(call.reply);
+    /* Before decoding: what is unpacked takes a multiple of the bytes it came in. */
+    if (size > CONTROL_MAX_REQUEST_BYTES) {
+        control_refuse(&call, MPA__V1__ERROR_CODE__ERROR_CODE_TOO_LARGE, "",
+                       "the request has %zu bytes, at most %u are allowed", size, CONTROL_MAX_REQUEST_BYTES);
+        return call.reply;
+    }
+    request = mpa__v1__request__unpack(NULL, size, bytes);
+    if (request == NULL) {
+        control_refuse(&call, MPA__V1__ERROR_CODE__ERROR_CODE_MALFORMED, "", "the bytes are no request");
+        return call.reply;
+    }
+    call.request = request;
+    call.reply->id = request->id;
+    answer_command(&call);
+    mpa__v1__request__free_unpacked(request, NULL);
+    return call.reply;
+}
+
+void control_core_tick(struct control_core *core, uint64_t now_ns)
+{
+    struct control_capture *capture = &core->capture;
+
+    if (capture->capture_id != 0 && now_ns > capture->lease_end_ns) {
+        capture->capture_id = 0;
+        capture->is_stop_due = true;
+    }
+    /* -EBUSY: the loop has not taken the last command yet; the next tick tries again. */
+    if (capture->is_stop_due && board_command(core->board, BOARD_COMMAND_CAPTURE_STOP) == 0)
+        capture->is_stop_due = false;
+    if (core->is_stop_due && board_command(core->board, BOARD_COMMAND_STOP) == 0)
+        core->is_stop_due = false;
+}
