@@ -11,9 +11,6 @@
 #include "base/clock.h"
 #include "frontend/frontend.h"
 
-#define CAPTURE_MAX_FRAME_BYTES NIC_MAX_FRAME_BYTES
-#define CAPTURE_ALIGN_BYTES 8u
-
 void capture_start(struct frontend *frontend)
 {
     frontend->is_capturing = true;
@@ -32,16 +29,6 @@ static bool capture_is_wanted(const struct board_capture *capture, const uint8_t
     return bpf_filter((const struct bpf_insn *)(const void *)capture->filter, frame, len, len) != 0;
 }
 
-/* Writes to the byte ring, which may wrap. */
-static void capture_put(struct board *board, uint64_t position, const void *bytes, uint32_t size)
-{
-    uint32_t off = (uint32_t)(position % BOARD_CAPTURE_RING_BYTES);
-    uint32_t first = BOARD_CAPTURE_RING_BYTES - off < size ? BOARD_CAPTURE_RING_BYTES - off : size;
-
-    memcpy(board->capture_ring + off, bytes, first);
-    memcpy(board->capture_ring, (const uint8_t *)bytes + first, size - first);
-}
-
 static uint64_t capture_time_ns(void)
 {
     struct timespec now;
@@ -52,16 +39,14 @@ static uint64_t capture_time_ns(void)
 
 void capture_frame(struct frontend *frontend, const struct iovec *parts, int n_parts, uint32_t lane, bool is_out)
 {
-    static uint8_t frame[CAPTURE_MAX_FRAME_BYTES];
-    struct board *board = &frontend->board;
-    const struct board_capture *capture = &board->capture;
+    static uint8_t frame[NIC_MAX_FRAME_BYTES];
+    const struct board_capture *capture = &frontend->board.capture;
     struct board_capture_record record = {.time_ns = capture_time_ns(), .lane = lane, .is_out = is_out};
-    uint64_t written = atomic_load_explicit(&board->capture_written, memory_order_relaxed);
-    uint64_t read = atomic_load_explicit(&board->capture_read, memory_order_acquire);
-    uint64_t need;
+    struct iovec whole = {.iov_base = frame};
 
     if (capture->lane != BOARD_CAPTURE_ALL_LANES && capture->lane != lane)
         return;
+    /* In one piece, as the filter wants it. */
     for (int i = 0; i < n_parts && record.len_bytes + parts[i].iov_len <= sizeof(frame); i++) {
         memcpy(frame + record.len_bytes, parts[i].iov_base, parts[i].iov_len);
         record.len_bytes += (uint32_t)parts[i].iov_len;
@@ -69,12 +54,6 @@ void capture_frame(struct frontend *frontend, const struct iovec *parts, int n_p
     if (!capture_is_wanted(capture, frame, record.len_bytes))
         return;
     record.stored_bytes = record.len_bytes < capture->snap_bytes ? record.len_bytes : capture->snap_bytes;
-    need = (sizeof(record) + record.stored_bytes + CAPTURE_ALIGN_BYTES - 1) & ~(uint64_t)(CAPTURE_ALIGN_BYTES - 1);
-    if (written - read + need > BOARD_CAPTURE_RING_BYTES) {
-        counter_add(board->nic, NIC_capture_missed, 1);
-        return;
-    }
-    capture_put(board, written, &record, sizeof(record));
-    capture_put(board, written + sizeof(record), frame, record.stored_bytes);
-    atomic_store_explicit(&board->capture_written, written + need, memory_order_release);
+    whole.iov_len = record.stored_bytes;
+    board_capture_add(&frontend->board, &record, &whole, 1); /* it counts what it has no room for */
 }

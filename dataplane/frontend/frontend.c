@@ -73,9 +73,14 @@ static int frontend_open_nic(struct frontend *frontend)
     char error[256];
     int failed = nic_open(&frontend->nic, &frontend->config.nic, error, sizeof(error));
 
-    if (failed < 0)
+    if (failed < 0) {
         log_error("nic_failed nic=%s error=\"%s\"", frontend->config.nic.name, error);
-    return failed;
+        return failed;
+    }
+    memcpy(frontend->board.nic_info.mac, frontend->nic.mac, 6);
+    frontend->board.nic_info.mtu_bytes = frontend->nic.mtu_bytes;
+    frontend->board.nic_info.caps = frontend->nic.caps;
+    return 0;
 }
 
 static int frontend_host_segment(struct frontend *frontend)

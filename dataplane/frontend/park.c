@@ -22,7 +22,7 @@ int park_init(struct park *park, uint32_t n_entries)
         return -ENOMEM;
     }
     for (uint32_t i = 0; i < n_entries; i++)
-        park->entries[i].rest = park->memory + (size_t)i * PARK_MAX_BYTES;
+        park->entries[i].payload = park->memory + (size_t)i * PARK_MAX_BYTES;
     return 0;
 }
 
@@ -47,9 +47,9 @@ struct park_entry *park_add(struct park *park, uint64_t now_ns)
 
 void park_remove(struct park *park, uint32_t idx)
 {
-    uint8_t *rest = park->entries[idx].rest;
+    uint8_t *payload = park->entries[idx].payload;
 
     park->n_used--;
     memmove(&park->entries[idx], &park->entries[idx + 1], (park->n_used - idx) * sizeof(park->entries[0]));
-    park->entries[park->n_used].rest = rest;
+    park->entries[park->n_used].payload = payload;
 }

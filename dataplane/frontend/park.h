@@ -14,11 +14,12 @@
 #define PARK_LIFE_NS (3ull * 1000000000ull)
 #define PARK_MAX_BYTES 65536u
 
-/* One packet: its checked header, then what follows the first OFFLOAD_MAX_HEADER_BYTES. */
+/* One packet, checked: its headers, then what follows them. */
 struct park_entry {
-    struct offload_packet packet;
+    struct offload_plan plan;
+    uint8_t header[OFFLOAD_MAX_COPY_BYTES]; /* plan.header_len bytes */
     uint64_t until_ns;
-    uint8_t *rest; /* in park.memory */
+    uint8_t *payload; /* in park.memory: total_len - header_len bytes */
 };
 
 struct park {
@@ -30,7 +31,7 @@ struct park {
 int park_init(struct park *park, uint32_t n_entries) MPA_WARN_UNUSED;
 void park_fini(struct park *park);
 
-/* A place for a packet, or NULL when all are taken. The caller fills in packet and rest. */
+/* A place for a packet, or NULL when all are taken. The caller fills in plan, header and payload. */
 struct park_entry *park_add(struct park *park, uint64_t now_ns);
 
 /* Removes entry `idx`; the order of the others stays. */

@@ -3,14 +3,13 @@
  * receive.c — from the NIC into the rx rings: frames are read straight into chunks of the rx pool, classified,
  * and handed to a worker by a 16-byte slot. Chunks that a burst did not use serve the next one.
  */
-#include <arpa/inet.h>
-#include <linux/virtio_net.h>
 #include <string.h>
 #include <sys/uio.h>
 
 #include "flow/dscp.h"
 #include "frontend/classify.h"
 #include "frontend/frontend.h"
+#include "frontend/offload.h"
 #include "shm/frontend_writes.h"
 
 #define RECEIVE_FRAME_OFF NIC_VNET_BYTES
@@ -74,27 +73,17 @@ struct receive_frame {
     uint8_t *bytes; /* link header first */
     uint32_t head_len;
     uint32_t len_bytes;
-    bool has_good_csum, is_gso, needs_csum;
-    struct virtio_net_hdr vnet;
+    struct nic_vnet vnet;
+    struct offload_rx offload;
 };
 
-static bool receive_take_vnet(struct frontend *frontend, struct receive_frame *frame)
+/* What the NIC says of the frame; false: it contradicts itself. */
+static bool receive_take_vnet(const struct frontend *frontend, struct receive_frame *frame)
 {
-    memcpy(&frame->vnet, frame->bytes - RECEIVE_FRAME_OFF, RECEIVE_FRAME_OFF);
     if (!frontend->nic.has_vnet)
         return true;
-    frame->needs_csum = (frame->vnet.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) != 0;
-    frame->has_good_csum = frame->needs_csum || (frame->vnet.flags & VIRTIO_NET_HDR_F_DATA_VALID) != 0;
-    switch (frame->vnet.gso_type & ~VIRTIO_NET_HDR_GSO_ECN) {
-    case VIRTIO_NET_HDR_GSO_NONE:
-        return true;
-    case VIRTIO_NET_HDR_GSO_TCPV4:
-    case VIRTIO_NET_HDR_GSO_TCPV6:
-        frame->is_gso = true;
-        return true;
-    default:
-        return false;
-    }
+    memcpy(&frame->vnet, frame->bytes - RECEIVE_FRAME_OFF, RECEIVE_FRAME_OFF);
+    return offload_check_rx(&frame->vnet, frame->head_len, &frame->offload);
 }
 
 /* The lane that serves a flow, or NULL. A new flow of a congested lane is steered to another and pinned. */
@@ -148,7 +137,7 @@ static bool receive_to_worker(struct frontend *frontend, struct receive_frame *f
     enum lane_priority priority = dscp_is_urgent(verdict->dscp) ? LANE_URGENT : LANE_NORMAL;
     enum lane_slot_kind kind = verdict->to == CLASSIFY_ICMP_ERROR ? LANE_SLOT_ICMP_ERROR : LANE_SLOT_FRAME;
     struct receive_note note = {verdict->hash, verdict->transport_off, verdict->key.protocol};
-    uint32_t flags = (frame->has_good_csum ? LANE_FLAG_CSUM : 0u) | (frame->is_gso ? LANE_FLAG_GSO : 0u);
+    uint32_t flags = (frame->offload.has_good_csum ? LANE_FLAG_CSUM : 0u) | (frame->offload.is_gso ? LANE_FLAG_GSO : 0u);
     uint32_t large_idx = verdict->frame_len > RECEIVE_HEAD_ROOM ? frame->large_idx : LANE_NO_CHUNK;
     uint16_t generation;
 
@@ -173,31 +162,14 @@ static bool receive_to_worker(struct frontend *frontend, struct receive_frame *f
     return true;
 }
 
-/* The host stack takes no offload: a checksum that the sender left to the NIC is completed here (RFC 1071). */
-static void receive_complete_csum(struct receive_frame *frame)
-{
-    uint32_t start = frame->vnet.csum_start, place = start + frame->vnet.csum_offset;
-    uint32_t end = frame->len_bytes;
-    uint32_t sum = 0;
-
-    if (end > frame->head_len || start >= end || place + 2 > end)
-        return;
-    for (uint32_t i = start; i < end; i++)
-        sum += (i - start) % 2 == 0 ? (uint32_t)frame->bytes[i] << 8 : frame->bytes[i];
-    sum = (sum & 0xffffu) + (sum >> 16);
-    sum = (sum & 0xffffu) + (sum >> 16);
-    sum = ~sum & 0xffffu;
-    frame->bytes[place] = (uint8_t)(sum >> 8);
-    frame->bytes[place + 1] = (uint8_t)sum;
-}
-
 static void receive_to_host(struct frontend *frontend, struct receive_frame *frame)
 {
     uint32_t tail_len = frame->len_bytes - frame->head_len;
     const uint8_t *tail = tail_len > 0 ? frame_pool_large(&frontend->pool, frame->large_idx) : NULL;
 
-    if (frame->needs_csum)
-        receive_complete_csum(frame);
+    /* The host stack takes no offload: what the sender left to the NIC is completed here. */
+    if (frame->offload.is_partial && tail_len == 0)
+        offload_finish_csum(frame->bytes, frame->len_bytes, &frame->vnet);
     counter_add(frontend->board.nic, NIC_rx_to_host, 1);
     host_input(frontend->host, frame->bytes, frame->head_len, tail, tail_len);
 }
@@ -218,8 +190,8 @@ static bool receive_frame_one(struct frontend *frontend, struct receive_frame *f
     struct classify_frame view = {.head = frame->bytes,
                                   .head_len = frame->head_len,
                                   .len_bytes = frame->len_bytes,
-                                  .has_good_csum = frame->has_good_csum,
-                                  .is_gso = frame->is_gso};
+                                  .has_good_csum = frame->offload.has_good_csum,
+                                  .is_gso = frame->offload.is_gso};
     struct classify_verdict verdict;
 
     classify_frame(&context, &view, &verdict);
@@ -263,7 +235,7 @@ static void receive_one(struct frontend *frontend, struct receive_place *place, 
         counter_add(frontend->board.nic, NIC_rx_drop_gso, 1);
         return;
     }
-    if (frame.is_gso)
+    if (frame.offload.is_gso)
         counter_add(frontend->board.nic, NIC_rx_super_frames, 1);
     if (!receive_frame_one(frontend, &frame))
         return;
@@ -344,7 +316,7 @@ void frontend_receive_datagram(struct frontend *frontend, const uint8_t *packet,
         frame.len_bytes = receive_rebuild(frontend, packet, len_bytes, head,
                                           needs_large ? frame_pool_large(&frontend->pool, frame.large_idx) : NULL);
         frame.head_len = frame.len_bytes < RECEIVE_HEAD_ROOM ? frame.len_bytes : RECEIVE_HEAD_ROOM;
-        frame.is_gso = true; /* longer than the MTU, and rightly so */
+        frame.offload.is_gso = true; /* longer than the MTU, and rightly so */
         counter_add(frontend->board.nic, NIC_rx_reassembled, 1);
         if (receive_frame_one(frontend, &frame))
             return; /* published with the burst it came in */

@@ -17,7 +17,6 @@
 #define TRANSMIT_MAX_URGENT 64u     /* of one lane in one round: urgent, but the loop goes on */
 #define TRANSMIT_HOP_LIFE_NS (1ull * 1000000000ull)
 #define TRANSMIT_LINK_OFF NIC_VNET_BYTES
-#define TRANSMIT_IP_OFF (NIC_VNET_BYTES + NIC_LINK_BYTES)
 
 enum transmit_result {
     TRANSMIT_DONE, /* sent, parked or dropped: the slot is used up */
@@ -81,31 +80,41 @@ static void transmit_emit_fragment(void *context, const struct fragment *fragmen
                   (struct iovec){(void *)(uintptr_t)fragment->payload, fragment->payload_len});
 }
 
-static void transmit_link_header(const struct frontend *frontend, const struct offload_packet *packet,
+/* One checked packet: private headers, payload where it stands. */
+struct transmit_packet {
+    const struct offload_plan *plan;
+    uint8_t *header; /* plan->header_len bytes */
+    const uint8_t *payload;
+    uint32_t lane;
+};
+
+static void transmit_link_header(const struct frontend *frontend, const struct offload_plan *plan,
                                  const uint8_t mac[6], uint8_t *out)
 {
     memset(out, 0, NIC_VNET_BYTES);
     memcpy(out + TRANSMIT_LINK_OFF, mac, 6);
     memcpy(out + TRANSMIT_LINK_OFF + 6, frontend->nic.mac, 6);
-    out[TRANSMIT_LINK_OFF + 12] = packet->family == 4 ? 0x08 : 0x86;
-    out[TRANSMIT_LINK_OFF + 13] = packet->family == 4 ? 0x00 : 0xdd;
+    out[TRANSMIT_LINK_OFF + 12] = plan->key.family == 4 ? 0x08 : 0x86;
+    out[TRANSMIT_LINK_OFF + 13] = plan->key.family == 4 ? 0x00 : 0xdd;
 }
 
-/* Fragments need the whole datagram in one piece behind its headers. */
-static void transmit_fragments(struct frontend *frontend, const struct offload_packet *packet, const uint8_t *rest,
+/* Fragments need the datagram behind the IP header in one piece. */
+static void transmit_fragments(struct frontend *frontend, const struct transmit_packet *packet,
                                struct transmit_out *out)
 {
-    static uint8_t payload[65536];
-    uint32_t in_header = packet->header_bytes - packet->transport_off;
+    static uint8_t datagram[65536];
+    const struct offload_plan *plan = packet->plan;
+    uint32_t in_header = (uint32_t)plan->header_len - plan->transport_off;
+    uint32_t payload_len = plan->total_len - plan->header_len;
     struct fragment_job job = {.header = packet->header,
-                               .header_len = packet->transport_off,
-                               .payload = payload,
-                               .payload_len = packet->len_bytes - packet->transport_off,
-                               .identification = packet->family == 4 ? frontend->ip4_id++ : frontend->ip6_id++,
+                               .header_len = plan->transport_off,
+                               .payload = datagram,
+                               .payload_len = in_header + payload_len,
+                               .identification = plan->key.family == 4 ? frontend->ip4_id++ : frontend->ip6_id++,
                                .mtu_bytes = frontend->addresses.mtu_bytes};
 
-    memcpy(payload, packet->header + packet->transport_off, in_header);
-    memcpy(payload + in_header, rest, packet->len_bytes - packet->header_bytes);
+    memcpy(datagram, packet->header + plan->transport_off, in_header);
+    memcpy(datagram + in_header, packet->payload, payload_len);
     if (fragment_packet(&job, transmit_emit_fragment, out) > 0)
         counter_add(frontend->board.nic, NIC_tx_fragmented, 1);
     else
@@ -113,82 +122,72 @@ static void transmit_fragments(struct frontend *frontend, const struct offload_p
 }
 
 /* What the NIC cannot do is done here: cutting and checksums. */
-static bool transmit_needs_software(const struct frontend *frontend, const struct offload_packet *packet)
+static bool transmit_needs_software(const struct frontend *frontend, const struct offload_plan *plan)
 {
-    uint32_t needed = packet->needs_csum ? NIC_CAP_CSUM : 0;
+    uint32_t needed = plan->needs_csum ? NIC_CAP_CSUM : 0;
 
-    if (packet->gso_bytes != 0)
-        needed |= packet->family == 4 ? NIC_CAP_TSO4 : NIC_CAP_TSO6;
+    if (plan->gso_size != 0)
+        needed |= plan->key.family == 4 ? NIC_CAP_TSO4 : NIC_CAP_TSO6;
     return (frontend->nic.caps & needed) != needed;
 }
 
-static void transmit_in_software(const struct offload_packet *packet, const uint8_t *rest, struct transmit_out *out)
+/* Sends one packet whose next hop is known. */
+static enum transmit_result transmit_packet(struct frontend *frontend, const struct transmit_packet *packet,
+                                            const uint8_t mac[6])
 {
-    static uint8_t payload[65536];
-    uint32_t in_header = packet->header_bytes - packet->payload_off;
-
-    /* The part of the payload that came with the header copy, and the rest, in one piece. */
-    memcpy(payload, packet->header + packet->payload_off, in_header);
-    memcpy(payload + in_header, rest, packet->len_bytes - packet->header_bytes);
-    offload_segment(packet, payload, transmit_emit_segment, out);
-}
-
-/* Sends one checked packet whose next hop is known. `rest` are its bytes behind the header copy. */
-static enum transmit_result transmit_packet(struct frontend *frontend, struct offload_packet *packet,
-                                            const uint8_t *rest, const uint8_t mac[6], uint32_t lane)
-{
-    struct transmit_out out = {.frontend = frontend, .lane = lane};
-    uint8_t vnet[NIC_VNET_BYTES];
+    const struct offload_plan *plan = packet->plan;
+    struct offload_packet parts_of = {plan, packet->header, packet->payload};
+    struct transmit_out out = {.frontend = frontend, .lane = packet->lane};
+    struct nic_vnet vnet;
     struct iovec parts[3];
 
-    transmit_link_header(frontend, packet, mac, out.link);
-    if (packet->must_fragment) {
-        transmit_fragments(frontend, packet, rest, &out);
+    transmit_link_header(frontend, plan, mac, out.link);
+    if (plan->needs_fragments) {
+        transmit_fragments(frontend, packet, &out);
         return TRANSMIT_DONE;
     }
-    if (transmit_needs_software(frontend, packet)) {
-        transmit_in_software(packet, rest, &out);
+    if (transmit_needs_software(frontend, plan)) {
+        offload_segment(&parts_of, transmit_emit_segment, &out);
         return TRANSMIT_DONE;
     }
-    offload_write_vnet(packet, vnet);
-    memcpy(out.link, vnet, sizeof(vnet));
+    offload_write_vnet(plan, packet->header, &vnet);
+    memcpy(out.link, &vnet, sizeof(vnet));
     parts[0] = (struct iovec){out.link, sizeof(out.link)};
-    parts[1] = (struct iovec){packet->header, packet->header_bytes};
-    parts[2] = (struct iovec){(void *)(uintptr_t)rest, packet->len_bytes - packet->header_bytes};
-    if (transmit_parts(frontend, parts, parts[2].iov_len > 0 ? 3 : 2, lane) == NIC_TX_BUSY)
+    parts[1] = (struct iovec){packet->header, plan->header_len};
+    parts[2] = (struct iovec){(void *)(uintptr_t)packet->payload, plan->total_len - plan->header_len};
+    if (transmit_parts(frontend, parts, parts[2].iov_len > 0 ? 3 : 2, packet->lane) == NIC_TX_BUSY)
         return TRANSMIT_BUSY;
-    if (packet->gso_bytes != 0)
+    if (plan->gso_size != 0)
         counter_add(frontend->board.nic, NIC_tx_super_frames, 1);
     return TRANSMIT_DONE;
 }
 
 /* Next hop from the cache, or from the host stack. */
-static enum host_hop transmit_hop(struct frontend *frontend, const struct offload_packet *packet, uint8_t mac[6])
+static enum host_hop transmit_hop(struct frontend *frontend, const struct offload_plan *plan, uint8_t mac[6])
 {
-    uint32_t size = packet->family == 4 ? 4 : 16;
-    const uint8_t *destination = packet->destination;
-    uint32_t place = (destination[size - 1] * 31u + destination[size - 2] * 7u + destination[size - 3]) % FRONTEND_HOPS;
-    struct frontend_hop *hop = &frontend->hops[place];
-    uint32_t epoch = host_epoch(frontend->host);
+    uint8_t family = plan->key.family;
+    uint32_t size = family == 4 ? 4 : 16;
+    const uint8_t *to = plan->key.remote;
+    struct frontend_hop *hop = &frontend->hops[(to[size - 1] * 31u + to[size - 2] * 7u + to[size - 3]) % FRONTEND_HOPS];
     enum host_hop result;
 
-    if (hop->family == packet->family && hop->epoch == epoch && hop->until_ns > frontend->now_ns &&
-        memcmp(hop->destination, destination, size) == 0) {
+    if (hop->family == family && hop->epoch == host_epoch(frontend->host) && hop->until_ns > frontend->now_ns &&
+        memcmp(hop->destination, to, size) == 0) {
         memcpy(mac, hop->mac, 6);
         return HOST_HOP_FOUND;
     }
-    result = host_next_hop(frontend->host, packet->family, destination, mac);
+    result = host_next_hop(frontend->host, family, to, mac);
     if (result != HOST_HOP_FOUND)
         return result;
-    *hop = (struct frontend_hop){.family = packet->family,
+    *hop = (struct frontend_hop){.family = family,
                                  .epoch = host_epoch(frontend->host),
                                  .until_ns = frontend->now_ns + TRANSMIT_HOP_LIFE_NS};
-    memcpy(hop->destination, destination, size);
+    memcpy(hop->destination, to, size);
     memcpy(hop->mac, mac, 6);
     return result;
 }
 
-static void transmit_park(struct frontend *frontend, const struct offload_packet *packet, const uint8_t *rest)
+static void transmit_park(struct frontend *frontend, const struct transmit_packet *packet)
 {
     struct park_entry *entry = park_add(&frontend->park, frontend->now_ns);
 
@@ -196,18 +195,19 @@ static void transmit_park(struct frontend *frontend, const struct offload_packet
         counter_add(frontend->board.nic, NIC_tx_drop_park_full, 1);
         return;
     }
-    entry->packet = *packet;
-    memcpy(entry->rest, rest, packet->len_bytes - packet->header_bytes);
+    entry->plan = *packet->plan;
+    memcpy(entry->header, packet->header, packet->plan->header_len);
+    memcpy(entry->payload, packet->payload, packet->plan->total_len - packet->plan->header_len);
     counter_add(frontend->board.nic, NIC_tx_parked, 1);
 }
 
 /* RFC 6864: a datagram that may be fragmented on its way needs an ID of its own; the worker left it zero. */
-static void transmit_ip4_id(struct frontend *frontend, struct offload_packet *packet)
+static void transmit_ip4_id(struct frontend *frontend, const struct transmit_packet *packet)
 {
     uint8_t *ip = packet->header;
     uint32_t sum, id;
 
-    if (packet->family != 4 || (ip[6] & 0x40) != 0 || packet->must_fragment)
+    if (packet->plan->key.family != 4 || (ip[6] & 0x40) != 0 || packet->plan->needs_fragments)
         return;
     id = frontend->ip4_id++;
     /* RFC 1624: the header checksum follows from the change of one field. */
@@ -221,17 +221,17 @@ static void transmit_ip4_id(struct frontend *frontend, struct offload_packet *pa
     ip[11] = (uint8_t)sum;
 }
 
-static enum transmit_result transmit_checked(struct frontend *frontend, struct offload_packet *packet,
-                                             const uint8_t *rest, uint32_t lane)
+static enum transmit_result transmit_checked(struct frontend *frontend, const struct transmit_packet *packet)
 {
     uint8_t mac[6];
 
-    transmit_ip4_id(frontend, packet);
-    switch (transmit_hop(frontend, packet, mac)) {
+    switch (transmit_hop(frontend, packet->plan, mac)) {
     case HOST_HOP_FOUND:
-        return transmit_packet(frontend, packet, rest, mac, lane);
+        transmit_ip4_id(frontend, packet);
+        return transmit_packet(frontend, packet, mac);
     case HOST_HOP_PENDING:
-        transmit_park(frontend, packet, rest);
+        transmit_ip4_id(frontend, packet);
+        transmit_park(frontend, packet);
         return TRANSMIT_DONE;
     case HOST_HOP_NONE:
         counter_add(frontend->board.nic, NIC_tx_drop_no_route, 1);
@@ -244,21 +244,26 @@ static enum transmit_result transmit_checked(struct frontend *frontend, struct o
 static enum transmit_result transmit_from_lane(struct frontend *frontend, struct lane *lane,
                                                enum lane_priority priority, const struct border_tx *tx)
 {
-    struct offload_packet packet;
+    uint8_t header[OFFLOAD_MAX_COPY_BYTES];
     const uint8_t *arena = lane_arena(lane, priority);
-    enum offload_verdict verdict;
+    struct offload_request request = {
+        .header = header,
+        .header_len = tx->len_bytes < sizeof(header) ? tx->len_bytes : (uint32_t)sizeof(header),
+        .total_len = tx->len_bytes,
+        .gso_size = (tx->flags & LANE_FLAG_GSO) != 0 ? tx->gso_bytes : 0,
+        .needs_csum = (tx->flags & LANE_FLAG_CSUM) != 0,
+    };
+    struct offload_plan plan;
+    enum offload_outcome outcome;
 
-    packet.header_bytes = tx->len_bytes < OFFLOAD_MAX_HEADER_BYTES ? tx->len_bytes : OFFLOAD_MAX_HEADER_BYTES;
-    packet.len_bytes = tx->len_bytes;
-    packet.gso_bytes = (tx->flags & LANE_FLAG_GSO) != 0 ? tx->gso_bytes : 0;
-    packet.needs_csum = (tx->flags & LANE_FLAG_CSUM) != 0;
-    border_copy_arena(packet.header, arena, tx->arena_off, packet.header_bytes);
-    verdict = offload_check_tx(&packet, &frontend->addresses);
-    if (verdict != OFFLOAD_OK) {
-        lane_count(lane, verdict == OFFLOAD_BAD_SOURCE ? LANE_tx_drop_source : LANE_tx_drop_header, 1);
+    border_copy_arena(header, arena, tx->arena_off, request.header_len);
+    outcome = offload_check_tx(&frontend->addresses, frontend->addresses.mtu_bytes, &request, &plan);
+    if (outcome != OFFLOAD_OK) {
+        lane_count(lane, outcome == OFFLOAD_BAD_SOURCE ? LANE_tx_drop_source : LANE_tx_drop_header, 1);
         return TRANSMIT_DONE;
     }
-    return transmit_checked(frontend, &packet, arena + tx->arena_off + packet.header_bytes, lane->slot);
+    const struct transmit_packet packet = {&plan, header, arena + tx->arena_off + plan.header_len, lane->slot};
+    return transmit_checked(frontend, &packet);
 }
 
 /* Takes packets of one ring until `budget` bytes or `max` packets are used up. Returns the bytes taken, or -1
@@ -373,8 +378,9 @@ void frontend_transmit_parked(struct frontend *frontend)
 {
     for (uint32_t i = 0; i < frontend->park.n_used;) {
         struct park_entry *entry = &frontend->park.entries[i];
+        const struct transmit_packet packet = {&entry->plan, entry->header, entry->payload, BOARD_CAPTURE_ALL_LANES};
         uint8_t mac[6];
-        enum host_hop hop = transmit_hop(frontend, &entry->packet, mac);
+        enum host_hop hop = transmit_hop(frontend, &entry->plan, mac);
 
         if (hop == HOST_HOP_PENDING && entry->until_ns > frontend->now_ns) {
             i++;
@@ -382,7 +388,7 @@ void frontend_transmit_parked(struct frontend *frontend)
         }
         if (hop != HOST_HOP_FOUND)
             counter_add(frontend->board.nic, NIC_tx_drop_unresolved, 1);
-        else if (transmit_packet(frontend, &entry->packet, entry->rest, mac, BOARD_CAPTURE_ALL_LANES) == TRANSMIT_BUSY)
+        else if (transmit_packet(frontend, &packet, mac) == TRANSMIT_BUSY)
             return;
         park_remove(&frontend->park, i);
     }
