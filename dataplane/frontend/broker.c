@@ -16,11 +16,17 @@
 #include "shm/frontend_writes.h"
 
 /* What epoll hands back: the lane and which of its descriptors. loop.c tells them apart by range. */
-static int broker_watch(struct frontend *frontend, int fd, uint64_t tag)
+static int broker_watch(int epoll_fd, int fd, uint64_t tag)
 {
     struct epoll_event event = {.events = EPOLLIN, .data.u64 = tag};
 
-    return epoll_ctl(frontend->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+    return epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
+/* Whoever transmits sleeps for the workers' wakes. */
+static int broker_wake_epoll(const struct frontend *frontend)
+{
+    return frontend->stage.is_split ? frontend->stage.epoll_fd : frontend->epoll_fd;
 }
 
 int broker_init(struct frontend *frontend)
@@ -111,7 +117,7 @@ static const char *broker_check_hello(const struct frontend *frontend, const str
 {
     if (size != (ssize_t)sizeof(*hello) || hello->magic != ATTACH_MAGIC || hello->kind != ATTACH_HELLO)
         return "not a hello";
-    if (hello->version_min > LANE_VERSION || hello->version_max < LANE_VERSION_MIN)
+    if (lane_version_choose(hello->version_min, hello->version_max) == 0)
         return "no common lane version";
     if (hello->slot >= FRONTEND_MAX_LANES)
         return "no such worker slot";
@@ -122,7 +128,7 @@ static const char *broker_check_hello(const struct frontend *frontend, const str
 
 static int broker_welcome(struct frontend *frontend, struct lane *lane, int socket)
 {
-    struct attach_welcome welcome = {.magic = ATTACH_MAGIC, .kind = ATTACH_WELCOME, .version = LANE_VERSION};
+    struct attach_welcome welcome = {.magic = ATTACH_MAGIC, .kind = ATTACH_WELCOME, .version = lane->version};
     int pair[2];
     int fds[N_ATTACH_WELCOME_FDS];
     int failed;
@@ -166,7 +172,7 @@ static void broker_hello(struct frontend *frontend, int socket)
     if (failed == 0)
         failed = broker_welcome(frontend, lane, socket);
     if (failed == 0)
-        failed = broker_watch(frontend, socket, lane->slot);
+        failed = broker_watch(frontend->epoll_fd, socket, lane->slot);
     if (failed < 0) {
         lane_detach(lane, &frontend->pool);
         lane->state = BOARD_LANE_EMPTY;
@@ -195,8 +201,9 @@ static void broker_serving(struct frontend *frontend, struct lane *lane)
 {
     lane->state = BOARD_LANE_SERVING;
     frontend->lane_mask |= 1u << lane->slot;
-    if (broker_watch(frontend, lane->wake_socket, FRONTEND_MAX_LANES + lane->slot) < 0 ||
-        broker_watch(frontend, lane->pidfd, 2 * FRONTEND_MAX_LANES + lane->slot) < 0)
+    atomic_store_explicit(&lane->tx_fault, 0, memory_order_relaxed);
+    if (broker_watch(broker_wake_epoll(frontend), lane->wake_socket, FRONTEND_MAX_LANES + lane->slot) < 0 ||
+        broker_watch(frontend->epoll_fd, lane->pidfd, 2 * FRONTEND_MAX_LANES + lane->slot) < 0)
         log_warn("watch_failed slot=%u", lane->slot);
     broker_spread(frontend);
     log_info("worker_serving slot=%u pid=%u buckets=%u", lane->slot, lane->pid,
@@ -210,7 +217,7 @@ static void broker_unserve(struct frontend *frontend, struct lane *lane)
     if (lane->attach_socket >= 0)
         epoll_ctl(frontend->epoll_fd, EPOLL_CTL_DEL, lane->attach_socket, NULL);
     if (lane->wake_socket >= 0)
-        epoll_ctl(frontend->epoll_fd, EPOLL_CTL_DEL, lane->wake_socket, NULL);
+        epoll_ctl(broker_wake_epoll(frontend), EPOLL_CTL_DEL, lane->wake_socket, NULL);
     if (lane->pidfd >= 0)
         epoll_ctl(frontend->epoll_fd, EPOLL_CTL_DEL, lane->pidfd, NULL);
     frontend->lane_mask &= ~(1u << lane->slot);
@@ -231,16 +238,18 @@ void broker_quarantine(struct frontend *frontend, struct lane *lane, enum lane_c
 {
     if (lane->state == BOARD_LANE_QUARANTINED || lane->state == BOARD_LANE_EMPTY)
         return;
+    stage_lock(frontend);
     lane_count(lane, fault, 1);
     log_error("worker_quarantined slot=%u pid=%u fault=%s", lane->slot, lane->pid, lane_counter_texts[fault].name);
     /* The socket stays open until the process is gone: its end makes the slot free again. */
-    epoll_ctl(frontend->epoll_fd, EPOLL_CTL_DEL, lane->wake_socket, NULL);
+    epoll_ctl(broker_wake_epoll(frontend), EPOLL_CTL_DEL, lane->wake_socket, NULL);
     frontend->lane_mask &= ~(1u << lane->slot);
     lane->state = BOARD_LANE_QUARANTINED;
     frame_pool_reclaim(&frontend->pool, lane->slot);
     broker_spread(frontend);
     atomic_store_explicit(&lane->board->fault, (uint32_t)fault, memory_order_relaxed);
     board_event_add(&frontend->board, frontend->now_ns, BOARD_EVENT_QUARANTINED, lane->slot, (uint64_t)fault);
+    stage_unlock(frontend);
 }
 
 void broker_lane_event(struct frontend *frontend, struct lane *lane)

@@ -154,6 +154,9 @@ int frontend_init_privileged(struct frontend *frontend)
         failed = frontend_open_nic(frontend);
     if (failed == 0)
         failed = broker_init(frontend);
+    /* Capabilities are a thread's own, so they go before the control thread comes. */
+    if (failed == 0)
+        failed = frontend_drop_capabilities();
     if (failed < 0)
         return failed;
     frontend->control = control_start(&frontend->config, &frontend->board, error, sizeof(error));

@@ -22,6 +22,7 @@
 #include "frontend/lane.h"
 #include "frontend/nic/nic.h"
 #include "frontend/park.h"
+#include "frontend/stage.h"
 #include "ring/frame_pool.h"
 #include "shm/segment.h"
 
@@ -69,13 +70,14 @@ struct frontend {
     int signal_fd;
     int epoll_fd;
     int lock_fd; /* RUNTIME/frontend.lock: one frontend for each runtime folder */
-    uint64_t now_ns;
+    _Atomic uint64_t now_ns; /* written by the loop's thread */
     uint64_t next_house_ns; /* housekeeping */
     uint64_t next_host_ns;  /* host_tick() */
     bool is_stopping;
     int exit_code;
     bool is_capturing;
     bool is_nic_busy; /* tx waits for the NIC */
+    struct stage stage;
 };
 
 /* frontend.c. 0 or -errno, already logged. */
@@ -99,6 +101,24 @@ void frontend_transmit_host(struct frontend *frontend, const uint8_t *frame, uin
 /* Sends what waited for a next hop that is known by now; drops what waited too long. */
 void frontend_transmit_parked(struct frontend *frontend);
 
+/* stage.c: the transmit stage on a thread of its own (stage.h). */
+void stage_lock(struct frontend *frontend);
+void stage_unlock(struct frontend *frontend);
+int stage_start(struct frontend *frontend) MPA_WARN_UNUSED;
+void stage_stop(struct frontend *frontend);
+/* A fault seen while transmitting: quarantine, now or by the loop's thread. */
+void stage_fault(struct frontend *frontend, struct lane *lane, enum lane_counter fault);
+/* Loop: quarantines the lanes whose fault the transmit thread has seen. */
+void stage_take_faults(struct frontend *frontend);
+/* True if the lane may be transmitted from. */
+static inline bool stage_serves(const struct frontend *frontend, const struct lane *lane)
+{
+    return (frontend->lane_mask >> lane->slot & 1) != 0 &&
+           atomic_load_explicit(&lane->tx_fault, memory_order_relaxed) == 0;
+}
+/* Announces sleep to all workers, sleeps, takes it back: whoever runs the transmit stage does this. */
+void stage_sleep(struct frontend *frontend, uint32_t (*wait)(struct frontend *frontend));
+
 /* broker.c: the attach socket and the life of lanes. */
 int broker_init(struct frontend *frontend) MPA_WARN_UNUSED;
 void broker_accept(struct frontend *frontend);
@@ -119,7 +139,8 @@ void capture_stop(struct frontend *frontend);
 struct iovec;
 void capture_frame(struct frontend *frontend, const struct iovec *parts, int n_parts, uint32_t lane, bool is_out);
 
-/* seccomp.c */
-int frontend_confine(const struct frontend *frontend) MPA_WARN_UNUSED;
+/* seccomp.c: capabilities before any thread is started, system calls after. */
+int frontend_drop_capabilities(void) MPA_WARN_UNUSED;
+int frontend_confine(void) MPA_WARN_UNUSED;
 
 #endif

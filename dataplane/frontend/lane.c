@@ -29,7 +29,7 @@ void lane_init(struct lane *lane, uint8_t slot, struct board_lane *board)
 
 static int lane_map(struct lane *lane, int fds[N_ATTACH_HELLO_FDS])
 {
-    int failed = segment_attach(&lane->worker_half, fds[ATTACH_FD_WORKER_HALF], SEGMENT_WORKER, LANE_VERSION,
+    int failed = segment_attach(&lane->worker_half, fds[ATTACH_FD_WORKER_HALF], SEGMENT_WORKER, SEGMENT_ANY_VERSION,
                                 sizeof(struct worker_half));
 
     fds[ATTACH_FD_WORKER_HALF] = -1;
@@ -47,7 +47,7 @@ static int lane_map(struct lane *lane, int fds[N_ATTACH_HELLO_FDS])
 
 static int lane_new_half(struct lane *lane)
 {
-    struct segment_spec spec = {.name = "mpa-frontend-half", .kind = SEGMENT_FRONTEND, .version = LANE_VERSION};
+    struct segment_spec spec = {.name = "mpa-frontend-half", .kind = SEGMENT_FRONTEND, .version = lane->version};
     int failed;
 
     lane_layout_init(&lane->layout, &lane->shape);
@@ -78,13 +78,15 @@ static void lane_rings(struct lane *lane)
     ring_consumer_init(&lane->returns,
                        (const struct lane_slot *)(const void *)(peer_base + lane->layout.return_slots_off),
                        &own->return_head, &peer->return_tail, lane->shape.return_slots);
-    wake_init(&lane->wake, lane->wake_socket, &own->sleeping, &peer->sleeping);
+    wake_init(&lane->tx_wake, lane->wake_socket, &own->sleeping, &peer->sleeping);
+    lane->rx_wake = lane->tx_wake;
 }
 
 int lane_attach(struct lane *lane, const struct attach_hello *hello, int fds[N_ATTACH_HELLO_FDS])
 {
     int failed = lane_map(lane, fds);
 
+    lane->version = lane_version_choose(hello->version_min, hello->version_max);
     for (int i = 0; i < N_ATTACH_HELLO_FDS; i++)
         fd_close(&fds[i]);
     if (failed == 0)
@@ -131,7 +133,7 @@ void lane_publish(struct lane *lane)
     lane->has_news = false;
     ring_producer_publish(&lane->rx[LANE_URGENT]);
     ring_producer_publish(&lane->rx[LANE_NORMAL]);
-    if (wake_peer(&lane->wake))
+    if (wake_peer(&lane->rx_wake))
         lane_count(lane, LANE_rx_wakes, 1);
 }
 
@@ -196,7 +198,7 @@ void lane_report(struct lane *lane, const struct frame_pool *pool, uint32_t n_bu
     lane_set_gauge(lane, GAUGE_pid, lane->pid);
     lane_set_gauge(lane, GAUGE_uid, lane->uid);
     lane_set_gauge(lane, GAUGE_attached_ns, lane->attached_ns);
-    lane_set_gauge(lane, GAUGE_lane_version, LANE_VERSION);
+    lane_set_gauge(lane, GAUGE_lane_version, lane->version);
     lane_set_gauge(lane, GAUGE_buckets, n_buckets);
     lane_set_gauge(lane, GAUGE_chunks_held, pool->n_held[lane->slot]);
     lane_set_gauge(lane, GAUGE_rx_depth_slots, ring_producer_depth(&lane->rx[LANE_NORMAL]));

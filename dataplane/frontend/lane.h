@@ -21,6 +21,7 @@ struct lane {
     uint8_t slot;
     int attach_socket, wake_socket, pidfd; /* owned, -1 while EMPTY */
     uint32_t pid, uid;
+    uint32_t version; /* of the lane, negotiated */
     uint64_t attached_ns;
     struct segment worker_half; /* the worker's, read-only here */
     struct segment records;     /* the worker's; kept so that it outlives the worker */
@@ -30,7 +31,9 @@ struct lane {
     struct ring_producer rx[N_LANE_PRIORITIES];
     struct ring_consumer tx[N_LANE_PRIORITIES];
     struct ring_consumer returns;
-    struct wake wake;
+    struct wake rx_wake; /* of the receive stage: wakes the worker after publishing rx slots */
+    struct wake tx_wake; /* of the transmit stage: sleeps for tx slots, wakes the worker after freeing them */
+    _Atomic uint32_t tx_fault; /* 1 + enum lane_counter: the transmit thread saw a fault; 0: none */
     uint64_t deficit_bytes; /* deficit round robin */
     bool was_congested;
     bool has_news;         /* slots were staged in this burst */

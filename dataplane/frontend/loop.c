@@ -87,13 +87,19 @@ static void loop_report(struct frontend *frontend)
 /* Everything that is due now and then rather than with each frame. */
 static void loop_house(struct frontend *frontend)
 {
-    if (frontend->now_ns >= frontend->next_host_ns)
-        frontend->next_host_ns =
-            frontend->now_ns + host_tick(frontend->host, frontend->now_ns) * CLOCK_NS_PER_MS;
-    if (frontend->park.n_used > 0)
+    bool is_host_due = frontend->now_ns >= frontend->next_host_ns;
+
+    if (is_host_due || frontend->park.n_used > 0) {
+        stage_lock(frontend);
+        if (is_host_due)
+            frontend->next_host_ns =
+                frontend->now_ns + host_tick(frontend->host, frontend->now_ns) * CLOCK_NS_PER_MS;
         frontend_transmit_parked(frontend);
+        stage_unlock(frontend);
+    }
     if (frontend->now_ns < frontend->next_house_ns)
         return;
+    stage_take_faults(frontend);
     frontend->next_house_ns = frontend->now_ns + LOOP_HOUSE_NS;
     pin_table_sweep(&frontend->pins, frontend->now_ns, LOOP_SWEEP_PINS);
     loop_report(frontend);
@@ -162,24 +168,12 @@ static uint32_t loop_poll(struct frontend *frontend, int wait_ms)
     int n = epoll_wait(frontend->epoll_fd, events, LOOP_MAX_EVENTS, wait_ms);
 
     frontend->now_ns = clock_now_ns();
-    for (int i = 0; i < n; i++)
+    for (int i = 0; i < n; i++) {
+        stage_lock(frontend);
         loop_event(frontend, events[i].data.u64, &woken_lanes);
-    return woken_lanes;
-}
-
-static bool loop_has_input(struct frontend *frontend)
-{
-    for (unsigned i = 0; i < FRONTEND_MAX_LANES; i++) {
-        struct lane *lane = &frontend->lanes[i];
-
-        if (!(frontend->lane_mask >> i & 1))
-            continue;
-        for (int p = 0; p < N_LANE_PRIORITIES; p++) {
-            if (ring_consumer_refresh(&lane->tx[p]) != RING_OK || ring_consumer_ready(&lane->tx[p]) > 0)
-                return true; /* a fault is dealt with by the next turn */
-        }
+        stage_unlock(frontend);
     }
-    return false;
+    return woken_lanes;
 }
 
 static int loop_sleep_ms(const struct frontend *frontend)
@@ -192,28 +186,26 @@ static int loop_sleep_ms(const struct frontend *frontend)
     return wait_ms > LOOP_MAX_SLEEP_MS ? LOOP_MAX_SLEEP_MS : (int)wait_ms;
 }
 
+static uint32_t loop_wait(struct frontend *frontend)
+{
+    return loop_poll(frontend, loop_sleep_ms(frontend));
+}
+
+/* With a transmit thread this one has only the NIC to wait for. */
 static void loop_sleep(struct frontend *frontend)
 {
-    uint32_t lanes = frontend->lane_mask, woken = 0;
-
-    for (unsigned i = 0; i < FRONTEND_MAX_LANES; i++) {
-        if (lanes >> i & 1)
-            wake_announce(&frontend->lanes[i].wake);
-    }
-    if (!loop_has_input(frontend))
-        woken = loop_poll(frontend, loop_sleep_ms(frontend));
-    /* A lane that went meanwhile has no wake object any more; one that came has announced nothing. */
-    for (unsigned i = 0; i < FRONTEND_MAX_LANES; i++) {
-        if ((lanes & frontend->lane_mask) >> i & 1)
-            wake_cancel(&frontend->lanes[i].wake, (woken >> i & 1) != 0);
-    }
+    if (frontend->stage.is_split)
+        loop_wait(frontend);
+    else
+        stage_sleep(frontend, loop_wait);
 }
 
 static bool loop_turn(struct frontend *frontend)
 {
     bool did_work = frontend_receive(frontend);
 
-    did_work |= frontend_transmit(frontend);
+    if (!frontend->stage.is_split)
+        did_work |= frontend_transmit(frontend);
     did_work |= loop_returns(frontend);
     loop_house(frontend);
     return did_work;
@@ -243,6 +235,8 @@ int frontend_run(struct frontend *frontend)
         return 1;
     }
     frontend->now_ns = idle_since_ns;
+    if (stage_start(frontend) < 0)
+        return 1;
     while (!frontend->is_stopping) {
         bool did_work = loop_turn(frontend);
 
@@ -254,8 +248,10 @@ int frontend_run(struct frontend *frontend)
                 loop_poll(frontend, 0);
         } else if (frontend->now_ns - idle_since_ns >= spin_ns) {
             loop_sleep(frontend);
-            idle_since_ns = frontend->now_ns = clock_now_ns();
+            idle_since_ns = clock_now_ns();
+            frontend->now_ns = idle_since_ns;
         }
     }
+    stage_stop(frontend);
     return frontend->exit_code;
 }

@@ -89,7 +89,7 @@ int main(int argc, char **argv)
     frontend.pool.segment.fd = -1;
     if (load(&arguments, &frontend.config) < 0)
         return 2;
-    if (frontend_init_privileged(&frontend) == 0 && frontend_confine(&frontend) == 0 &&
+    if (frontend_init_privileged(&frontend) == 0 && frontend_confine() == 0 &&
         frontend_init_confined(&frontend) == 0)
         exit_code = frontend_run(&frontend);
     frontend_fini(&frontend);

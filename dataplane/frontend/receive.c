@@ -171,7 +171,9 @@ static void receive_to_host(struct frontend *frontend, struct receive_frame *fra
     if (frame->offload.is_partial && tail_len == 0)
         offload_finish_csum(frame->bytes, frame->len_bytes, &frame->vnet);
     counter_add(frontend->board.nic, NIC_rx_to_host, 1);
+    stage_lock(frontend);
     host_input(frontend->host, frame->bytes, frame->head_len, tail, tail_len);
+    stage_unlock(frontend);
 }
 
 static void receive_capture(struct frontend *frontend, const struct receive_frame *frame, uint32_t lane)

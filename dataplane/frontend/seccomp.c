@@ -33,19 +33,27 @@ static const int frontend_sanitizer_syscalls[] = {
     SCMP_SYS(mremap), SCMP_SYS(lseek), SCMP_SYS(dup), SCMP_SYS(socket), SCMP_SYS(connect), SCMP_SYS(kill),
 };
 
-int frontend_confine(const struct frontend *frontend)
-{
-    const struct confinement confinement = {
-        .syscalls = frontend_syscalls,
-        .n_syscalls = sizeof(frontend_syscalls) / sizeof(frontend_syscalls[0]),
-        .sanitizer_syscalls = frontend_sanitizer_syscalls,
-        .n_sanitizer_syscalls = sizeof(frontend_sanitizer_syscalls) / sizeof(frontend_sanitizer_syscalls[0]),
-        .is_fatal = true,
-    };
-    int failed = confine(&confinement);
+static const struct confinement frontend_confinement = {
+    .syscalls = frontend_syscalls,
+    .n_syscalls = sizeof(frontend_syscalls) / sizeof(frontend_syscalls[0]),
+    .sanitizer_syscalls = frontend_sanitizer_syscalls,
+    .n_sanitizer_syscalls = sizeof(frontend_sanitizer_syscalls) / sizeof(frontend_sanitizer_syscalls[0]),
+    .is_fatal = true,
+};
 
-    (void)frontend;
+static int frontend_confined(int failed)
+{
     if (failed < 0)
         log_error("confine_failed error=\"%s\"", strerror(-failed));
     return failed;
+}
+
+int frontend_drop_capabilities(void)
+{
+    return frontend_confined(confine_capabilities(&frontend_confinement));
+}
+
+int frontend_confine(void)
+{
+    return frontend_confined(confine(&frontend_confinement));
 }

@@ -278,7 +278,7 @@ static int64_t transmit_ring(struct frontend *frontend, struct lane *lane, enum 
         struct border_tx tx;
 
         if (border_peek_tx(ring, 0, lane->shape.arena_bytes[priority], &tx) != BORDER_OK) {
-            broker_quarantine(frontend, lane, LANE_fault_slot);
+            stage_fault(frontend, lane, LANE_fault_slot);
             return -1;
         }
         if (tx.kind == LANE_SLOT_FRAME && (uint64_t)taken + tx.len_bytes > budget)
@@ -299,7 +299,7 @@ static bool transmit_refresh(struct frontend *frontend, struct lane *lane)
 {
     for (int p = 0; p < N_LANE_PRIORITIES; p++) {
         if (ring_consumer_refresh(&lane->tx[p]) != RING_OK) {
-            broker_quarantine(frontend, lane, LANE_fault_index);
+            stage_fault(frontend, lane, LANE_fault_index);
             return false;
         }
     }
@@ -313,7 +313,7 @@ static bool transmit_free(struct lane *lane)
 
     did_free |= ring_consumer_free(&lane->tx[LANE_NORMAL]);
     if (did_free && border_worker_gauge(lane->worker_half.base, WORKER_GAUGE_tx_is_congested) != 0)
-        wake_peer(&lane->wake);
+        wake_peer(&lane->tx_wake);
     return did_free;
 }
 
@@ -322,7 +322,7 @@ static void transmit_urgent(struct frontend *frontend)
     for (unsigned i = 0; i < FRONTEND_MAX_LANES && !frontend->is_nic_busy; i++) {
         struct lane *lane = &frontend->lanes[i];
 
-        if ((frontend->lane_mask >> i & 1) && transmit_refresh(frontend, lane))
+        if (stage_serves(frontend, lane) && transmit_refresh(frontend, lane))
             transmit_ring(frontend, lane, LANE_URGENT, UINT64_MAX, TRANSMIT_MAX_URGENT);
     }
 }
@@ -333,7 +333,7 @@ static void transmit_normal(struct frontend *frontend)
         struct lane *lane = &frontend->lanes[(frontend->drr_next + i) % FRONTEND_MAX_LANES];
         int64_t taken;
 
-        if (!(frontend->lane_mask >> lane->slot & 1) || ring_consumer_ready(&lane->tx[LANE_NORMAL]) == 0) {
+        if (!stage_serves(frontend, lane) || ring_consumer_ready(&lane->tx[LANE_NORMAL]) == 0) {
             lane->deficit_bytes = 0;
             continue;
         }
@@ -356,7 +356,7 @@ bool frontend_transmit(struct frontend *frontend)
     if (frontend->nic.ops->flush != NULL)
         frontend->nic.ops->flush(&frontend->nic);
     for (unsigned i = 0; i < FRONTEND_MAX_LANES; i++) {
-        if (frontend->lane_mask >> i & 1)
+        if (stage_serves(frontend, &frontend->lanes[i]))
             did_send |= transmit_free(&frontend->lanes[i]);
     }
     if (!frontend->is_nic_busy)

@@ -7,6 +7,13 @@
 
 #define LANE_PAGE_BYTES 4096u
 
+uint32_t lane_version_choose(uint32_t version_min, uint32_t version_max)
+{
+    uint32_t version = version_max < LANE_VERSION ? version_max : LANE_VERSION;
+
+    return version >= version_min && version >= LANE_VERSION_MIN ? version : 0;
+}
+
 static bool lane_is_slots(uint32_t n, uint32_t max)
 {
     return n >= LANE_MIN_SLOTS && n <= max && (n & (n - 1)) == 0;

@@ -72,6 +72,9 @@ static inline uint64_t lane_word(uint32_t low16, uint32_t mid16, uint32_t high32
     return (uint64_t)(low16 & 0xffffu) | (uint64_t)(mid16 & 0xffffu) << 16 | (uint64_t)high32 << 32;
 }
 
+/* The newest version of [min, max] and our own; 0: none in common. */
+uint32_t lane_version_choose(uint32_t version_min, uint32_t version_max);
+
 /* Every number in range and a power of two where it must be. */
 bool lane_shape_is_valid(const struct lane_shape *shape);
 

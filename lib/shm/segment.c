@@ -98,7 +98,7 @@ int segment_attach(struct segment *segment, int fd, enum segment_kind kind, uint
     const struct segment_header header = *(const struct segment_header *)base;
     if (header.magic != SEGMENT_MAGIC || header.kind != (uint32_t)kind)
         failed = -EINVAL;
-    else if (header.version != version)
+    else if (version != SEGMENT_ANY_VERSION && header.version != version)
         failed = -EPROTO;
     if (failed < 0) {
         munmap(base, size_bytes);

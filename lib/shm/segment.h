@@ -14,6 +14,7 @@
 #include "base/assert.h"
 
 #define SEGMENT_MAGIC 0x3147455341504dull /* "MPASEG1" in memory order */
+#define SEGMENT_ANY_VERSION 0u
 #define SEGMENT_LINE_BYTES 64u            /* cache line; what two processes write is never on one line */
 
 enum segment_kind {
@@ -58,7 +59,7 @@ int segment_seal(struct segment *segment) MPA_WARN_UNUSED;
 /*
  * Maps a received descriptor read-only after checking that it is a sealed memfd with the right header, of at
  * least `min_bytes`. Takes `fd` in every case. Returns 0, -EINVAL (not what it should be), -EPROTO (another
- * version) or -errno. The header fields are checked on the mapping once; the size is the file's own.
+ * version; SEGMENT_ANY_VERSION takes every one) or -errno. The header fields are checked on the mapping once; the size is the file's own.
  */
 int segment_attach(struct segment *segment, int fd, enum segment_kind kind, uint32_t version,
                    size_t min_bytes) MPA_WARN_UNUSED;

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * stage.h — the two stages of the frontend. By default one thread runs receive and transmit in turn; with
+ * frontend.split_threads the transmit stage has a thread of its own, which can be pinned to another core.
+ *
+ * What both touch is under one recursive lock: lanes coming and going, the host stack, the NIC's transmit side.
+ * The transmit thread holds it while it transmits; the receive path of frames for workers never takes it, so
+ * the stages run beside each other where it matters. The rx pool and the bucket table are the receive stage's
+ * alone: a fault that the transmit thread sees is left for the loop in lane->tx_fault.
+ */
+#ifndef MPA_FRONTEND_STAGE_H
+#define MPA_FRONTEND_STAGE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+struct stage {
+    bool is_split;
+    pthread_mutex_t lock;
+    pthread_t thread;
+    int epoll_fd; /* of the transmit thread: wake sockets and stop_fd; -1 while not split */
+    int stop_fd;
+    _Atomic bool is_stopping;
+};
+
+#endif
