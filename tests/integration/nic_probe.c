@@ -6,6 +6,7 @@
  *     nic_probe send SIDE_A SIDE_B      opens both, sends frames of every kind from A, checks what B receives
  *     nic_probe cut SIDE_A SIDE_B       B has no offload: what the kernel cuts must equal what we would cut
  *     nic_probe vlan SIDE_A SIDE_B      a tagged frame arrives with a VLAN ethertype
+ *     nic_probe watch SIDE              receives until the interface is gone
  *
  * SIDE is BACKEND:NAME[:MTU[:plain]]. Exit status 0, or 1 with one line on stderr.
  */
@@ -236,14 +237,37 @@ static int run_open(const char *side, bool is_held)
     return EXIT_SUCCESS;
 }
 
+static int run_watch(const char *side)
+{
+    static uint8_t head[NIC_HEAD_BYTES];
+    struct nic_rx place = {.head = head};
+    struct nic nic;
+    int n = 0;
+
+    open_side(side, &nic);
+    printf("ok\n");
+    fflush(stdout);
+    for (uint64_t deadline_ns = clock_now_ns() + WAIT_NS; n >= 0 && clock_now_ns() < deadline_ns;) {
+        struct pollfd waiting = {.fd = nic.fd, .events = POLLIN};
+
+        poll(&waiting, 1, 100);
+        n = nic.ops->rx(&nic, &place, 1);
+    }
+    printf("%s\n", n < 0 ? "gone" : "still there");
+    nic_close(&nic);
+    return EXIT_SUCCESS;
+}
+
 int main(int argc, char **argv)
 {
     struct nic a, b;
 
     if (argc >= 3 && strcmp(argv[1], "open") == 0)
         return run_open(argv[2], argc == 4);
+    if (argc == 3 && strcmp(argv[1], "watch") == 0)
+        return run_watch(argv[2]);
     if (argc != 4)
-        fail("usage: nic_probe open|send|cut|vlan SIDE [SIDE|hold]");
+        fail("usage: nic_probe open|send|cut|vlan|watch SIDE [SIDE|hold]");
     for (unsigned i = 0; i < sizeof(payload_bytes); i++)
         payload_bytes[i] = (uint8_t)(i * 13 + i / 251);
     open_side(argv[2], &a);

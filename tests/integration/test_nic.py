@@ -160,3 +160,19 @@ def test_an_interface_of_another_kind_is_said(veth):
 def test_an_mtu_that_cannot_carry_ipv6_is_said(veth):
     veth.run("ip", "link", "set", "left", "mtu", "1000")
     refused(veth.probe("open", "packet:left"), "MTU 1000 is below 1280")
+
+
+@pytest.mark.parametrize("side", ["tap:tap0", "packet:left"])
+def test_only_a_removed_interface_is_gone(veth, side):
+    name = side.split(":")[1]
+    watcher = subprocess.Popen(veth.command(PROBE, "watch", side), stdout=subprocess.PIPE, text=True)
+    try:
+        assert watcher.stdout.readline() == "ok\n"
+        veth.run("ip", "link", "set", name, "down")
+        veth.run("ip", "link", "set", name, "up")
+        assert watcher.poll() is None
+        veth.run("ip", "link", "del", name)
+        assert watcher.communicate(timeout=20)[0] == "gone\n"
+    finally:
+        watcher.kill()
+        watcher.wait()
