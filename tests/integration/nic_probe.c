@@ -24,7 +24,9 @@
 #include "tests/support/frame.h"
 
 #define LINK 14u
-#define WAIT_NS (5 * CLOCK_NS_PER_S)
+#define WAIT_MS 5000u
+#define HELLO_MS 20u
+#define HELLO_ETHERTYPE 0x88b5u /* for local experiments */
 
 static uint8_t payload_bytes[65536];
 
@@ -116,31 +118,59 @@ struct received {
     uint32_t len_bytes;
 };
 
-/* The next frame from the probe's sender; others (the kernel's own) are passed over. */
-static void receive(struct nic *nic, struct received *received)
+/* Waits at most wait_ms for one frame of the probe's sender with that ethertype, 0: any but the hello. */
+static bool try_receive(struct nic *nic, uint16_t ethertype, unsigned wait_ms, struct received *received)
 {
     static uint8_t head[NIC_HEAD_BYTES], tail[NIC_TAIL_BYTES], whole[NIC_HEAD_BYTES + NIC_TAIL_BYTES];
     struct nic_rx place = {.head = head, .tail = tail};
-    uint64_t deadline_ns = clock_now_ns() + WAIT_NS;
+    uint64_t deadline_ns = clock_now_ns() + wait_ms * CLOCK_NS_PER_MS;
 
     while (clock_now_ns() < deadline_ns) {
         struct pollfd waiting = {.fd = nic->fd, .events = POLLIN};
         int n = nic->ops->rx(nic, &place, 1);
+        uint16_t type = (uint16_t)(head[NIC_VNET_BYTES + 12] << 8 | head[NIC_VNET_BYTES + 13]);
 
         if (n < 0)
             fail("the NIC is gone");
         if (n == 0)
-            poll(&waiting, 1, 100);
+            poll(&waiting, 1, (int)wait_ms);
+        /* The kernel's own frames are passed over. */
         if (n != 1 || memcmp(head + NIC_VNET_BYTES + 6, frame_peer_mac, 6) != 0)
+            continue;
+        if (ethertype != 0 ? type != ethertype : type == HELLO_ETHERTYPE)
             continue;
         memcpy(&received->vnet, head, sizeof(received->vnet));
         memcpy(whole, head + NIC_VNET_BYTES, NIC_HEAD_BYTES - NIC_VNET_BYTES);
         memcpy(whole + NIC_HEAD_BYTES - NIC_VNET_BYTES, tail, NIC_TAIL_BYTES);
         received->frame = whole;
         received->len_bytes = place.len_bytes;
-        return;
+        return true;
     }
-    fail("nothing arrived");
+    return false;
+}
+
+static void receive(struct nic *nic, struct received *received)
+{
+    if (!try_receive(nic, 0, WAIT_MS, received))
+        fail("nothing arrived");
+}
+
+/*
+ * A TAP has a carrier from the moment it is attached, but the kernel begins to send some time after: says
+ * hello until it is heard.
+ */
+static void wait_for_carrier(struct nic *a, struct nic *b)
+{
+    struct received received;
+    struct probe hello = {.payload_len = 50};
+
+    frame_begin(&hello.frame, HELLO_ETHERTYPE);
+    for (unsigned i = 0; i < WAIT_MS / HELLO_MS; i++) {
+        send_probe(a, &hello);
+        if (try_receive(b, HELLO_ETHERTYPE, HELLO_MS, &received))
+            return;
+    }
+    fail("no hello arrived");
 }
 
 static void check_received(const struct received *received, const struct probe *probe)
@@ -247,7 +277,8 @@ static int run_watch(const char *side)
     open_side(side, &nic);
     printf("ok\n");
     fflush(stdout);
-    for (uint64_t deadline_ns = clock_now_ns() + WAIT_NS; n >= 0 && clock_now_ns() < deadline_ns;) {
+    for (uint64_t deadline_ns = clock_now_ns() + WAIT_MS * CLOCK_NS_PER_MS;
+         n >= 0 && clock_now_ns() < deadline_ns;) {
         struct pollfd waiting = {.fd = nic.fd, .events = POLLIN};
 
         poll(&waiting, 1, 100);
@@ -272,6 +303,7 @@ int main(int argc, char **argv)
         payload_bytes[i] = (uint8_t)(i * 13 + i / 251);
     open_side(argv[2], &a);
     open_side(argv[3], &b);
+    wait_for_carrier(&a, &b);
     if (strcmp(argv[1], "send") == 0)
         run_send(&a, &b);
     else if (strcmp(argv[1], "cut") == 0)
