@@ -85,4 +85,7 @@ struct fifo_span fifo_span_at(const struct fifo *fifo, const struct fifo_memory 
 /* Drops the first n_bytes (at most fifo_used()); the memory goes with the last byte. */
 void fifo_consume(struct fifo *fifo, struct fifo_memory *memory, uint32_t n_bytes);
 
+/* Gives back the memory of an empty FIFO for which room was made and nothing came. */
+void fifo_trim(struct fifo *fifo, struct fifo_memory *memory);
+
 #endif
