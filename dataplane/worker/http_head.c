@@ -340,8 +340,7 @@ static bool is_first(struct http_head *head, enum http_flag flag)
     return is_new;
 }
 
-/* At the colon the field is known; fields that may be there only once are counted here, before their value.
- */
+/* At the colon the field is known; those that may be there only once are counted here. */
 static void on_name(struct http_head *head, const struct http_pages *pages, uint8_t c)
 {
     int word;

@@ -57,8 +57,7 @@ static uint32_t tag_of(const struct http_pages *pages)
 /* The head for a connection that stays open, or for one that closes: the only difference between replies. */
 static int make_head(struct http_page *page, const struct http_source *source, unsigned is_kept)
 {
-    /* No Date: a worker has no wall clock (RFC 9110 6.6.1), and a reply resumed elsewhere must be the same.
-     */
+    /* No Date: a worker has no wall clock (RFC 9110 6.6.1), and a reply resumed elsewhere is the same. */
     int n_bytes = asprintf(&page->heads[is_kept],
                            "HTTP/1.1 %s\r\n"
                            "Server: lwip-mpa\r\n"

@@ -95,8 +95,7 @@ static bool http_send_reply(struct http_state *state, const struct http_pages *p
     return true;
 }
 
-/* A body means nothing to GET and HEAD, and to a refused method neither; behind it the next request begins.
- */
+/* A body means nothing to GET, HEAD or a refused method; behind it the next request begins. */
 static bool http_skip_body(struct http_state *state, const struct service_io *io)
 {
     while (state->n_bytes > 0) {

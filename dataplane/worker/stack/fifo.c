@@ -7,8 +7,7 @@
 
 _Static_assert(FIFO_MAX_BYTES <= FIFO_MEMORY_MAX_BYTES, "a FIFO is one block");
 
-/* Contiguous buffer at `position`, used or not, at most max_bytes: the one place that makes positions
- * addresses. */
+/* Contiguous buffer at `position`, used or not, at most max_bytes. Only here positions become addresses. */
 static struct fifo_span span_raw(const struct fifo *fifo, const struct fifo_memory *memory, uint64_t position,
                                  uint32_t max_bytes)
 {
@@ -19,8 +18,7 @@ static struct fifo_span span_raw(const struct fifo *fifo, const struct fifo_memo
                               len < max_bytes ? len : max_bytes};
 }
 
-/* The capacity that holds n_bytes at once: one doubling at a time would copy the same bytes again and again.
- */
+/* The capacity that holds n_bytes at once: doubling step by step would copy the same bytes again. */
 static uint32_t capacity_for(uint32_t n_bytes)
 {
     uint32_t capacity = FIFO_MEMORY_MIN_BYTES;
