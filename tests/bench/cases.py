@@ -75,7 +75,7 @@ class Loss(Bench):
     stacks = ("baseline", "ours", "kernel")
     routed = True
     cases = [Case("rx", "Gbit/s", 0.9), Case("tx", "Gbit/s", 20)]
-    percent, verify_bytes = 1, 4_000_000
+    percent, verify_bytes, min_seconds = 1, 4_000_000, 4  # stock recovery stands still for seconds
 
     def make_path(self, lab):
         """peer --veth-- router --stack's link--; the veth carries packets as they are on a wire."""
@@ -97,8 +97,8 @@ class Loss(Bench):
         receiver, interface = (router, "wire1") if case.name == "rx" else (peer, "wire0")
         receiver.drop_ingress(interface, self.percent)
         result = self.peer(peer, "throughput", case.name, "--to", stack.address4, "-C", self.congestion,
-                           "-s", options.seconds, "-t", 20)
-        case.keep("dropped", receiver.dropped(interface))
+                           "-s", max(options.seconds, self.min_seconds), "-t", 20)
+        case.keep(f"{name}_dropped", receiver.dropped(interface))
         self.peer(peer, "verify", "--to", stack.address4, "-C", self.congestion, "-b", self.verify_bytes
                   if name != "baseline" else self.verify_bytes // 4, "-t", 20, timeout=120)
         case.keep("bad_bytes", 0)  # verify fails the run otherwise
