@@ -127,7 +127,7 @@ def test_the_peer_says_what_is_wrong_in_one_line(words, line):
 
 @BOTH
 def test_a_bad_cable_loses_doubles_and_reorders_but_no_byte_is_wrong(bad_path, start, peer, name):
-    router, far = bad_path("-l", "2", "-D", "2", "-d", "1+1")
+    router, far = bad_path("-l", "2", "-D", "2", "-d", "3+3", "-N")
     start(name, space=router, routed=True)
     pings = far.run("ping", "-n", "-i", "0.002", "-c", 400, "-W", 1, "10.88.0.1")
     assert "duplicates" in pings and float(re.search(r"([\d.]+)% packet loss", pings)[1]) > 0

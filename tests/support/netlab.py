@@ -184,8 +184,8 @@ class Lab:
         """A cable between two namespaces that mistreats frames. Both ends are TAPs, up; a TAP's frames are no
         larger than its MTU, so there is no offload to switch off.
 
-        The options are wirefilter's, for both directions: "-l" loss %, "-D" duplicates %, "-d" "MS+JITTER"
-        (what arrives late is reordered), "-n" damaged bits per megabyte."""
+        The options are wirefilter's, for both directions: "-l" loss %, "-D" duplicates %, "-d" "MS+JITTER",
+        "-N" lets jitter reorder, "-n" damaged bits per megabyte."""
         switches = []
         for space, name in ((left, left_name), (right, right_name)):
             switch = os.path.join(self.dir, f"vde-{space.name}-{name}")
