@@ -90,7 +90,7 @@ def run_once(bench, case, name, options):
 
 def run_case(bench, case, report, options):
     samples, broken = {}, set()
-    for _ in range(options.runs):
+    for _ in range(min(options.runs, bench.max_runs)):
         for name in (s for s in bench.stacks if s in options.stacks and s not in broken):
             try:
                 samples.setdefault(name, []).append(run_once(bench, case, name, options))
@@ -137,7 +137,8 @@ def main():
         sys.exit(f"bench: {error}")
     report = Report(options.json)
     report.note(f"peer: kernel TCP, congestion control {stacks.CONGESTION}; medians of {options.runs} interleaved "
-                f"runs of {options.seconds:g} s; {os.cpu_count()} cores")
+                f"runs of {options.seconds:g} s; {os.cpu_count()} cores, baseline and kernel server on core "
+                f"{cases.STACK_CPU}, peer on core {cases.PEER_CPU}")
     for name in options.names or cases.BENCHES:
         run_bench(cases.BENCHES[name], report, options)
     return 1 if report.n_missing else 0

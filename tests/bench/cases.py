@@ -31,8 +31,10 @@ class Case:
 
 
 class Bench:
-    """name, what, cases, stacks; congestion where the peer's choice moves the figure."""
+    """name, what, cases, stacks; congestion where the peer's choice moves the figure; max_runs where a figure is
+    a count that hardly varies; routed where the stack is reached through its gateway."""
     congestion = None
+    max_runs = 1000
     stacks = ("baseline", "ours")
     routed = False
 
@@ -198,6 +200,7 @@ class Memory(Bench):
 
 class Profile(Bench):
     name = "profile"
+    max_runs = 1
     what = "share of instructions under callgrind in bulk transfer; the 2015 paper: checksum 11 %, copies 36 %"
     cases = [Case(f"{direction}-{kind}", "%", None, direction=direction, pattern=pattern)
              for direction in ("rx", "tx")

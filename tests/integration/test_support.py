@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -16,6 +17,15 @@ from netlab import LabError
 
 BOTH = pytest.mark.parametrize("name", ["baseline", "kernel"])
 FAMILIES = pytest.mark.parametrize("address", [stacks.ADDRESS4, stacks.ADDRESS6])
+
+
+def is_alive(pid):
+    """Whether a process is there and not a zombie: as pid 1 we do not reap what others have left us."""
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 @BOTH
@@ -145,6 +155,22 @@ def test_a_closed_lab_leaves_no_namespace_process_or_file():
         assert os.listdir("/run/netns")
     left = {pid for pid in set(os.listdir("/proc")) - before if pid.isdigit()}
     assert not left and not os.listdir("/run/netns") and not os.path.exists(folder)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_a_killed_program_leaves_no_process_behind(number):
+    before = set(os.listdir("/proc"))
+    script = ("import sys; sys.path.insert(0, sys.argv[1]); import netlab, stacks; netlab.isolate()\n"
+              "lab = netlab.Lab(); stacks.Kernel(lab, lab.ns('peer')).start().ready()\n"
+              "print('ready', flush=True); sys.stdin.read()")
+    process = subprocess.Popen([sys.executable, "-c", script, os.path.dirname(netlab.__file__)], text=True,
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(number)
+    process.wait(10)
+    netlab.wait_until(lambda: not {p for p in set(os.listdir("/proc")) - before if p.isdigit() and is_alive(p)},
+                      what="the end of all its processes")
+    assert not os.listdir("/run/netns")
 
 
 def test_dropped_packets_are_counted(lab, start, peer):

@@ -5,8 +5,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* How often lwIP asks an idle session again (in slow ticks): the way on after tcp_write() found no memory. */
-#define SESSION_POLL_TICKS 2
+/* How often lwIP asks an idle session again, in slow ticks of 20 ms: the way on after tcp_write() found no
+ * memory. One second, what the usual 2 ticks are at lwIP's usual interval. */
+#define SESSION_POLL_TICKS 50
 
 size_t session_peek(const struct session *session, const char **bytes)
 {
