@@ -35,6 +35,7 @@ class Bench:
     a count that hardly varies; routed where the stack is reached through its gateway."""
     congestion = None
     max_runs = 1000
+    is_pinned = False  # set for all by --pin
     stacks = ("baseline", "ours")
     routed = False
 
@@ -42,18 +43,15 @@ class Bench:
         stacks.peer_program()
 
     def start(self, lab, name, space=None, **options):
-        """Starts a stack and waits until it answers. The single-threaded ones stand on a core of their own, the
-        peer on another: where both may share one, a ping-pong is several times faster and says nothing."""
-        pin = ("taskset", "-c", str(STACK_CPU)) if name != "ours" else ()
+        """Starts a stack and waits until it answers. With --pin the single-threaded ones stand on a core of their
+        own; ours has more processes than one core and is placed by its own configuration."""
         stack = stacks.STACKS[name](lab, space or lab.ns("peer"))
-        if name == "baseline" and not options.get("wrapper"):
-            options["wrapper"] = pin
-        elif name == "kernel":
-            options["wrapper"] = pin
+        if self.is_pinned and name != "ours":
+            options["wrapper"] = ("taskset", "-c", str(STACK_CPU), *options.get("wrapper", ()))
         return stack.start(page_bytes=PAGE_BYTES, routed=self.routed, **options).ready()
 
     def peer(self, space, *words, timeout=60):
-        return stacks.peer(space, *words, pin=PEER_CPU, timeout=timeout)
+        return stacks.peer(space, *words, pin=PEER_CPU if self.is_pinned else None, timeout=timeout)
 
 
 class Throughput(Bench):

@@ -51,6 +51,7 @@ static int move_bytes(int fd, bool is_rx, uint64_t end_ns, uint64_t *n_moved)
     return 0;
 }
 
+/* Two samples around the measured time; what moved in the warm-up is not counted. */
 static int measure(int fd, bool is_rx, const struct options *options, struct sample samples[2])
 {
     uint64_t n_moved = 0;
