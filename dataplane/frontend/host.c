@@ -47,11 +47,16 @@ static bool lwip_is_initialised;
 static uint64_t lwip_clock_ns; /* never goes back */
 static struct host *only_host;
 
+/* lwIP takes milliseconds modulo 2^32 and compares by subtraction. */
 u32_t sys_now(void)
 {
     return (u32_t)(lwip_clock_ns / CLOCK_NS_PER_MS);
 }
 
+/*
+ * Called by lwIP for every new destination off the link. A configured gateway wins over advertised routers:
+ * the operator has said so, and anybody on the link can advertise.
+ */
 const ip6_addr_t *host_hook_gateway6(struct netif *netif, const ip6_addr_t *destination)
 {
     (void)netif;
@@ -59,6 +64,7 @@ const ip6_addr_t *host_hook_gateway6(struct netif *netif, const ip6_addr_t *dest
     return only_host->has_gateway6 ? &only_host->gateway6 : NULL;
 }
 
+/* Reads the netifs, not host->addresses: a lease may have come or gone inside the same call into lwIP. */
 bool host_owns4(const struct host *host, const uint8_t address[4])
 {
     for (uint32_t i = 0; i < host->n_links; i++) {
@@ -121,6 +127,10 @@ static void list_addresses(const struct host *host, struct host_addresses *list)
         list->mtu_bytes = netif_mtu6(link);
 }
 
+/*
+ * The epoch moves before the callback runs, so that a caller who throws its cache away inside changed() and
+ * asks again cannot be left with an old answer under the new number.
+ */
 void host_refresh(struct host *host)
 {
     struct host_addresses now;
@@ -138,7 +148,10 @@ void host_refresh(struct host *host)
     }
 }
 
-/* netif_add() callback. */
+/*
+ * netif_add() callback. The link is called up from the start: a carrier that is lost shows as neighbours that
+ * do not answer, and the NIC backend reports it. Group membership is kept once, on the first netif.
+ */
 static err_t init_link(struct netif *netif)
 {
     const struct host *host = netif->state;
@@ -164,6 +177,7 @@ static err_t refuse_input(struct pbuf *p, struct netif *netif)
     return ERR_OK;
 }
 
+/* With an empty mask (no address yet) every gateway is in the network: DHCP will replace it. */
 static bool is_same_net(const ip4_addr_t *a, const ip4_addr_t *b, const ip4_addr_t *mask)
 {
     return ((a->addr ^ b->addr) & mask->addr) == 0;
@@ -184,6 +198,7 @@ static void add_link(struct host *host, const struct config_address *address,
     }
     if (gateway->family == 4)
         memcpy(&router.addr, gateway->bytes, 4);
+    /* A gateway outside the network could not be asked for. */
     if (!is_same_net(&ip, &router, &mask))
         router = no_router;
     /* Fails only when lwIP has no netif number left, of 254. */
@@ -213,6 +228,7 @@ static void add_links(struct host *host, const struct config_host *config)
     }
 }
 
+/* The caller's configuration is borrowed for host_new(); what the first tick needs is copied here. */
 static void keep_config(struct host *host, const struct config *config)
 {
     const struct config_host *own = &config->host;
@@ -234,7 +250,10 @@ static void keep_config(struct host *host, const struct config *config)
     }
 }
 
-/* The first tick: interfaces up, addresses asked for and announced. */
+/*
+ * The first tick: interfaces up, addresses asked for and announced. Up before the IPv6 addresses are added,
+ * so that each announces its group and begins its duplicate address detection at once.
+ */
 static void bring_up(struct host *host)
 {
     struct netif *link = &host->links[0];
@@ -244,6 +263,7 @@ static void bring_up(struct host *host)
     netif_create_ip6_linklocal_address(link, 1);
     for (uint32_t i = 0; i < host->n_links; i++)
         netif_set_up(&host->links[i]);
+    /* netif_set_up() has armed router solicitations; without SLAAC their answers would be dropped. */
     if (!host->wants_slaac)
         link->rs_count = 0;
     for (uint32_t i = 0; i < host->n_static6; i++) {
@@ -257,6 +277,7 @@ static void bring_up(struct host *host)
         log_warn("host_dhcp_failed reason=memory");
 }
 
+/* All memory but lwIP's static pools. On failure errno is set and host_free() gives back the rest. */
 static bool allocate(struct host *host, const struct config *config)
 {
     struct reassembly_limits limits = {config->frontend.reassembly_fragments,
@@ -307,6 +328,10 @@ struct host *host_new(const struct config *config, const uint8_t mac[6],
     return host;
 }
 
+/*
+ * Netifs go in the opposite order, the first last: removing one clears its neighbours in lwIP's tables, and
+ * the references to the probe with them.
+ */
 void host_free(struct host *host)
 {
     if (host == NULL)
@@ -366,6 +391,7 @@ static void tell_expired4(const uint8_t *header, uint32_t header_len, const uint
     pbuf_free(p);
 }
 
+/* Here lwIP has the message; it quotes the first fragment with its fragment header, as received. */
 static void tell_expired6(const uint8_t *header, uint32_t header_len, const uint8_t *payload,
                           uint32_t payload_len)
 {
@@ -397,6 +423,7 @@ static void tell_expired(void *context, const uint8_t *header, uint32_t header_l
         tell_expired6(header, header_len, payload, payload_len);
 }
 
+/* What is looked after once a second: lives of datagrams in pieces, and the age of the caller's cache. */
 static void tick_second(struct host *host)
 {
     host->next_second_ns = host->now_ns + CLOCK_NS_PER_S;
