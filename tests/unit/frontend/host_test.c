@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* host_test.c — what the host stack does for others on its link: answers, addresses, reassembled datagrams.
  */
+#include <malloc.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -486,6 +487,31 @@ static void test_dhcp_off(void)
     setup_end();
 }
 
+static void test_no_allocation_after_start(void)
+{
+    struct packet ping4 = setup_ping4(our4, 9000);
+    struct packet ping6 = setup_ping6(9000);
+    struct packet udp = transport(IP4, 17, 3000);
+    static const uint8_t nobody6[16] = {0xfd, 0x77, [15] = 99};
+    uint8_t mac[6];
+    size_t before;
+
+    if (MPA_SANITIZER)
+        return; /* mallinfo() knows nothing of a sanitizer's heap */
+    begin();
+    before = mallinfo2().uordblks;
+    setup_meet_peer();
+    for (unsigned i = 0; i < 20; i++) {
+        setup_input_cut(&ping4, WIRE_IP4_BYTES, 1500);
+        setup_input_cut(&ping6, WIRE_IP6_BYTES, 1500);
+        setup_input_cut(&udp, WIRE_IP4_BYTES, 600);
+        (void)host_next_hop(setup.host, 6, nobody6, mac);
+        setup_run_ms(1000);
+        CU_ASSERT_EQUAL(mallinfo2().uordblks, before);
+    }
+    setup_end();
+}
+
 const struct unit_test unit_tests[] = {
     {"static addresses of both families are held and told", test_static_addresses},
     {"nothing is sent before the first tick", test_silent_before_first_tick},
@@ -503,6 +529,7 @@ const struct unit_test unit_tests[] = {
     {"an address, its network and its router come by DHCP", test_dhcp_lease},
     {"DHCP with a wrong checksum is dropped", test_dhcp_checksum},
     {"without DHCP a server is ignored", test_dhcp_off},
+    {"nothing is allocated after the start", test_no_allocation_after_start},
     {"an IPv6 address that somebody has already is not used", test_duplicate_address_is_not_used},
     {"a host made after another knows nothing of its neighbours", test_next_host_knows_nothing},
     {NULL, NULL},
