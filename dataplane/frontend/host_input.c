@@ -24,6 +24,7 @@
 
 #define ICMP6_ECHO_REQUEST 128u /* the types below are errors */
 #define ICMP6_ECHO_REPLY 129u   /* those above belong to the link: MLD, ND */
+#define ICMP6_REDIRECT 137u
 #define ARP_SENDER_IP_OFF 14u
 #define ARP_TARGET_IP_OFF 24u
 
@@ -197,6 +198,10 @@ static void take6(struct host *host, uint8_t *packet, uint32_t len, bool was_cut
     if (p == NULL)
         return;
     ip6_input(p, &host->links[0]);
+    /* A redirect changes the way of one destination, perhaps to a neighbour long known: nothing else shows
+     * it. */
+    if (packet[view.transport_off] == ICMP6_REDIRECT)
+        host->epoch++;
     /* An echo changes no table; pings should not pay for the comparison. */
     if (packet[view.transport_off] > ICMP6_ECHO_REPLY)
         host_refresh(host);
