@@ -97,8 +97,7 @@ static bool is_udp_checksum_good(const uint8_t *packet, const uint8_t *udp, uint
            (uint16_t)(field + wire_fold(pseudo)) == 0xffffu;
 }
 
-/* UDP here is DHCP or a reassembled datagram of a worker, whose checksum the classifier or the worker checks.
- */
+/* UDP is DHCP, or a reassembled datagram whose checksum the worker checks. */
 static unsigned filter_udp4(const uint8_t *packet, const uint8_t *udp, uint32_t len, bool *is_dhcp)
 {
     uint32_t udp_len;

@@ -2,13 +2,12 @@
 /*
  * host_input.c — the way of a frame into the host stack.
  *
- *   frame -> ARP ------------------------- filter -> lwIP
- *         -> IP -> fragment? -> reassembly -> whole datagram --.
- *                  whole ---------------------------------------+-> ICMP echo, ND, IGMP, DHCP -> filter ->
- * lwIP
- *                                                               +-> reassembled TCP, UDP, ICMP error ->
- * caller
- *                                                               '-> anything else: dropped by name
+ *   ARP ------------------------------> filter -> lwIP
+ *   IP -- in fragments -> reassembly -> whole packet
+ *      \- whole packet
+ *           ICMP echo, ND, MLD, IGMP, DHCP -> filter -> lwIP
+ *           TCP, UDP, ICMP errors, reassembled -> handed out, to be classified
+ *           anything else -> dropped by name
  *
  * lwIP gets IP packets and ARP messages without the link header, in buffers of its own that leave room for
  * one. So a TCP or UDP packet never reaches it, and it never answers one with an ICMP error.
@@ -23,7 +22,11 @@
 #include "frontend/host_internal.h"
 #include "frontend/wire.h"
 
-#define MIN_ICMP6_QUERY 128u /* ICMPv6 types below are errors */
+#define ICMP6_ECHO_REQUEST 128u /* the types below are errors */
+#define ICMP6_ECHO_REPLY 129u   /* those above belong to the link: MLD, ND */
+#define ICMP6_REDIRECT 137u
+#define ARP_SENDER_IP_OFF 14u
+#define ARP_TARGET_IP_OFF 24u
 
 /* Unreachable, source quench, time exceeded, parameter problem: they quote a packet, maybe a worker's. */
 static bool is_icmp4_error(uint8_t type)
@@ -71,12 +74,29 @@ static struct netif *link_of(struct host *host, const uint8_t address[4])
     return &host->links[0];
 }
 
-/* An announcement has its own address as target (RFC 5227): no netif is asked, but one may know the sender.
+/*
+ * The netif that an ARP message concerns: the one that is asked or answered. An announcement (RFC 5227) has
+ * its own address as target, so it is told to the netif whose network it is about, which may know the sender.
  */
+static struct netif *link_of_arp(struct host *host, const uint8_t *arp)
+{
+    ip4_addr_t sender;
+
+    if (memcmp(arp + ARP_SENDER_IP_OFF, arp + ARP_TARGET_IP_OFF, 4) != 0)
+        return link_of(host, arp + ARP_TARGET_IP_OFF);
+    memcpy(&sender.addr, arp + ARP_SENDER_IP_OFF, 4);
+    for (uint32_t i = 0; i < host->n_links; i++) {
+        struct netif *link = &host->links[i];
+
+        if (ip4_addr_net_eq(&sender, netif_ip4_addr(link), netif_ip4_netmask(link)))
+            return link;
+    }
+    return &host->links[0];
+}
+
 static void input_arp(struct host *host, const uint8_t *arp, uint32_t len)
 {
     unsigned drop = host_filter_arp(host, arp, len);
-    struct netif *link;
     struct pbuf *p;
 
     if (drop != 0) {
@@ -86,16 +106,7 @@ static void input_arp(struct host *host, const uint8_t *arp, uint32_t len)
     p = copy_in(host, arp, len);
     if (p == NULL)
         return;
-    /* To the netif that is asked or answered; an announcement to the one whose network it is about. */
-    link = link_of(host, arp + 24);
-    for (uint32_t i = 0; memcmp(arp + 14, arp + 24, 4) == 0 && i < host->n_links; i++) {
-        ip4_addr_t sender;
-
-        memcpy(&sender.addr, arp + 14, 4);
-        if (ip4_addr_net_eq(&sender, netif_ip4_addr(&host->links[i]), netif_ip4_netmask(&host->links[i])))
-            link = &host->links[i];
-    }
-    etharp_input(p, link);
+    etharp_input(p, link_of_arp(host, arp));
     host_refresh(host);
 }
 
@@ -141,39 +152,58 @@ static void take4(struct host *host, const uint8_t *packet, uint32_t len, bool w
         host_refresh(host);
 }
 
+/* What becomes of a whole IPv6 packet: 0 or the counter of its drop; *is_for_caller: not lwIP's. */
+static unsigned judge6(const struct host *host, struct host_ip6_view *view, bool was_cut, bool *is_for_caller)
+{
+    unsigned drop = host_filter_chain6(view);
+    uint8_t type;
+
+    *is_for_caller = false;
+    if (drop != 0)
+        return drop;
+    if (view->transport == IPPROTO_TCP || view->transport == IPPROTO_UDP) {
+        *is_for_caller = was_cut;
+        return was_cut ? 0 : NIC_rx_drop_host; /* as in take4() */
+    }
+    if (view->transport != IPPROTO_ICMPV6)
+        return NIC_rx_drop_protocol;
+    drop = host_filter_icmp6(host, view);
+    if (drop != 0)
+        return drop;
+    /* RFC 6980: neighbour discovery is never fragmented, nor has anything else of the link a reason to be. */
+    type = view->packet[view->transport_off];
+    if (was_cut && type > ICMP6_ECHO_REPLY)
+        return NIC_rx_drop_nd;
+    *is_for_caller = was_cut && type < ICMP6_ECHO_REQUEST;
+    return 0;
+}
+
 /* A whole IPv6 packet of exactly `len` bytes, in private memory: the filter may reorder ND options. */
 static void take6(struct host *host, uint8_t *packet, uint32_t len, bool was_cut)
 {
     struct host_ip6_view view = {.packet = packet, .len = len};
-    unsigned drop = host_filter_chain6(&view);
-    bool is_icmp = drop == 0 && view.transport == IPPROTO_ICMPV6;
-    bool is_error;
+    bool is_for_caller;
+    unsigned drop = judge6(host, &view, was_cut, &is_for_caller);
     struct pbuf *p;
 
-    if (is_icmp)
-        drop = host_filter_icmp6(host, &view);
-    is_error = is_icmp && drop == 0 && packet[view.transport_off] < MIN_ICMP6_QUERY;
-    /* RFC 6980: neighbour discovery is never fragmented, nor has anything else of the link a reason to be. */
-    if (drop == 0 && was_cut && is_icmp && !is_error && packet[view.transport_off] > MIN_ICMP6_QUERY + 1)
-        drop = NIC_rx_drop_nd;
-    if (drop == 0 && !is_icmp && view.transport != IPPROTO_TCP && view.transport != IPPROTO_UDP)
-        drop = NIC_rx_drop_protocol;
-    if (drop == 0 && was_cut && (!is_icmp || is_error)) {
-        hand_out(host, packet, len);
-        return;
-    }
-    if (drop == 0 && !is_icmp)
-        drop = NIC_rx_drop_host;
     if (drop != 0) {
         host_count(host, (enum nic_counter)drop);
+        return;
+    }
+    if (is_for_caller) {
+        hand_out(host, packet, len);
         return;
     }
     p = copy_in(host, packet, len);
     if (p == NULL)
         return;
-    /* An echo changes no table; pings should not pay for the comparison. */
     ip6_input(p, &host->links[0]);
-    if (is_icmp && packet[view.transport_off] > MIN_ICMP6_QUERY + 1)
+    /* A redirect changes the way of one destination, perhaps to a neighbour long known: nothing else shows
+     * it. */
+    if (packet[view.transport_off] == ICMP6_REDIRECT)
+        host->epoch++;
+    /* An echo changes no table; pings should not pay for the comparison. */
+    if (packet[view.transport_off] > ICMP6_ECHO_REPLY)
         host_refresh(host);
 }
 

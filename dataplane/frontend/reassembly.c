@@ -62,8 +62,7 @@ struct reassembly {
     uint32_t chains[N_CHAINS];
 };
 
-/* Places are of one size, so a fragment's bytes are found by its index and nothing is ever split or merged.
- */
+/* Places are of one size: a fragment's bytes are found by its index, nothing is split or merged. */
 static uint8_t *held_bytes(const struct reassembly *r, uint32_t idx)
 {
     return r->bytes + (size_t)idx * r->limits.fragment_bytes;

@@ -133,8 +133,7 @@ static uint32_t find_fragment_header(const uint8_t *packet, uint32_t len, uint32
     return off;
 }
 
-/* RFC 8200 4.5: named by addresses and identification. The next header of later fragments is ignored there.
- */
+/* RFC 8200 4.5: named by addresses and identification; only the first one's next header counts. */
 static unsigned parse6(const uint8_t *packet, uint32_t len, struct reassembly_view *view)
 {
     uint32_t total_len;

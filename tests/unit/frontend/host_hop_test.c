@@ -223,6 +223,41 @@ static void test_gateway6(void)
     setup_end();
 }
 
+static void test_redirect(void)
+{
+    static const uint8_t far6[16] = {0x20, 0x01, 0x0d, 0xb8, [15] = 8};
+    static const uint8_t better6[16] = {0xfe, 0x80, [15] = 7};
+    static const uint8_t all_nodes[16] = {0xff, 0x02, [15] = 1};
+    static const uint8_t better_mac[6] = {2, 0, 0, 0, 0, 7};
+    uint8_t advert[24] = {134, [4] = 64, [7] = 100, [16] = 1, [17] = 1};
+    uint8_t redirect[48] = {137, [40] = 2, [41] = 1};
+    struct packet packet;
+    uint32_t epoch;
+
+    memcpy(advert + 18, peer_mac, 6);
+    memcpy(redirect + 8, better6, 16);
+    memcpy(redirect + 24, far6, 16);
+    memcpy(redirect + 42, better_mac, 6);
+    begin();
+    packet = setup_icmp6(peer_link6, all_nodes, 255, advert, sizeof(advert));
+    setup_input(&packet);
+    CU_ASSERT_EQUAL(hop6(far6), HOST_HOP_FOUND);
+    CU_ASSERT_EQUAL(memcmp(mac, peer_mac, 6), 0);
+    packet = setup_icmp6(peer_link6, our6, 255, redirect, sizeof(redirect));
+    setup_input(&packet);
+    CU_ASSERT_EQUAL(hop6(far6), HOST_HOP_FOUND);
+    CU_ASSERT_EQUAL(memcmp(mac, better_mac, 6), 0);
+    epoch = host_epoch(setup.host);
+    memcpy(redirect + 8, peer_link6, 16); /* and back to a neighbour that is known */
+    memcpy(redirect + 42, peer_mac, 6);
+    packet = setup_icmp6(peer_link6, our6, 255, redirect, sizeof(redirect));
+    setup_input(&packet);
+    CU_ASSERT_NOT_EQUAL(host_epoch(setup.host), epoch);
+    CU_ASSERT_EQUAL(hop6(far6), HOST_HOP_FOUND);
+    CU_ASSERT_EQUAL(memcmp(mac, peer_mac, 6), 0);
+    setup_end();
+}
+
 static void test_dead_neighbour6(void)
 {
     static const uint8_t nobody[16] = {0xfd, 0x77, [15] = 99};
@@ -281,6 +316,7 @@ const struct unit_test unit_tests[] = {
     {"an ARP entry that is not confirmed goes", test_silent_entry_goes},
     {"an IPv6 neighbour is found when it answers", test_resolve6},
     {"the configured IPv6 gateway is used", test_gateway6},
+    {"a router's redirect is followed", test_redirect},
     {"an IPv6 neighbour that does not answer is given up, and asked again later", test_dead_neighbour6},
     {"more destinations than there are places do no harm", test_many_destinations},
     {"answers go stale by age", test_epoch_by_age},

@@ -238,6 +238,24 @@ static void test_datagrams_are_handed_out_whole(void)
     setup_end();
 }
 
+static void test_icmp_errors_are_handed_out_whole(void)
+{
+    struct packet error4 = setup_ping4(our4, 1480);
+    struct packet error6 = setup_ping6(1240);
+
+    error4.bytes[ICMP4_OFF] = 3;
+    packets_checksum4(&error4, ICMP4_OFF, ICMP4_OFF + 2);
+    error6.bytes[ICMP6_OFF] = 2;
+    packets_checksum6(&error6, WIRE_LINK_BYTES, ICMP6_OFF, ICMP6_OFF + 2);
+    begin();
+    CU_ASSERT_EQUAL(setup_input_cut(&error4, WIRE_IP4_BYTES, 1300), 2);
+    CU_ASSERT_EQUAL(setup.reassembled_len, error4.len - WIRE_LINK_BYTES);
+    CU_ASSERT_EQUAL(setup_input_cut(&error6, WIRE_IP6_BYTES, 1280), 2);
+    CU_ASSERT_EQUAL(setup.reassembled_len, error6.len - WIRE_LINK_BYTES);
+    CU_ASSERT_EQUAL(setup.n_reassembled, 2);
+    setup_end();
+}
+
 static void test_no_unreachable_for_workers_ports(void)
 {
     static const uint16_t types[2] = {IP4, IP6};
@@ -522,6 +540,7 @@ const struct unit_test unit_tests[] = {
     {"IP identifications of answers tell nothing", test_identification_tells_nothing},
     {"pings of up to 64 KiB are put together, answered and cut", test_large_pings},
     {"TCP and UDP in fragments are handed out whole", test_datagrams_are_handed_out_whole},
+    {"ICMP errors in fragments are handed out whole", test_icmp_errors_are_handed_out_whole},
     {"no ICMP error for a port or protocol that is not the host's", test_no_unreachable_for_workers_ports},
     {"the sender of a datagram that expires is told", test_expiry_is_told},
     {"a router's prefix, MTU and route are taken", test_router_advertisement},
