@@ -39,6 +39,8 @@ int broker_init(struct frontend *frontend)
         log_error("attach_socket_failed socket=%s error=\"%s\"", path, strerror(-frontend->listen_socket));
         return frontend->listen_socket;
     }
+    for (unsigned i = 0; i < FRONTEND_MAX_GREETING; i++)
+        frontend->greeting[i] = -1;
     for (unsigned i = 0; i < FRONTEND_MAX_LANES; i++)
         lane_init(&frontend->lanes[i], (uint8_t)i, &frontend->board.lanes[i]);
     return 0;
@@ -184,17 +186,32 @@ static void broker_hello(struct frontend *frontend, int socket)
     board_event_add(&frontend->board, frontend->now_ns, BOARD_EVENT_ATTACHED, lane->slot, 0);
 }
 
-void broker_accept(struct frontend *frontend)
+void broker_greeting_event(struct frontend *frontend, unsigned idx)
 {
-    int socket = accept4(frontend->listen_socket, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    struct timeval patience = {.tv_usec = 200000};
+    int socket = frontend->greeting[idx];
 
     if (socket < 0)
         return;
-    /* The hello is sent right after connect; a silent peer is not waited for longer than this. */
-    if (setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0)
-        log_debug("no_receive_timeout");
+    frontend->greeting[idx] = -1;
+    epoll_ctl(frontend->epoll_fd, EPOLL_CTL_DEL, socket, NULL);
     broker_hello(frontend, socket);
+}
+
+/* Nobody is waited for: who says nothing gives way to the next that comes. */
+void broker_accept(struct frontend *frontend)
+{
+    int socket = accept4(frontend->listen_socket, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    unsigned idx = frontend->next_greeting;
+
+    if (socket < 0)
+        return;
+    frontend->next_greeting = (idx + 1) % FRONTEND_MAX_GREETING;
+    fd_close(&frontend->greeting[idx]);
+    if (broker_watch(frontend->epoll_fd, socket, FRONTEND_TAG_GREETING + idx) < 0) {
+        close(socket);
+        return;
+    }
+    frontend->greeting[idx] = socket;
 }
 
 static void broker_serving(struct frontend *frontend, struct lane *lane)

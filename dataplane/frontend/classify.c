@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* classify.c — the link layer: whose frame it is, and what it carries. */
+/*
+ * classify.c — the link layer: whose frame it is, and what it carries. The order of the checks is the order
+ * in which a frame may be believed: its length, then the MAC addresses, then what the ethertype says. Nothing
+ * here looks at the MTU: a neighbour's longer frame is as good as any that passes the checks of lengths
+ * above.
+ */
 #include "frontend/classify.h"
 
 #include "frontend/classify_internal.h"
@@ -15,6 +20,7 @@ enum ethertype {
 
 #define ARP_BYTES 28u
 
+/* Only its length: what an ARP packet claims is the host stack's to judge. */
 static void classify_arp(struct classify_job *job)
 {
     uint32_t len_bytes = CLASSIFY_LINK_BYTES + ARP_BYTES;
@@ -55,12 +61,14 @@ void classify_frame(const struct classify_context *context, const struct classif
     struct classify_job job = {.context = context, .frame = frame, .verdict = verdict};
     const uint8_t *destination = frame->head, *source = frame->head + 6;
 
+    /* Also for a drop: whoever captures it gets offsets inside the frame. */
     *verdict = (struct classify_verdict){
         .frame_len = frame->len_bytes, .ip_off = CLASSIFY_LINK_BYTES, .transport_off = CLASSIFY_LINK_BYTES};
     if (frame->len_bytes < CLASSIFY_LINK_BYTES || frame->head_len < CLASSIFY_LINK_BYTES) {
         classify_drop(&job, NIC_rx_drop_runt);
         return;
     }
+    /* Both MAC addresses are there. A promiscuous NIC hands over the neighbours' frames too. */
     job.is_link_unicast = memcmp(destination, context->mac, 6) == 0;
     if (!job.is_link_unicast && (destination[0] & 1) == 0)
         classify_drop(&job, NIC_rx_drop_not_ours);

@@ -82,6 +82,7 @@ static bool read_quote6(const uint8_t *bytes, uint32_t n_bytes, struct quote *qu
         protocol = bytes[off];
         off += 8;
     }
+    /* Also a quote that was cut off inside its extension headers. */
     if (chain == CLASSIFY_CHAIN_BAD)
         return false;
     quote->source = bytes + 8;
@@ -122,6 +123,7 @@ static void classify_error(struct classify_job *job)
         return;
     }
     is_read = job->family == 4 ? read_quote4(quoted, n_bytes, &quote) : read_quote6(quoted, n_bytes, &quote);
+    /* An error comes to the sender of what it quotes: anything else was made up. */
     if (!is_read || memcmp(quote.source, job->destination, job->family == 4 ? 4 : 16) != 0) {
         classify_drop(job, NIC_rx_drop_icmp);
         return;

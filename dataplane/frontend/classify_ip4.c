@@ -32,6 +32,7 @@ static bool has_valid_options(const uint8_t *options, uint32_t n_bytes)
 {
     uint32_t i = 0;
 
+    /* Each round moves on by at least one byte, and reads a length only where there is one. */
     while (i < n_bytes) {
         if (options[i] == IP4_OPTION_END)
             return true;
@@ -97,6 +98,7 @@ static bool check_header(struct classify_job *job)
         classify_drop(job, NIC_rx_drop_runt);
         return false;
     }
+    /* Frames may be longer than their packet (padding to 60 bytes), never shorter. */
     header_bytes = (ip[0] & 0xfu) * 4;
     total_bytes = classify_u16(ip + 2);
     if (ip[0] >> 4 != 4) {
@@ -164,6 +166,7 @@ void classify_ip4(struct classify_job *job)
     job->verdict->transport_off = (uint16_t)job->payload_off;
     is_fragment = (classify_u16(ip + 6) & IP4_MORE_OR_OFFSET) != 0;
     note_destination(job, address_at(job->destination));
+    /* The source first: a spoofed packet is named so, wherever it goes. */
     if (is_impossible_source(job, address_at(job->source)))
         classify_drop(job, NIC_rx_drop_spoofed);
     else if (!job->is_unicast && !job->is_group && (is_fragment || !is_dhcp_offer(job)))

@@ -38,6 +38,7 @@ enum classify_chain classify_ip6_extensions(const uint8_t *bytes, uint32_t end, 
         const uint8_t *header = bytes + *off;
         uint32_t n_bytes;
 
+        /* Every extension header has at least 8 bytes, and its length counts those beyond. */
         if (end - *off < 8)
             return CLASSIFY_CHAIN_BAD;
         if (*protocol == CLASSIFY_FRAGMENT)
@@ -85,6 +86,7 @@ static bool check_header(struct classify_job *job)
     return true;
 }
 
+/* Without a branch for each byte: these are looked at for every frame from a low address. */
 static bool is_zero(const uint8_t *bytes, size_t n_bytes)
 {
     uint8_t any = 0;
@@ -174,6 +176,7 @@ void classify_ip6(struct classify_job *job)
         return;
     }
     note_destination(job);
+    /* What reaches past the worker's copy is refused as if it ran past the packet. */
     end = classify_readable_end(job);
     if (end > CLASSIFY_LINK_BYTES + CLASSIFY_MAX_HEADER_BYTES)
         end = CLASSIFY_LINK_BYTES + CLASSIFY_MAX_HEADER_BYTES;

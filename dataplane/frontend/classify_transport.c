@@ -27,10 +27,12 @@ static void classify_to_worker(struct classify_job *job)
     memcpy(&key->local_port_be, ports + 2, 2);
     key->protocol = job->protocol;
     key->family = job->family;
+    /* The verdict was zeroed: an IPv4 key has nothing behind its addresses, as memcmp() on keys needs. */
     job->verdict->hash = flow_key_hash(key, job->context->seed);
     job->verdict->to = CLASSIFY_WORKER;
 }
 
+/* Kind and length only: what an option means is TCP's business, unknown ones are passed over by length. */
 static bool has_valid_tcp_options(const uint8_t *options, uint32_t n_bytes)
 {
     uint32_t i = 0;
@@ -113,6 +115,7 @@ static void classify_udp(struct classify_job *job)
         classify_drop(job, NIC_rx_drop_ip6_extension);
         return;
     }
+    /* The host stack's ports first: a DHCP server may answer to an address that is not ours yet. */
     port = classify_u16(udp + 2);
     if (port == (job->family == 4 ? PORT_DHCP_CLIENT : PORT_DHCP6_CLIENT) || job->is_group)
         classify_to_host(job);

@@ -28,6 +28,9 @@
 
 #define FRONTEND_MAX_BURST 256u
 #define FRONTEND_MAX_LANES CONFIG_MAX_WORKERS
+#define FRONTEND_MAX_GREETING 8u
+/* epoll tags: 0.. the lanes' attach sockets, then their wake sockets, then their pidfds, then these. */
+#define FRONTEND_TAG_GREETING (3u * FRONTEND_MAX_LANES)
 #define FRONTEND_HOPS 256u /* next-hop cache, direct mapped, power of two */
 
 /* A place of the receive burst: the chunks that the NIC fills next. */
@@ -67,6 +70,8 @@ struct frontend {
     uint16_t ip4_id; /* of datagrams that may be fragmented; see transmit.c */
     uint32_t ip6_id;
     int listen_socket;
+    int greeting[FRONTEND_MAX_GREETING]; /* accepted, their hello not here yet; -1: free */
+    unsigned next_greeting;
     int signal_fd;
     int epoll_fd;
     int lock_fd; /* RUNTIME/frontend.lock: one frontend for each runtime folder */
@@ -122,6 +127,8 @@ void stage_sleep(struct frontend *frontend, uint32_t (*wait)(struct frontend *fr
 /* broker.c: the attach socket and the life of lanes. */
 int broker_init(struct frontend *frontend) MPA_WARN_UNUSED;
 void broker_accept(struct frontend *frontend);
+/* The hello of accepted socket `idx` is here, or its end. */
+void broker_greeting_event(struct frontend *frontend, unsigned idx);
 /* The lane's socket or pidfd has something to say. */
 void broker_lane_event(struct frontend *frontend, struct lane *lane);
 /* The worker broke the rules: detach its lane now, tell controld. `fault` is the counter that says how. */

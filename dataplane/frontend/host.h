@@ -25,9 +25,11 @@ struct host_addresses {
 
 /* Calls out of the host stack; `context` is the one given to host_init(). */
 struct host_callbacks {
-    /* Sends one complete Ethernet frame, at most MTU + 14 bytes, checksums filled in. Copied or sent at once. */
+    /* Sends one complete Ethernet frame, at most MTU + 14 bytes, checksums filled in. Copied or sent at once.
+     */
     void (*transmit)(void *context, const uint8_t *frame, uint32_t len_bytes);
-    /* A reassembled IP datagram (checksummed by nobody yet), to be classified again. Borrowed for the call. */
+    /* A reassembled IP datagram (checksummed by nobody yet), to be classified again. Borrowed for the call.
+     */
     void (*reassembled)(void *context, const uint8_t *packet, uint32_t len_bytes);
     /* The set of addresses or the MTU has changed. */
     void (*changed)(void *context, const struct host_addresses *addresses);

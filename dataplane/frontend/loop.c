@@ -20,7 +20,7 @@
 #define LOOP_SWEEP_PINS 256u
 #define LOOP_POLL_TURNS 64u /* a loop that never sleeps looks at its descriptors once in so many turns */
 
-/* epoll tags; lanes use 0..3 * FRONTEND_MAX_LANES - 1: attach socket, wake socket, pidfd. */
+/* epoll tags besides those of broker.c (frontend.h). */
 enum loop_tag {
     LOOP_TAG_NIC = 1000,
     LOOP_TAG_LISTEN,
@@ -154,7 +154,9 @@ static void loop_event(struct frontend *frontend, uint64_t tag, uint32_t *woken_
     default:
         break;
     }
-    if (tag / FRONTEND_MAX_LANES == 1)
+    if (tag >= FRONTEND_TAG_GREETING)
+        broker_greeting_event(frontend, (unsigned)(tag - FRONTEND_TAG_GREETING));
+    else if (tag / FRONTEND_MAX_LANES == 1)
         *woken_lanes |= 1u << tag % FRONTEND_MAX_LANES;
     else
         broker_lane_event(frontend, &frontend->lanes[tag % FRONTEND_MAX_LANES]);

@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* offload.c — checks what a worker sends, and speaks virtio_net_hdr for it. */
+/*
+ * offload.c — checks what a worker sends, and speaks virtio_net_hdr for it.
+ *
+ * A worker is confined but not trusted: the copy of its header is read here as a stranger's. What passes can
+ * neither lie about its sender nor about its length, and asks the NIC for nothing that a kernel would refuse.
+ * Fields that hurt only the flow itself (TTL, window, the IPv4 header checksum) are left as they are.
+ */
 #include "frontend/offload.h"
 
 #include <arpa/inet.h>
@@ -49,6 +55,7 @@ static bool read_ip4(const struct offload_request *request, struct offload_plan 
     return true;
 }
 
+/* IPv6: no extension headers, of which no worker sends any: the transport header follows at once. */
 static bool read_ip6(const struct offload_request *request, struct offload_plan *plan)
 {
     const uint8_t *ip = request->header;
@@ -75,6 +82,7 @@ static bool is_impossible_destination(const struct host_addresses *ours, const s
     return is_ours(ours, key->family, key->remote);
 }
 
+/* ND, redirects and router advertisements would let a worker take over its neighbours' traffic. */
 static bool is_worker_icmp(uint8_t family, uint8_t type)
 {
     if (family == 4) /* echo reply, unreachable, echo, time exceeded, parameter problem */
@@ -91,6 +99,7 @@ static bool read_transport(const struct offload_request *request, struct offload
 
     switch (plan->key.protocol) {
     case IPPROTO_TCP:
+        /* 60 bytes at most, so the copy of 256 has them all unless the packet ends before. */
         n_bytes = n_copied >= TCP_MIN_BYTES ? (uint32_t)(transport[12] >> 4) * 4 : 0;
         if (n_bytes < TCP_MIN_BYTES || n_bytes > n_copied)
             return false;
@@ -118,6 +127,7 @@ static bool read_transport(const struct offload_request *request, struct offload
     return true;
 }
 
+/* What the NIC is asked to cut: a TCP stream of data segments, each within the MTU. */
 static bool read_gso(const struct offload_request *request, uint32_t mtu_bytes, struct offload_plan *plan)
 {
     uint8_t flags;
@@ -161,6 +171,7 @@ enum offload_outcome offload_check_tx(const struct host_addresses *ours, uint32_
     return OFFLOAD_OK;
 }
 
+/* The words of both pseudo-headers are the same but for the order, which a sum does not see. */
 uint64_t offload_pseudo_sum(const struct flow_key *key, uint32_t transport_bytes)
 {
     size_t n_bytes = key->family == 4 ? 4 : 16;
@@ -176,6 +187,7 @@ void offload_write_vnet(const struct offload_plan *plan, uint8_t *header, struct
     uint16_t sum;
 
     *vnet = (struct nic_vnet){0};
+    /* A zeroed header means: send it as it is. */
     if (!plan->needs_csum)
         return;
     sum = checksum_fold(offload_pseudo_sum(&plan->key, plan->total_len - plan->transport_off));
@@ -201,6 +213,7 @@ bool offload_check_rx(const struct nic_vnet *vnet, uint32_t head_len, struct off
         return false;
     if (gso_type != VNET_GSO_NONE && vnet->gso_size == 0)
         return false;
+    /* The field to fill in must be behind an IP header and in the part that we hold. */
     if (is_partial && (vnet->csum_start < NIC_LINK_BYTES + IP4_BYTES ||
                        (uint32_t)vnet->csum_start + vnet->csum_offset + 2 > head_len))
         return false;

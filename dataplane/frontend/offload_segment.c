@@ -35,12 +35,14 @@ static void patch_ip(struct cutter *cutter, uint32_t segment_idx, uint32_t total
         return;
     }
     put_u16(ip + 2, total_len);
+    /* As kernels count it; with DF set nobody needs it (RFC 6864). */
     put_u16(ip + 4, offload_u16(ip + 4) + segment_idx);
     put_u16(ip + 10, 0);
     csum = (uint16_t)~checksum_fold(checksum_add(0, ip, plan->transport_off));
     memcpy(ip + 10, &csum, sizeof(csum));
 }
 
+/* FIN and PSH belong to the last byte, CWR to the first segment (RFC 3168 6.1.2); the rest is repeated. */
 static void patch_tcp(struct cutter *cutter, uint32_t payload_off, uint32_t payload_len)
 {
     uint8_t *tcp = cutter->header + cutter->packet->plan->transport_off;
@@ -83,6 +85,7 @@ static struct offload_segment cut(struct cutter *cutter, uint32_t segment_idx, u
                                       .payload = cutter->packet->payload + payload_off};
 
     memcpy(cutter->header, cutter->packet->header, plan->header_len);
+    /* A packet that is not cut keeps its header, and with it the worker's own IPv4 checksum. */
     if (plan->gso_size != 0) {
         payload_len = payload_len < plan->gso_size ? payload_len : plan->gso_size;
         patch_ip(cutter, segment_idx, plan->header_len + payload_len);
@@ -101,6 +104,7 @@ unsigned offload_segment(const struct offload_packet *packet, offload_emit_fn *e
     uint32_t payload_off = 0;
     unsigned n_segments = 0;
 
+    /* At least once: a packet without payload is a packet. */
     do {
         struct offload_segment segment = cut(&cutter, n_segments, payload_off);
 

@@ -82,6 +82,7 @@ static void move_bucket(struct bucket_table *table, uint32_t bucket, uint8_t to,
         moved(context, bucket, from, to);
 }
 
+/* Nobody is left: the buckets wait without a worker. */
 static uint32_t take_from_all(struct bucket_table *table, bucket_moved_fn *moved, void *context)
 {
     uint32_t n_moved = 0;
@@ -100,7 +101,7 @@ uint32_t bucket_table_spread(struct bucket_table *table, uint32_t alive, bucket_
 {
     uint32_t room[MAX_SLOTS], left[MAX_SLOTS];
     uint32_t n_moved = 0;
-    uint8_t slot = MAX_SLOTS - 1;
+    uint8_t slot = MAX_SLOTS - 1; /* given to in turn, so that each worker's buckets lie all over the table */
 
     if (alive == 0)
         return take_from_all(table, moved, context);

@@ -42,6 +42,7 @@ static inline void mix_block(struct mix_state *s, uint32_t a, uint32_t b, uint32
     mix(s);
 }
 
+/* Addresses as numbers, so that the hash is the same on every machine. */
 static inline uint32_t word_at(const uint8_t *address, unsigned word_idx)
 {
     uint32_t word;
@@ -77,6 +78,7 @@ bool flow_key_equal(const struct flow_key *a, const struct flow_key *b)
 void flow_key_format(const struct flow_key *key, char *text, unsigned size)
 {
     int family = key->family == 4 ? AF_INET : AF_INET6;
+    /* IPv6 addresses stand in brackets, for their colons (RFC 5952 6). */
     const char *open = key->family == 4 ? "" : "[";
     const char *close = key->family == 4 ? "" : "]";
     char remote[INET6_ADDRSTRLEN] = "?", local[INET6_ADDRSTRLEN] = "?";

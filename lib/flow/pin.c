@@ -53,6 +53,7 @@ void pin_table_fini(struct pin_table *table)
     *table = (struct pin_table){0};
 }
 
+/* Nearly always there is no pin at all: that must not cost a cache line. */
 static uint32_t find_idx(const struct pin_table *table, uint32_t hash, const struct flow_key *key)
 {
     if (table->by_key.n_used == 0)
@@ -106,6 +107,7 @@ bool pin_table_confirm(struct pin_table *table, uint32_t hash, const struct flow
     return true;
 }
 
+/* Removes it from the index first, which still needs its key. */
 static void free_pin(struct pin_table *table, uint32_t idx)
 {
     struct pin *pin = &table->pins[idx];

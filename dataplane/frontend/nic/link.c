@@ -77,10 +77,12 @@ int link_set_up(const char *name)
 
     if (err != 0 || (ifr.ifr_flags & IFF_UP) != 0)
         return err;
+    /* The flags are written as a whole: keep the others. */
     ifr.ifr_flags = (short)(ifr.ifr_flags | IFF_UP);
     return request(SIOCSIFFLAGS, name, &ifr);
 }
 
+/* The whole request, laid out as the kernel reads it: header, interface, one attribute. */
 struct gso_message {
     struct nlmsghdr header;
     struct ifinfomsg info;

@@ -44,6 +44,7 @@ static uint32_t record_bytes(uint32_t len_bytes)
     return (RECORD_ALIGN + len_bytes + RECORD_ALIGN - 1) & ~(RECORD_ALIGN - 1);
 }
 
+/* Asks the shared position only when the last known one does not do. */
 static bool has_room(struct memory_ring *ring, uint32_t n_bytes)
 {
     if (NIC_MEMORY_RING_BYTES - (ring->staged - ring->released_seen) >= n_bytes)
@@ -71,6 +72,7 @@ static uint8_t *reserve(struct memory_ring *ring, uint32_t len_bytes)
     return &ring->bytes[off + RECORD_ALIGN];
 }
 
+/* Makes all that is staged visible to the receiver. */
 static void publish(struct memory_ring *ring)
 {
     atomic_store_explicit(&ring->written, ring->staged, memory_order_release);
@@ -97,6 +99,7 @@ static uint8_t *take(struct memory_ring *ring, uint32_t *len_bytes)
     return &ring->bytes[off + RECORD_ALIGN];
 }
 
+/* Gives all that was taken back to the sender: nothing of it may be looked at any more. */
 static void release(struct memory_ring *ring)
 {
     atomic_store_explicit(&ring->released, ring->taken, memory_order_release);
@@ -153,6 +156,7 @@ static int memory_rx(struct nic *nic, struct nic_rx *places, unsigned n)
 
         if (record == NULL)
             break;
+        /* Without a tail the rest is lost; len_bytes tells. */
         head_bytes = len_bytes < NIC_HEAD_BYTES ? len_bytes : NIC_HEAD_BYTES;
         memcpy(places[i].head, record, head_bytes);
         if (len_bytes > head_bytes && places[i].tail != NULL)
@@ -174,6 +178,7 @@ static enum nic_tx_result memory_tx(struct nic *nic, const struct iovec *parts, 
     if (len_bytes <= NIC_VNET_BYTES || len_bytes > MAX_RECORD_BYTES)
         return NIC_TX_ERROR;
     record = reserve(&memory->from_nic, (uint32_t)len_bytes);
+    /* The frames before it may wait for flush() still: the far end sees them then and makes room. */
     if (record == NULL)
         return NIC_TX_BUSY;
     for (int i = 0; i < n_parts; i++) {

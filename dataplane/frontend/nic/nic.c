@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* nic.c — picks the backend; the error line and the link settings that backends share. */
+/*
+ * nic.c — picks the backend; the error line and the link settings that backends share.
+ *
+ * All of it runs once, in the privileged start step. An operator reads the error line and nothing else: it
+ * names the interface, what went wrong, and what to do about it.
+ */
 #include "frontend/nic/nic.h"
 
 #include <errno.h>
@@ -24,6 +29,7 @@ int nic_refuse(const struct nic_opening *opening, int err, const char *format, .
 
 int nic_prepare_link(const struct nic_opening *opening, bool may_set_mtu)
 {
+    /* Settings that are right already are left alone: an unprivileged user may have got them made before. */
     const char *name = opening->config->name;
     uint16_t wanted_bytes = opening->config->mtu_bytes;
     uint32_t mtu_bytes = 0;
@@ -45,6 +51,7 @@ int nic_prepare_link(const struct nic_opening *opening, bool may_set_mtu)
     return 0;
 }
 
+/* Backends copy the name into kernel structs of this size, with its NUL. */
 static int check_name(const struct nic_opening *opening)
 {
     const struct config_nic *config = opening->config;
@@ -62,6 +69,7 @@ int nic_open(struct nic *nic, const struct config_nic *config, char *error, size
     struct nic_opening opening = {.nic = nic, .config = config, .error = error, .error_size = error_size};
     int err;
 
+    /* So that a failure leaves a NIC that nic_close() takes. */
     *nic = (struct nic){.fd = -1, .mtu_bytes = config->mtu_bytes};
     memcpy(nic->mac, config->mac, sizeof(nic->mac));
     err = check_name(&opening);

@@ -24,6 +24,7 @@
 #include <arpa/inet.h>
 
 #include "base/fd.h"
+#include "base/log.h"
 #include "frontend/nic/link.h"
 #include "frontend/nic/nic_internal.h"
 
@@ -32,8 +33,6 @@
 /* A super frame takes 64 KiB and more: the default of 208 KiB would hold three. */
 #define PACKET_SOCKET_BYTES (8 << 20)
 
-static const uint8_t default_mac[6] = {0x02, 0x4d, 0x50, 0x41, 0x00, 0x01};
-
 union packet_control {
     struct cmsghdr aligned;
     uint8_t bytes[CMSG_SPACE(sizeof(struct tpacket_auxdata))];
@@ -41,6 +40,7 @@ union packet_control {
 
 struct packet_backend {
     int lock_fd;
+    bool was_down; /* the interface went down, and no frame has come since */
     struct mmsghdr messages[PACKET_MAX_BURST];
     struct iovec parts[PACKET_MAX_BURST][2];
     union packet_control controls[PACKET_MAX_BURST];
@@ -75,16 +75,22 @@ static void mark_vlan(struct msghdr *message, uint8_t *head)
         memcpy(head + NIC_VNET_BYTES + 12, vlan_type, sizeof(vlan_type));
 }
 
-/* What an error of recvmmsg() means: 0 for "nothing now", -errno when the interface is gone. */
+/*
+ * What a failed recvmmsg() means: 0 for "nothing now", -ENODEV when the interface is gone. ENETDOWN comes
+ * once, when the interface goes down; whether it was removed too (the index is then -1) may show only later,
+ * so the look is repeated until frames arrive again. EINVAL and the like concern one frame, whose offload has
+ * no place in the header: it is lost.
+ */
 static int rx_error(const struct nic *nic, int err)
 {
+    struct packet_backend *packet = nic->backend;
     struct sockaddr_ll bound = {0};
     socklen_t len = sizeof(bound);
 
-    /* EINVAL and the like concern one frame, whose offload has no place in the header: it is lost. */
-    if (err != ENETDOWN && err != ENXIO && err != ENODEV && err != EBADF)
+    if (err == ENETDOWN || err == ENXIO || err == ENODEV || err == EBADF)
+        packet->was_down = true;
+    if (!packet->was_down)
         return 0;
-    /* Down may come up again; only an interface that was removed is gone (its index is then -1). */
     if (getsockname(nic->fd, (struct sockaddr *)&bound, &len) == 0 && bound.sll_ifindex > 0)
         return 0;
     return -ENODEV;
@@ -102,6 +108,7 @@ static int packet_rx(struct nic *nic, struct nic_rx *places, unsigned n)
     n_got = recvmmsg(nic->fd, packet->messages, n, MSG_DONTWAIT | MSG_TRUNC, NULL);
     if (n_got < 0)
         return rx_error(nic, errno);
+    packet->was_down = false;
     for (int i = 0; i < n_got; i++) {
         uint32_t n_bytes = packet->messages[i].msg_len;
 
@@ -191,6 +198,25 @@ static int configure_socket(int fd, int ifindex, bool is_promiscuous)
     return bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : 0;
 }
 
+/* The default MAC is for backends without one: here it stands for "the interface's own". */
+static bool is_default_mac(const uint8_t mac[6])
+{
+    struct config defaults;
+
+    config_defaults(&defaults);
+    return memcmp(mac, defaults.nic.mac, sizeof(defaults.nic.mac)) == 0;
+}
+
+/* The MTU of an existing interface is the operator's: ours is the smaller of the two. */
+static void use_mtu(const struct nic_opening *opening, uint32_t link_mtu_bytes)
+{
+    if (link_mtu_bytes >= opening->nic->mtu_bytes)
+        return;
+    log_info("nic_mtu_lowered name=%s configured=%u link=%u", opening->config->name, opening->nic->mtu_bytes,
+             link_mtu_bytes);
+    opening->nic->mtu_bytes = (uint16_t)link_mtu_bytes;
+}
+
 /* Checks the interface and fills in nic->mac and nic->mtu_bytes; *is_foreign_mac: not the interface's own. */
 static int inspect_link(const struct nic_opening *opening, int *ifindex, bool *is_foreign_mac)
 {
@@ -214,10 +240,8 @@ static int inspect_link(const struct nic_opening *opening, int *ifindex, bool *i
     if (mtu_bytes < PACKET_MIN_MTU_BYTES)
         return nic_refuse(opening, EINVAL, "MTU %u is below %u: \"ip link set %s mtu %u\"", mtu_bytes,
                           PACKET_MIN_MTU_BYTES, config->name, config->mtu_bytes);
-    /* The MTU of an existing interface is the operator's: ours is the smaller of the two. */
-    if (mtu_bytes < opening->nic->mtu_bytes)
-        opening->nic->mtu_bytes = (uint16_t)mtu_bytes;
-    if (memcmp(config->mac, default_mac, sizeof(default_mac)) == 0)
+    use_mtu(opening, mtu_bytes);
+    if (is_default_mac(config->mac))
         memcpy(opening->nic->mac, link_mac, sizeof(link_mac));
     *is_foreign_mac = memcmp(opening->nic->mac, link_mac, sizeof(link_mac)) != 0;
     return 0;

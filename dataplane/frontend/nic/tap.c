@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/log.h"
 #include "frontend/nic/link.h"
 #include "frontend/nic/nic_internal.h"
 #include "frontend/nic/vnet.h"
@@ -162,9 +163,10 @@ int tap_open(const struct nic_opening *opening)
         fd_close(&fd);
         return err;
     }
-    /* Without the privilege to set it the kernel's own limit of 65536 holds, which our buffers take too. */
-    if (link_set_gso_max(opening->config->name, TAP_GSO_MAX_BYTES) != 0)
-        errno = 0;
+    err = link_set_gso_max(opening->config->name, TAP_GSO_MAX_BYTES);
+    /* Without it the kernel's own limit of 65536 holds, which our buffers take too. */
+    if (err != 0)
+        log_debug("nic_gso_max_not_set name=%s error=\"%s\"", opening->config->name, strerror(-err));
     nic->ops = &tap_ops;
     nic->fd = fd;
     nic->has_vnet = true;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* lwip_hooks.h — the places where the frontend's lwIP asks us; implemented in dataplane/frontend/host_hop.c.
+/* lwip_hooks.h — the places where the frontend's lwIP asks us; implemented in dataplane/frontend/host.c.
  */
 #ifndef MPA_LWIP_FRONTEND_LWIP_HOOKS_H
 #define MPA_LWIP_FRONTEND_LWIP_HOOKS_H

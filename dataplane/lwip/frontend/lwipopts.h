@@ -34,6 +34,7 @@
 #define MEMP_NUM_MLD6_GROUP 24
 /* A probe (host_hop.c) is referenced once by each neighbour that is asked for. */
 #define LWIP_PBUF_REF_T u16_t
+#define LWIP_SUPPORT_CUSTOM_PBUF 1
 
 /* Protocols. */
 #define LWIP_IPV4 1
@@ -69,12 +70,13 @@
 #define IP_FORWARD 0
 #define LWIP_IPV6_FORWARD 0
 
-/* Next hops: as many as lwIP's signed 8-bit indexes take. */
+/* Next hops: as many as lwIP's signed 8-bit indexes take (nd6_tmr() runs through the destinations with one).
+ */
 #define ARP_TABLE_SIZE 127
 #define ARP_QUEUEING 0
 #define ETHARP_SUPPORT_STATIC_ENTRIES 0
 #define LWIP_ND6_NUM_NEIGHBORS 120
-#define LWIP_ND6_NUM_DESTINATIONS 200
+#define LWIP_ND6_NUM_DESTINATIONS 127
 #define LWIP_ND6_QUEUEING 0
 #define LWIP_IPV6_NUM_ADDRESSES 10
 

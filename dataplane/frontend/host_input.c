@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * host_input.c — the way of a frame into the host stack.
+ *
+ *   frame -> ARP ------------------------- filter -> lwIP
+ *         -> IP -> fragment? -> reassembly -> whole datagram --.
+ *                  whole ---------------------------------------+-> ICMP echo, ND, IGMP, DHCP -> filter ->
+ * lwIP
+ *                                                               +-> reassembled TCP, UDP, ICMP error ->
+ * caller
+ *                                                               '-> anything else: dropped by name
+ *
+ * lwIP gets IP packets and ARP messages without the link header, in buffers of its own that leave room for
+ * one. So a TCP or UDP packet never reaches it, and it never answers one with an ICMP error.
+ */
+#include <netinet/in.h>
+#include <string.h>
+
+#include <lwip/etharp.h>
+#include <lwip/ip4.h>
+#include <lwip/ip6.h>
+
+#include "frontend/host_internal.h"
+#include "frontend/wire.h"
+
+#define MIN_ICMP6_QUERY 128u /* ICMPv6 types below are errors */
+
+static bool is_icmp4_error(uint8_t type)
+{
+    return type == 3 || type == 4 || type == 11 || type == 12;
+}
+
+/* The large buffer is the host's own and is never given back. */
+static void keep_large(struct pbuf *p)
+{
+    (void)p;
+}
+
+/*
+ * A private copy for lwIP, with room in front for the link header. NULL (counted) when there is no memory.
+ *
+ * lwIP's 16-bit lengths have no place for the room and a datagram of nearly 64 KiB; there is one buffer for
+ * such. It is free again when the input function returns: nothing that long is queued, it is cut or dropped.
+ */
+static struct pbuf *copy_in(struct host *host, const uint8_t *bytes, uint32_t len)
+{
+    struct pbuf *p;
+
+    if (len <= HOST_MAX_POOLED_BYTES) {
+        p = pbuf_alloc(PBUF_LINK, (u16_t)len, PBUF_RAM);
+    } else {
+        host->large->custom.custom_free_function = keep_large;
+        p = pbuf_alloced_custom(PBUF_RAW, (u16_t)len, PBUF_RAM, &host->large->custom, host->large->bytes,
+                                sizeof(host->large->bytes));
+    }
+    if (p == NULL)
+        host_count(host, NIC_rx_drop_host);
+    else
+        memcpy(p->payload, bytes, len);
+    return p;
+}
+
+/* The netif for what is addressed to one of our IPv4 addresses; the first for everything else. */
+static struct netif *link_of(struct host *host, const uint8_t address[4])
+{
+    for (uint32_t i = 1; i < host->n_links; i++) {
+        if (memcmp(&netif_ip4_addr(&host->links[i])->addr, address, 4) == 0)
+            return &host->links[i];
+    }
+    return &host->links[0];
+}
+
+static void input_arp(struct host *host, const uint8_t *arp, uint32_t len)
+{
+    unsigned drop = host_filter_arp(host, arp, len);
+    struct netif *link;
+    struct pbuf *p;
+
+    if (drop != 0) {
+        host_count(host, (enum nic_counter)drop);
+        return;
+    }
+    p = copy_in(host, arp, len);
+    if (p == NULL)
+        return;
+    /* To the netif that is asked or answered; an announcement to the one whose network it is about. */
+    link = link_of(host, arp + 24);
+    for (uint32_t i = 0; memcmp(arp + 14, arp + 24, 4) == 0 && i < host->n_links; i++) {
+        ip4_addr_t sender;
+
+        memcpy(&sender.addr, arp + 14, 4);
+        if (ip4_addr_net_eq(&sender, netif_ip4_addr(&host->links[i]), netif_ip4_netmask(&host->links[i])))
+            link = &host->links[i];
+    }
+    etharp_input(p, link);
+    host_refresh(host);
+}
+
+static void hand_out(struct host *host, const uint8_t *packet, uint32_t len)
+{
+    host_count(host, NIC_rx_reassembled);
+    host->callbacks.reassembled(host->context, packet, len);
+}
+
+/* A whole IPv4 packet of exactly `len` bytes. */
+static void take4(struct host *host, const uint8_t *packet, uint32_t len, bool was_cut)
+{
+    uint8_t protocol = packet[WIRE_IP4_PROTOCOL_OFF];
+    const uint8_t *payload = packet + (packet[0] & 0x0fu) * 4u;
+    bool is_dhcp;
+    unsigned drop = host_filter_ip4(packet, len, &is_dhcp);
+    struct pbuf *p;
+
+    if (drop != 0) {
+        host_count(host, (enum nic_counter)drop);
+        return;
+    }
+    if (was_cut && !is_dhcp &&
+        (protocol == IPPROTO_TCP || protocol == IPPROTO_UDP ||
+         (protocol == IPPROTO_ICMP && is_icmp4_error(payload[0])))) {
+        hand_out(host, packet, len);
+        return;
+    }
+    if (protocol == IPPROTO_TCP || (protocol == IPPROTO_UDP && !(is_dhcp && host->wants_dhcp))) {
+        host_count(host, NIC_rx_drop_host);
+        return;
+    }
+    p = copy_in(host, packet, len);
+    if (p == NULL)
+        return;
+    ip4_input(p, link_of(host, packet + WIRE_IP4_DESTINATION_OFF));
+    if (is_dhcp)
+        host_refresh(host);
+}
+
+/* A whole IPv6 packet of exactly `len` bytes, in private memory: the filter may reorder ND options. */
+static void take6(struct host *host, uint8_t *packet, uint32_t len, bool was_cut)
+{
+    struct host_ip6_view view = {.packet = packet, .len = len};
+    unsigned drop = host_filter_chain6(&view);
+    bool is_icmp = drop == 0 && view.transport == IPPROTO_ICMPV6;
+    bool is_error;
+    struct pbuf *p;
+
+    if (is_icmp)
+        drop = host_filter_icmp6(host, &view);
+    is_error = is_icmp && drop == 0 && packet[view.transport_off] < MIN_ICMP6_QUERY;
+    /* RFC 6980: neighbour discovery is never fragmented, nor has anything else of the link a reason to be. */
+    if (drop == 0 && was_cut && is_icmp && !is_error && packet[view.transport_off] > MIN_ICMP6_QUERY + 1)
+        drop = NIC_rx_drop_nd;
+    if (drop == 0 && !is_icmp && view.transport != IPPROTO_TCP && view.transport != IPPROTO_UDP)
+        drop = NIC_rx_drop_protocol;
+    if (drop == 0 && was_cut && (!is_icmp || is_error)) {
+        hand_out(host, packet, len);
+        return;
+    }
+    if (drop == 0 && !is_icmp)
+        drop = NIC_rx_drop_host;
+    if (drop != 0) {
+        host_count(host, (enum nic_counter)drop);
+        return;
+    }
+    p = copy_in(host, packet, len);
+    if (p == NULL)
+        return;
+    ip6_input(p, &host->links[0]);
+    host_refresh(host);
+}
+
+/* A fragment to one of our addresses; others would only fill the table. */
+static void take_fragment(struct host *host, const uint8_t *packet, uint32_t len)
+{
+    struct reassembly_outcome outcome;
+    bool is_ip4 = packet[0] >> 4 == 4;
+    bool is_ours = is_ip4 ? host_owns4(host, packet + WIRE_IP4_DESTINATION_OFF)
+                          : host_owns6(host, packet + WIRE_IP6_DESTINATION_OFF, false);
+
+    if (!is_ours) {
+        host_count(host, NIC_rx_drop_not_ours);
+        return;
+    }
+    reassembly_add(host->reassembly, packet, len, host->now_ns, &outcome);
+    switch (outcome.result) {
+    case REASSEMBLY_HELD:
+        break;
+    case REASSEMBLY_DROPPED:
+        host_count(host, outcome.drop);
+        break;
+    case REASSEMBLY_COMPLETE:
+        if (is_ip4)
+            take4(host, outcome.packet, outcome.len_bytes, true);
+        else
+            take6(host, outcome.packet, outcome.len_bytes, true);
+        break;
+    }
+}
+
+static void input_ip4(struct host *host, const uint8_t *packet, uint32_t len)
+{
+    uint32_t header_len;
+    uint32_t total_len;
+
+    if (len < WIRE_IP4_BYTES || packet[0] >> 4 != 4) {
+        host_count(host, len < WIRE_IP4_BYTES ? NIC_rx_drop_runt : NIC_rx_drop_ip_version);
+        return;
+    }
+    header_len = (packet[0] & 0x0fu) * 4u;
+    total_len = wire_get16(packet + WIRE_IP4_LENGTH_OFF);
+    if (header_len < WIRE_IP4_BYTES || header_len > total_len || total_len > len)
+        host_count(host, NIC_rx_drop_ip_header);
+    else if (wire_fold(wire_sum(0, packet, header_len)) != 0)
+        host_count(host, NIC_rx_drop_ip_checksum);
+    else if (reassembly_is_fragment(packet, total_len))
+        take_fragment(host, packet, total_len);
+    else
+        take4(host, packet, total_len, false);
+}
+
+static void input_ip6(struct host *host, const uint8_t *packet, uint32_t len)
+{
+    uint32_t total_len;
+
+    if (len < WIRE_IP6_BYTES || packet[0] >> 4 != 6) {
+        host_count(host, len < WIRE_IP6_BYTES ? NIC_rx_drop_runt : NIC_rx_drop_ip_version);
+        return;
+    }
+    total_len = WIRE_IP6_BYTES + wire_get16(packet + WIRE_IP6_LENGTH_OFF);
+    if (total_len > len) {
+        host_count(host, NIC_rx_drop_ip_header);
+        return;
+    }
+    if (reassembly_is_fragment(packet, total_len)) {
+        take_fragment(host, packet, total_len);
+        return;
+    }
+    if (total_len > HOST_LINEAR_BYTES) { /* no link here carries one */
+        host_count(host, NIC_rx_drop_ip_header);
+        return;
+    }
+    if (packet != host->linear)
+        memcpy(host->linear, packet, total_len);
+    take6(host, host->linear, total_len, false);
+}
+
+void host_input(struct host *host, const uint8_t *frame, uint32_t head_len, const uint8_t *tail,
+                uint32_t tail_len)
+{
+    const uint8_t *packet = frame + WIRE_LINK_BYTES;
+    uint32_t len;
+
+    if (head_len < WIRE_LINK_BYTES || !host->is_up) {
+        host_count(host, head_len < WIRE_LINK_BYTES ? NIC_rx_drop_runt : NIC_rx_drop_host);
+        return;
+    }
+    len = head_len - WIRE_LINK_BYTES;
+    if (tail_len > HOST_LINEAR_BYTES || len > HOST_LINEAR_BYTES - tail_len) {
+        host_count(host, NIC_rx_drop_ip_header);
+        return;
+    }
+    if (tail_len > 0) {
+        memcpy(host->linear, packet, len);
+        memcpy(host->linear + len, tail, tail_len);
+        packet = host->linear;
+        len += tail_len;
+    }
+    switch (wire_get16(frame + WIRE_ETHERTYPE_OFF)) {
+    case WIRE_ETHERTYPE_ARP:
+        input_arp(host, packet, len);
+        break;
+    case WIRE_ETHERTYPE_IP4:
+        input_ip4(host, packet, len);
+        break;
+    case WIRE_ETHERTYPE_IP6:
+        input_ip6(host, packet, len);
+        break;
+    default:
+        host_count(host, NIC_rx_drop_ethertype);
+        break;
+    }
+}
