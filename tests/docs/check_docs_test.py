@@ -15,9 +15,10 @@ GOOD = {
                             "<!-- end -->\n",
     "docs/other.md": "See `lib/base/log.c`, `log_info()`, [the map](architecture.md#a) and\n"
                      "`tests/unit/log_test.c` \"a line stays one line\".\n",
-    "README.md": "[docs](docs/other.md), https://example.org and [web](https://example.org/x).\n",
+    "README.md": "[docs](docs/other.md), https://example.org and [web](https://example.org/x).\n"
+                 "| `nic_failed … why=no_rights` | run as root |\n",
     "lib/shm/lane.h": "",
-    "lib/base/log.c": "void log_info(void) {}\n",
+    "lib/base/log.c": "void log_info(void) {}\nlog_error(\"nic_failed why=%s\", \"no_rights\");\n",
     "tests/unit/log_test.c": "{\"a line stays one line\", test},\n",
 }
 
@@ -61,6 +62,10 @@ class CheckDocs(unittest.TestCase):
 
     def test_a_dead_link_is_found(self):
         self.finds("dead link: gone.md", "docs/other.md", "architecture.md", "gone.md")
+
+    def test_a_log_line_that_no_program_prints_is_found(self):
+        self.finds('no program prints "no_money"', "README.md", "no_rights", "no_money")
+        self.finds('no program prints "tap_failed"', "README.md", "nic_failed", "tap_failed")
 
     def test_a_promise_that_no_test_makes_is_found(self):
         self.finds("does not promise", "docs/other.md", "stays one line", "stays two lines")
