@@ -13,12 +13,12 @@ GOOD = {
     "docs/layers.txt": "roots: .\ngenerated: x.h\nlib/base:\nlib/shm: lib/base # a comment\n",
     "docs/architecture.md": "<!-- folders -->\n| `lib/base` | floor | nothing |\n| `lib/shm` | memory | `lib/base` |\n"
                             "<!-- end -->\n",
-    "docs/other.md": "See `lib/base/log.c`, `log_info()`, [the map](architecture.md#a) and\n"
+    "docs/other.md": "See `lib/base/log.c`, `log_info()`, `rx_drop_runt`, [the map](architecture.md#a) and\n"
                      "`tests/unit/log_test.c` \"a line stays one line\".\n",
     "README.md": "[docs](docs/other.md), https://example.org and [web](https://example.org/x).\n"
                  "| `nic_failed … why=no_rights` | run as root |\n",
     "lib/shm/lane.h": "",
-    "lib/base/log.c": "void log_info(void) {}\nlog_error(\"nic_failed why=%s\", \"no_rights\");\n",
+    "lib/base/log.c": "void log_info(void) {}\nX(rx_drop_runt)\nlog_error(\"nic_failed why=%s\", \"no_rights\");\n",
     "tests/unit/log_test.c": "{\"a line stays one line\", test},\n",
 }
 
@@ -59,6 +59,9 @@ class CheckDocs(unittest.TestCase):
 
     def test_a_function_that_is_gone_is_found(self):
         self.finds("no such function: log_gone()", "docs/other.md", "log_info", "log_gone")
+
+    def test_a_counter_that_is_gone_is_found(self):
+        self.finds("no such counter: rx_drop_gone", "docs/other.md", "rx_drop_runt", "rx_drop_gone")
 
     def test_a_dead_link_is_found(self):
         self.finds("dead link: gone.md", "docs/other.md", "architecture.md", "gone.md")
