@@ -25,6 +25,7 @@
 
 #define MIN_ICMP6_QUERY 128u /* ICMPv6 types below are errors */
 
+/* Unreachable, source quench, time exceeded, parameter problem: they quote a packet, maybe a worker's. */
 static bool is_icmp4_error(uint8_t type)
 {
     return type == 3 || type == 4 || type == 11 || type == 12;
@@ -70,6 +71,8 @@ static struct netif *link_of(struct host *host, const uint8_t address[4])
     return &host->links[0];
 }
 
+/* An announcement has its own address as target (RFC 5227): no netif is asked, but one may know the sender.
+ */
 static void input_arp(struct host *host, const uint8_t *arp, uint32_t len)
 {
     unsigned drop = host_filter_arp(host, arp, len);
@@ -96,13 +99,18 @@ static void input_arp(struct host *host, const uint8_t *arp, uint32_t len)
     host_refresh(host);
 }
 
+/* The packet is as the sender made it: the caller classifies it and checks its transport checksum. */
 static void hand_out(struct host *host, const uint8_t *packet, uint32_t len)
 {
     host_count(host, NIC_rx_reassembled);
     host->callbacks.reassembled(host->context, packet, len);
 }
 
-/* A whole IPv4 packet of exactly `len` bytes. */
+/*
+ * A whole IPv4 packet of exactly `len` bytes. An unfragmented one of TCP or UDP should not be here: the
+ * classifier has sent it to a worker. It is dropped, not handed out, so that no packet goes round between the
+ * two.
+ */
 static void take4(struct host *host, const uint8_t *packet, uint32_t len, bool was_cut)
 {
     uint8_t protocol = packet[WIRE_IP4_PROTOCOL_OFF];
@@ -163,8 +171,10 @@ static void take6(struct host *host, uint8_t *packet, uint32_t len, bool was_cut
     p = copy_in(host, packet, len);
     if (p == NULL)
         return;
+    /* An echo changes no table; pings should not pay for the comparison. */
     ip6_input(p, &host->links[0]);
-    host_refresh(host);
+    if (is_icmp && packet[view.transport_off] > MIN_ICMP6_QUERY + 1)
+        host_refresh(host);
 }
 
 /* A fragment to one of our addresses; others would only fill the table. */
@@ -195,6 +205,7 @@ static void take_fragment(struct host *host, const uint8_t *packet, uint32_t len
     }
 }
 
+/* The header is checked here though the classifier has done so: fragments and fuzzers come this way alone. */
 static void input_ip4(struct host *host, const uint8_t *packet, uint32_t len)
 {
     uint32_t header_len;
@@ -237,6 +248,8 @@ static void input_ip6(struct host *host, const uint8_t *packet, uint32_t len)
         host_count(host, NIC_rx_drop_ip_header);
         return;
     }
+    /* The filter reorders options in place, and the caller's bytes are read-only (workers map the rx pool).
+     */
     if (packet != host->linear)
         memcpy(host->linear, packet, total_len);
     take6(host, host->linear, total_len, false);
@@ -253,6 +266,7 @@ void host_input(struct host *host, const uint8_t *frame, uint32_t head_len, cons
         return;
     }
     len = head_len - WIRE_LINK_BYTES;
+    /* No datagram is longer; only a backend's mistake could be. */
     if (tail_len > HOST_LINEAR_BYTES || len > HOST_LINEAR_BYTES - tail_len) {
         host_count(host, NIC_rx_drop_ip_header);
         return;

@@ -6,9 +6,7 @@ fd77::2; the namespace's side of the link is 10.77.0.1 and fd77::1.
 """
 import json
 import os
-import signal
 import subprocess
-import time
 
 from netlab import LabError
 

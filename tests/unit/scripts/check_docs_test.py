@@ -7,7 +7,7 @@ import sys
 import tempfile
 import unittest
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
 
 GOOD = {
     "docs/layers.txt": "roots: .\ngenerated: x.h\nlib/base:\nlib/shm: lib/base # a comment\n",
