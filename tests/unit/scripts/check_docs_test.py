@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
 """The document check finds what it promises to find: run over a small tree with one mistake at a time."""
 import os
