@@ -118,7 +118,9 @@ if check install-deps "$build_seconds" scripts/install-deps.sh all; then
     check format "$check_seconds" bash -c check_format
     check layers "$check_seconds" scripts/check-layers . docs/layers.txt
     check size "$check_seconds" scripts/check-size .
-    # ctest has layers and size too (label check), for those who call it by hand; once is enough here.
+    check docs "$check_seconds" scripts/check-docs .
+    check docs-generated "$check_seconds" scripts/gen-docs --check
+    # ctest has these four too (label check), for those who call it by hand; once is enough here.
     if build dev gcc; then
         tests tests-dev dev -LE 'integration|check' --no-tests=error
         has_integration_tests && tests integration dev -L integration --verbose
