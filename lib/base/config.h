@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * config.h — the configuration of all processes: one commented YAML file, loaded with a schema, every value
- * with a default that runs. Keys in the file have the names of the fields here, sections those of the
- * structs (frontend, nic, host, worker, services, control).
+ * with a default that runs. Keys in the file have the names of the fields here (nic.mtu_bytes alone is
+ * written `mtu`, the word everybody knows), sections those of the structs (nic, host, frontend, worker,
+ * services, control). The table behind config_key() is the one source of names, defaults, ranges and help.
  */
 #ifndef MPA_BASE_CONFIG_H
 #define MPA_BASE_CONFIG_H
@@ -10,34 +11,37 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include "base/assert.h"
 
 #define CONFIG_MAX_WORKERS 16
 #define CONFIG_MAX_ADDRESSES 8
-#define CONFIG_NAME_BYTES 16  /* an interface name with its NUL (IFNAMSIZ) */
-#define CONFIG_PATH_BYTES 108 /* a Unix socket path with its NUL (sun_path) */
+#define CONFIG_NAME_BYTES 16         /* an interface name with its NUL (IFNAMSIZ) */
+#define CONFIG_PATH_BYTES 108        /* a Unix socket path with its NUL (sun_path) */
+#define CONFIG_ADDRESS_TEXT_BYTES 50 /* an IPv6 address, its prefix length and the NUL */
+#define CONFIG_VALUE_TEXT_BYTES 640  /* any value as text: eight addresses, or a path */
 
 enum config_backend { CONFIG_BACKEND_TAP, CONFIG_BACKEND_PACKET, CONFIG_BACKEND_MEMORY };
 
 /* An address with its prefix length, "192.0.2.1/24" or "2001:db8::1/64". */
 struct config_address {
-    uint8_t family;         /* 4 or 6 */
-    uint8_t prefix_bits;    /* 0..32 or 0..128 */
-    uint8_t bytes[16];      /* network order; IPv4 in the first four */
+    uint8_t family;      /* 4 or 6 */
+    uint8_t prefix_bits; /* 0..32 or 0..128 */
+    uint8_t bytes[16];   /* network order; IPv4 in the first four */
 };
 
 struct config_nic {
-    enum config_backend backend;      /* tap | packet | memory; default tap */
-    char name[CONFIG_NAME_BYTES];     /* interface; default "mpa0" */
-    uint8_t mac[6];                   /* default 02:4d:50:41:00:01, locally administered */
-    uint16_t mtu_bytes;               /* 1280..9000; default 1500 */
-    bool offload;                     /* virtio_net_hdr: checksum and TSO both ways; default true */
+    enum config_backend backend;  /* tap | packet | memory; default tap */
+    char name[CONFIG_NAME_BYTES]; /* interface; default "mpa0" */
+    uint8_t mac[6];               /* default 02:4d:50:41:00:01, locally administered */
+    uint16_t mtu_bytes;           /* 1280..9000; default 1500 */
+    bool offload;                 /* virtio_net_hdr: checksum and TSO both ways; default true */
 };
 
 struct config_host {
-    bool dhcp;                                            /* IPv4 by DHCP; default false */
-    bool slaac;                                           /* IPv6 by router advertisement; default true */
+    bool dhcp;  /* IPv4 by DHCP; default false */
+    bool slaac; /* IPv6 by router advertisement; default true */
     uint32_t n_addresses;
     struct config_address addresses[CONFIG_MAX_ADDRESSES]; /* static; default 10.77.0.2/24, fd77::2/64 */
     struct config_address gateway4;                        /* family 0: none */
@@ -45,41 +49,41 @@ struct config_host {
 };
 
 struct config_frontend {
-    uint32_t n_buckets;            /* power of two, 64..65536; default 4096 */
-    uint32_t burst_frames;         /* 1..256; default 32 */
-    uint32_t spin_us;              /* busy polling before sleep, 0..1000000; default 0 */
-    uint32_t pool_chunks;          /* 2 KiB chunks of the rx pool; default 16384 */
-    uint32_t pool_large_chunks;    /* 64 KiB chunks; default 256 */
-    int32_t rx_cpu;                /* pin the loop (or the rx thread); -1: not pinned */
-    int32_t tx_cpu;                /* with split_threads: pin the tx thread; -1: not pinned */
-    bool split_threads;            /* rx and tx stage on a thread each; default false */
-    bool hugepages;                /* rx pool on huge pages, falls back with a WARN; default false */
-    uint32_t reassembly_fragments; /* fragments held for all sources; default 1024 */
+    uint32_t n_buckets;                   /* power of two, 64..65536; default 4096 */
+    uint32_t burst_frames;                /* 1..256; default 32 */
+    uint32_t spin_us;                     /* busy polling before sleep, 0..1000000; default 0 */
+    uint32_t pool_chunks;                 /* 2 KiB chunks of the rx pool; default 16384 */
+    uint32_t pool_large_chunks;           /* 64 KiB chunks; default 256 */
+    int32_t rx_cpu;                       /* pin the loop (or the rx thread); -1: not pinned */
+    int32_t tx_cpu;                       /* with split_threads: pin the tx thread; -1: not pinned */
+    bool split_threads;                   /* rx and tx stage on a thread each; default false */
+    bool hugepages;                       /* rx pool on huge pages, falls back with a WARN; default false */
+    uint32_t reassembly_fragments;        /* fragments held for all sources; default 1024 */
     uint32_t reassembly_source_fragments; /* held for one source; default 90 (two 64 KiB datagrams at 1500) */
-    uint32_t park_frames;          /* frames that may wait for a next hop; default 256 */
+    uint32_t park_frames;                 /* frames that may wait for a next hop; default 256 */
 };
 
 struct config_worker {
-    uint32_t count;               /* workers to start, 1..16; default 2 */
-    uint32_t burst_frames;        /* 1..64; default 32 */
-    uint32_t spin_us;             /* 0..1000000; default 0 */
-    uint32_t ring_slots;          /* of each normal ring, power of two 64..32768; default 4096 */
-    uint32_t urgent_ring_slots;   /* of each urgent ring; default 256 */
-    uint32_t tx_arena_kib;        /* normal tx arena, 256..65536; default 2048 */
-    uint32_t urgent_arena_kib;    /* urgent tx arena; default 512 */
-    uint32_t fifo_memory_mib;     /* all FIFOs of one worker, 4..65536; default 256 */
-    uint32_t stack_memory_mib;    /* PCBs, segments, pbufs of one worker, 8..65536; default 256 */
-    uint32_t max_connections;     /* 16..1000000; default 65536 */
-    uint32_t tx_wait_ms;          /* how long output waits for a congested tx ring before it reports the
-                                     connection stalled; 0: never reports; default 0 */
-    int32_t first_cpu;            /* worker i runs on CPU first_cpu + i; -1: not pinned */
-    bool hugepages;               /* FIFO memory on huge pages, falls back with a WARN; default false */
+    uint32_t count;             /* workers to start, 1..16; default 2 */
+    uint32_t burst_frames;      /* 1..64; default 32 */
+    uint32_t spin_us;           /* 0..1000000; default 0 */
+    uint32_t ring_slots;        /* of each normal ring, power of two 64..32768; default 4096 */
+    uint32_t urgent_ring_slots; /* of each urgent ring; default 256 */
+    uint32_t tx_arena_kib;      /* normal tx arena, 256..65536; default 2048 */
+    uint32_t urgent_arena_kib;  /* urgent tx arena; default 512 */
+    uint32_t fifo_memory_mib;   /* all FIFOs of one worker, 4..65536; default 256 */
+    uint32_t stack_memory_mib;  /* PCBs, segments, pbufs of one worker, 8..65536; default 256 */
+    uint32_t max_connections;   /* 16..1000000; default 65536 */
+    uint32_t tx_wait_ms;        /* how long output waits for a congested tx ring before it reports the
+                                   connection stalled; 0: never reports; default 0 */
+    int32_t first_cpu;          /* worker i runs on CPU first_cpu + i; -1: not pinned */
+    bool hugepages;             /* FIFO memory on huge pages, falls back with a WARN; default false */
 };
 
 #define CONFIG_N_SERVICES 4
 struct config_service {
-    bool enabled;      /* default true */
-    uint16_t port;     /* echo 7, discard 9, chargen 19, http 80 */
+    bool enabled;  /* default true */
+    uint16_t port; /* echo 7, discard 9, chargen 19, http 80 */
 };
 
 struct config_services {
@@ -108,14 +112,43 @@ void config_defaults(struct config *config);
 
 /*
  * Loads `path` over the defaults. Returns 0, or -errno (-EINVAL: not valid) with a message in `error` of the
- * form "FILE:LINE: what is wrong (allowed: ...)", several lines where several things are wrong. *config is
- * written only on success.
+ * form "FILE:LINE: key 'x': what is wrong (allowed: ...)", a line for each thing that is wrong, without a
+ * line end after the last. An empty file is valid. *config is written only on success.
  */
 int config_load(const char *path, struct config *config, char *error, size_t error_size) MPA_WARN_UNUSED;
 
+/* The same from memory; `name` stands for the file in messages. */
+struct config_text {
+    const char *name;
+    const char *bytes; /* need not end with a NUL */
+    size_t n_bytes;
+};
+int config_load_text(const struct config_text *text, struct config *config, char *error,
+                     size_t error_size) MPA_WARN_UNUSED;
+
 /* Text to address with prefix ("10.0.0.1/24", "fd00::1/64"; no prefix: /32 or /128). 0 or -EINVAL. */
 int config_address_parse(const char *text, struct config_address *address) MPA_WARN_UNUSED;
-/* Address to text, at least 50 bytes in `text`. */
+/* Address to text, at least CONFIG_ADDRESS_TEXT_BYTES in `text`; family 0 is "none". */
 void config_address_format(const struct config_address *address, char *text, size_t size);
+
+/* What there is to know of one key; all text is static. */
+struct config_key {
+    const char *section;      /* "nic", "services.echo" */
+    const char *key;          /* "mtu" */
+    const char *default_text; /* as it would stand in the file */
+    const char *allowed;      /* "1280..9000" */
+    const char *help;         /* one sentence */
+};
+
+size_t config_n_keys(void);
+/* The key at `idx` < config_n_keys(), in the order of the sections. */
+const struct config_key *config_key(size_t idx);
+/* The value of that key as it would stand in the file; CONFIG_VALUE_TEXT_BYTES are always enough. */
+void config_value_format(const struct config *config, size_t idx, char *text, size_t size);
+
+/* The whole configuration as a commented file that config_load() takes (deploy/mpa.yaml: the defaults). */
+void config_print_yaml(const struct config *config, FILE *out);
+/* The table of all keys in Markdown (docs/configuration.md). */
+void config_print_markdown(FILE *out);
 
 #endif

@@ -13,13 +13,13 @@
 
 /* What a process keeps. The system calls stand beside the process, in its seccomp.c. */
 struct confinement {
-    const int *syscalls;        /* allowed calls (SCMP_SYS numbers, negative ones of other machines skipped) */
+    const int *syscalls; /* allowed calls (SCMP_SYS numbers, negative ones of other machines skipped) */
     size_t n_syscalls;
     const int *sanitizer_syscalls; /* added only in a sanitizer build (MPA_SANITIZER) */
     size_t n_sanitizer_syscalls;
-    const int *capabilities;    /* CAP_ numbers kept; usually none */
+    const int *capabilities; /* CAP_ numbers kept; usually none */
     size_t n_capabilities;
-    bool is_fatal;              /* a call outside the list raises SIGSYS; else it fails with EPERM */
+    bool is_fatal; /* a call outside the list raises SIGSYS; else it fails with EPERM */
 };
 
 /*
@@ -29,8 +29,9 @@ struct confinement {
 int confine(const struct confinement *confinement) MPA_WARN_UNUSED;
 
 /*
- * Sets no_new_privs for the process, drops capabilities (permitted, effective, inheritable, ambient, bounding)
- * of the calling thread. They are a thread's own: call this before starting threads, confine() after them.
+ * Sets no_new_privs for the process, drops capabilities (permitted, effective, inheritable, ambient,
+ * bounding) of the calling thread. They are a thread's own: call this before starting threads, confine()
+ * after them.
  */
 int confine_capabilities(const struct confinement *confinement) MPA_WARN_UNUSED;
 
