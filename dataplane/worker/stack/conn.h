@@ -55,7 +55,7 @@ struct conn {
     uint32_t progress_ms;      /* when lastack last moved, or data left after silence */
     uint32_t probed_ms;        /* progress_ms of the standstill that was already probed */
     uint32_t srtt_us;
-    uint8_t state[CONN_STATE_BYTES]; /* the consumer's */
+    _Alignas(uint64_t) uint8_t state[CONN_STATE_BYTES]; /* the consumer's */
 };
 
 #endif
