@@ -74,6 +74,22 @@ int stack_init(struct stack *stack, const struct stack_config *config, const str
     return 0;
 }
 
+void stack_fini(struct stack *stack)
+{
+    for (uint32_t idx = 0; idx < stack->n_unused_idx; idx++) {
+        if (stack->conns[idx].pcb != NULL)
+            stack_conn_forget(stack, &stack->conns[idx]);
+        stack->conns[idx].flags &= ~(uint32_t)(CONN_READY | CONN_BLOCKED);
+    }
+    stack_commit(stack);
+    while (tcp_listen_pcbs.listen_pcbs != NULL)
+        tcp_close((struct tcp_pcb *)tcp_listen_pcbs.pcbs);
+    netif_remove(&stack->netif);
+    flow_table_fini(&stack->flows);
+    munmap(stack->conns, (size_t)stack->config.max_connections * sizeof(struct conn));
+    the_stack = NULL;
+}
+
 /* IPv6 addresses beyond those given are removed; a connection on a removed address dies of its own accord. */
 static void stack_set_address6(struct netif *netif, s8_t idx, const struct config_address *address)
 {

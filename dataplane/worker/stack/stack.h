@@ -66,6 +66,10 @@ struct stack {
 int stack_init(struct stack *stack, const struct stack_config *config, const struct stack_callbacks *callbacks,
                void *context) MPA_WARN_UNUSED;
 
+/* Drops every connection without a packet, calling `closed` for those that were opened, and every listening
+ * port; lwIP can be started again. Staging, frames and FIFO memory must still be there. */
+void stack_fini(struct stack *stack);
+
 /* Takes over our addresses and the link from the host segment's facts. */
 void stack_set_addresses(struct stack *stack, const struct host_facts *facts);
 
