@@ -105,10 +105,19 @@ static bool stack_syn_replaces(const struct conn *conn, const struct rx_frame *f
     return stack_syn_timestamp(tcp, header_len, &value) && TCP_SEQ_GT(value, conn->pcb->ts_recent);
 }
 
+/* lwIP's packet over the frame's chunks, or apart from them when too many are held already. */
+static struct pbuf *stack_packet_of(struct stack *stack, const struct rx_frame *frame)
+{
+    if (!rx_frames_are_scarce(stack->config.frames))
+        return rx_frame_to_pbuf(stack->config.frames, frame);
+    counter_add(stack->config.counters, WORKER_rx_unborrowed, 1);
+    return rx_frame_copy(stack->config.frames, frame);
+}
+
 static void stack_input_packet(struct stack *stack, struct rx_frame *frame, struct conn *conn)
 {
     bool is_checked = (frame->slot.flags & LANE_FLAG_CSUM) != 0;
-    struct pbuf *packet = rx_frame_to_pbuf(stack->config.frames, frame);
+    struct pbuf *packet = stack_packet_of(stack, frame);
 
     if (packet == NULL) {
         counter_add(stack->config.counters, WORKER_rx_drop_stack_memory, 1);

@@ -155,6 +155,15 @@ static bool recovery_parse(struct conn *conn, const struct tcp_hdr *header)
     return has_sack;
 }
 
+/*
+ * How many bytes reported above a hole make it lost: three segments' worth, as less may only be out of order; a
+ * standstill that was probed is too old for that, and there any report will do (RFC 8985 7.4).
+ */
+static uint32_t recovery_lost_bytes(const struct conn *conn)
+{
+    return conn->probed_ms == conn->progress_ms ? 1 : RECOVERY_LOST_SEGMENTS * stack_segment_payload(conn);
+}
+
 /* A pure duplicate ACK: makes lwIP see it as one, and start fast retransmit when enough is reported. */
 static void recovery_duplicate_ack(struct stack *stack, struct conn *conn, const struct tcp_hdr *header, bool has_sack)
 {
@@ -166,7 +175,7 @@ static void recovery_duplicate_ack(struct stack *stack, struct conn *conn, const
         pcb->snd_wnd = (tcpwnd_size_t)SND_WND_SCALE(pcb, header->wnd); /* a reading peer moves its window in each ACK */
     if (recovery_is_recovering(conn) || (pcb->flags & TF_RTO))
         return;
-    if (recovery_sacked(conn) >= RECOVERY_LOST_SEGMENTS * stack_segment_payload(conn) && pcb->dupacks < 2)
+    if (recovery_sacked(conn) >= recovery_lost_bytes(conn) && pcb->dupacks < 2)
         pcb->dupacks = 2;
     if (pcb->dupacks >= 2 && (conn->flags & CONN_HAS_SUPER))
         stack_requeue(stack, conn);
@@ -214,7 +223,7 @@ static struct tcp_seg *recovery_take_lost(struct conn *conn, bool is_head_lost, 
 {
     struct recovery *recovery = conn->recovery;
     struct tcp_seg **link = &conn->pcb->unacked, *lost = NULL, **lost_end = &lost;
-    uint32_t lost_bytes = RECOVERY_LOST_SEGMENTS * stack_segment_payload(conn);
+    uint32_t lost_bytes = recovery_lost_bytes(conn);
 
     while (*link != NULL) {
         struct tcp_seg *segment = *link;

@@ -258,8 +258,6 @@ bool rig_open(struct rig *rig, struct tcp_script *script, unsigned options, stru
     script->seq++;
     script->irs = reply.seq;
     script->ack = reply.seq + 1;
-    if ((options & RIG_OPTION_SCALE) != 0)
-        script->window = 0xffff; /* 8 MiB from here on */
     rig_send_flags(rig, script, SEGMENT_ACK);
     if (syn_ack != NULL)
         *syn_ack = reply;

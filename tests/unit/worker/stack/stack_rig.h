@@ -79,7 +79,7 @@ bool rig_take_last(struct rig *rig, struct tcp_script *script, struct tcp_segmen
 /* Drops whatever has left; returns how many packets. */
 unsigned rig_drop_all(struct rig *rig);
 
-/* The SYN with `options` (enum rig_option) and a window of 64 KiB. */
+/* The SYN with `options` (enum rig_option) and the script's window. */
 struct tcp_segment rig_syn(struct tcp_script *script, unsigned options);
 /* The three-way handshake; *syn_ack (may be NULL) is what the stack said. False: no SYN-ACK. */
 bool rig_open(struct rig *rig, struct tcp_script *script, unsigned options, struct tcp_segment *syn_ack);
