@@ -41,6 +41,8 @@ void stack_netif_init(struct stack *stack);
 void stack_pump(struct stack *stack, struct conn *conn);
 /* Cuts both send queues again, from the FIFO and to real segments: on loss, or when the FIFO has moved. */
 void stack_requeue(struct stack *stack, struct conn *conn);
+/* Output must wait for room or memory: the connection is looked at again in a later turn. */
+void stack_block(struct stack *stack, struct conn *conn);
 /* tcp_output() as if the congestion window were not there: what may be sent was decided by the caller. */
 void stack_output_unbounded(struct conn *conn);
 /* Payload bytes of a full segment on the wire. */
