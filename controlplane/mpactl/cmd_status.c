@@ -30,6 +30,15 @@ static const char *process_word(const Mpa__V1__Process *process, char word[TEXT_
     return text_enum(&mpa__v1__process_state__descriptor, (int)process->state, word);
 }
 
+/* A number, or an empty cell where it means nothing for this kind of process. */
+static void add_number(struct table *table, bool has_meaning, uint64_t number)
+{
+    if (has_meaning)
+        table_cell(table, "%" PRIu64, number);
+    else
+        table_cell(table, "%s", "");
+}
+
 static void add_process(struct table *table, const Mpa__V1__Process *process)
 {
     char word[TEXT_WORD_BYTES];
@@ -45,10 +54,10 @@ static void add_process(struct table *table, const Mpa__V1__Process *process)
     table_cell(table, "%s", process_word(process, word));
     table_cell(table, "%s", text_duration(process->uptime_ms, word));
     table_cell(table, "%u", process->restarts);
-    table_cell(table, is_worker ? "%u" : "", process->buckets);
-    table_cell(table, is_worker ? "%" PRIu64 : "", process->connections);
-    table_cell(table, has_traffic ? "%" PRIu64 : "", process->rx_frames);
-    table_cell(table, has_traffic ? "%" PRIu64 : "", process->tx_frames);
+    add_number(table, is_worker, process->buckets);
+    add_number(table, is_worker, process->connections);
+    add_number(table, has_traffic, process->rx_frames);
+    add_number(table, has_traffic, process->tx_frames);
 }
 
 static void print_last_exits(const Mpa__V1__GetStatusReply *status)
