@@ -14,6 +14,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <systemd/sd-event.h>
+#include <systemd/sd-id128.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -226,6 +227,7 @@ static void signals_block(void)
 
 int controld_init_privileged(struct controld *controld, const struct spawner_plan *plan)
 {
+    sd_id128_t boot_id;
     int error;
 
     controld->started_ns = clock_now_ns();
@@ -244,6 +246,9 @@ int controld_init_privileged(struct controld *controld, const struct spawner_pla
     supervisor_init(&controld->supervisor, &controld->config,
                     manager_direct(&controld->direct, controld->spawner_socket), controld_news, controld);
     signals_block();
+    /* The loop's timers ask for the boot id later, when no file may be opened any more: this keeps it. */
+    if (sd_id128_get_boot(&boot_id) < 0)
+        log_warn("boot_id_missing action=none");
     error = controld_confine_capabilities();
     if (error != 0)
         return error;
