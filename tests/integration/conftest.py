@@ -10,6 +10,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(
 
 import netlab  # noqa: E402
 import stacks  # noqa: E402
+import wire  # noqa: E402
 
 
 def pytest_configure(config):
@@ -21,6 +22,26 @@ def pytest_configure(config):
 def lab():
     """Namespaces, links and processes of one test."""
     with netlab.Lab() as it:
+        yield it
+
+
+@pytest.fixture(scope="module")
+def shared():
+    """Our stack in the namespace "shared", once for all tests of a module: they must leave it as it was."""
+    with netlab.Lab() as it:
+        os.mkdir(os.path.join(it.dir, "www"))
+        with open(os.path.join(it.dir, "www", "random"), "wb") as page:
+            page.write(os.urandom(1 << 20))
+        stack = stacks.Ours(it, it.ns("shared")).start().ready()
+        # Over IPv6 it answers only when duplicate address detection is through.
+        stacks.peer(stack.space, "ready", "--to", stack.address6, "--timeout", 10)
+        yield stack
+
+
+@pytest.fixture
+def port(shared):
+    """A hand on the shared stack's TAP: see wire.py."""
+    with wire.Port(shared.space) as it:
         yield it
 
 

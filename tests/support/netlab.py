@@ -6,6 +6,7 @@ as pid 1, the parent only waits. However either of them ends, SIGKILL included, 
 process, interface, namespace and temporary file the program has made. Lab is the part of it that lives for
 one test or one run.
 """
+import contextlib
 import ctypes
 import json
 import os
@@ -83,6 +84,11 @@ def wait_until(condition, timeout=10, what="condition"):
         time.sleep(0.01)
 
 
+def _setns(fd):
+    if _libc.setns(fd, CLONE_NEWNET) != 0:
+        raise LabError(f"setns: {os.strerror(ctypes.get_errno())}")
+
+
 class Namespace:
     """A network namespace by name. All commands run inside it."""
 
@@ -101,6 +107,16 @@ class Namespace:
 
     def run(self, *command, **options):
         return run(*self.command(*command), **options)
+
+    @contextlib.contextmanager
+    def entered(self):
+        """Inside it this program stands in the namespace: a socket made there stays there."""
+        with open("/proc/self/ns/net") as home, open(f"/run/netns/{self.name}") as there:
+            _setns(there.fileno())
+            try:
+                yield
+            finally:
+                _setns(home.fileno())
 
     def sysctl(self, key, value):
         self.run("sysctl", "-qw", f"{key}={value}")
