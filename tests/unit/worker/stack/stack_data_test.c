@@ -6,8 +6,8 @@
 #include "tests/unit/worker/stack/stack_receiver.h"
 #include "worker/stack/stack_internal.h"
 
-#define WINDOW_BYTES (256u << 10) /* of lwipopts.h: receive window and FIFO */
-#define STACK_SCALE 4u
+#define WINDOW_BYTES (1u << 20) /* of lwipopts.h: receive window and FIFO */
+#define STACK_SCALE 5u
 #define SUPER_BYTES 60000u
 
 static struct rig rig;

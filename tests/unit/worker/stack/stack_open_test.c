@@ -5,7 +5,7 @@
 #include "tests/support/unit.h"
 #include "tests/unit/worker/stack/stack_rig.h"
 
-#define STACK_SCALE 4u      /* TCP_RCV_SCALE of lwipopts.h */
+#define STACK_SCALE 5u      /* TCP_RCV_SCALE of lwipopts.h */
 #define TIME_WAIT_MS 10100u /* 2 * TCP_MSL and a bit */
 
 static struct rig rig;
