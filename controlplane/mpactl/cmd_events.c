@@ -104,8 +104,11 @@ static int events_open(const struct mpactl *mpactl, nng_socket *socket)
         (error = nng_socket_set_ms(*socket, NNG_OPT_RECVTIMEO, LOOK_MS)) != 0)
         return mpactl_fail(MPACTL_FAILED, "cannot open a socket: %s", nng_strerror(error));
     error = nng_dial(*socket, url, NULL, 0);
-    if (error == 0)
+    if (error == 0) {
+        /* From here on nothing is missed. */
+        fprintf(stderr, "listening at %s/events.ipc\n", mpactl->runtime_dir);
         return MPACTL_OK;
+    }
     return mpactl_fail(MPACTL_NO_DAEMON, "%s/events.ipc: no mpa-controld there (%s); is it running?",
                        mpactl->runtime_dir, nng_strerror(error));
 }
