@@ -183,7 +183,7 @@ static bool stack_pump_one(struct stack *stack, struct conn *conn)
     return pcb->unsent == NULL;
 }
 
-static void stack_block(struct stack *stack, struct conn *conn)
+void stack_block(struct stack *stack, struct conn *conn)
 {
     if (conn->flags & (CONN_BLOCKED | CONN_READY))
         return;

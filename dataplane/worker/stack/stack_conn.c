@@ -177,6 +177,9 @@ void stack_commit(struct stack *stack)
 
         idx = conn->dirty_next;
         conn->flags &= ~(uint32_t)CONN_DIRTY;
+        /* Room made for a segment that then brought nothing new. */
+        if (fifo_used(&conn->rx) == 0)
+            fifo_fini(&conn->rx, stack->config.fifo_memory);
         if (conn->pcb != NULL)
             continue;
         /* Still on another list: it comes back here when that list was walked. */
@@ -214,6 +217,9 @@ struct fifo_span stack_conn_reserve(struct stack *stack, struct conn *conn, uint
     span = fifo_reserve(&conn->tx, stack->config.fifo_memory, want, &has_moved);
     if (has_moved)
         stack_requeue(stack, conn);
+    /* Not full, so there was no memory: nothing of this connection tells when there is, so it is asked again. */
+    if (span.len == 0 && want > 0 && fifo_used(&conn->tx) < STACK_FIFO_MAX_BYTES)
+        conn->flags |= CONN_STARVED;
     return span;
 }
 

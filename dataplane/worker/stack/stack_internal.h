@@ -37,6 +37,8 @@ void stack_timer_cancel(struct stack *stack, struct conn *conn);
 /* output: output.c */
 void stack_netif_init(struct stack *stack);
 void stack_pump(struct stack *stack, struct conn *conn);
+/* Comes back to the connection in the next turn in which output is possible. */
+void stack_block(struct stack *stack, struct conn *conn);
 /* Cuts both send queues again, from the FIFO and to real segments: on loss, or when the FIFO has moved. */
 void stack_requeue(struct stack *stack, struct conn *conn);
 /* tcp_output() as if the congestion window were not there: what may be sent was decided by the caller. */

@@ -75,6 +75,7 @@ static void test_reversed_and_overlapping(void)
     for (uint32_t i = 0; i < 50; i++)
         send_at(&peer, i * 1000, 1000); /* all of it again */
     CU_ASSERT_EQUAL(rig.n_read, 50400);
+    CU_ASSERT_EQUAL(fifo_memory_used_bytes(&rig.pair.fifo_memory), 0);
     rig_fini(&rig);
 }
 
