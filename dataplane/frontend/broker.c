@@ -160,9 +160,11 @@ static void broker_hello(struct frontend *frontend, int socket)
     struct lane *lane;
     int failed;
 
-    /* Across containers the pid is 0; the uid is what says who it is. */
     if (objection == NULL && getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &peer_size) < 0)
         objection = "no peer credentials";
+    /* Across containers the pid is 0; the uid is what says who it is. */
+    if (objection == NULL && peer.uid != 0 && peer.uid != geteuid())
+        objection = "its user may not be a worker";
     if (objection != NULL) {
         for (unsigned i = 0; size >= 0 && i < N_ATTACH_HELLO_FDS; i++)
             fd_close(&fds[i]);
@@ -247,6 +249,7 @@ static void broker_gone(struct frontend *frontend, struct lane *lane)
     lane_detach(lane, &frontend->pool);
     lane->state = BOARD_LANE_EMPTY;
     lane->pid = 0;
+    pin_table_remove_worker(&frontend->pins, lane->slot);
     broker_spread(frontend);
     board_event_add(&frontend->board, frontend->now_ns, BOARD_EVENT_GONE, lane->slot, 0);
 }
@@ -263,6 +266,7 @@ void broker_quarantine(struct frontend *frontend, struct lane *lane, enum lane_c
     frontend->lane_mask &= ~(1u << lane->slot);
     lane->state = BOARD_LANE_QUARANTINED;
     frame_pool_reclaim(&frontend->pool, lane->slot);
+    pin_table_remove_worker(&frontend->pins, lane->slot);
     broker_spread(frontend);
     atomic_store_explicit(&lane->board->fault, (uint32_t)fault, memory_order_relaxed);
     board_event_add(&frontend->board, frontend->now_ns, BOARD_EVENT_QUARANTINED, lane->slot, (uint64_t)fault);

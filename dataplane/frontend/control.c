@@ -287,6 +287,8 @@ void control_stop(struct control *control)
 {
     const uint64_t one = 1;
 
+    if (control == NULL)
+        return;
     if (control->has_thread) {
         atomic_store_explicit(&control->is_stopping, true, memory_order_release);
         (void)!write(control->wake_fd, &one, sizeof(one));

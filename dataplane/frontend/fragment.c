@@ -69,6 +69,7 @@ static bool copy_options(struct cut *cut, const uint8_t *options, uint32_t optio
     return true;
 }
 
+/* Checks the header and makes both templates; DF last, so that a broken header is called broken. */
 static int prepare4(struct cut *cut)
 {
     const struct fragment_job *job = cut->job;
@@ -113,6 +114,7 @@ static void emit4(const struct cut *cut, uint32_t off, uint32_t len, bool is_las
     cut->emit(cut->context, &fragment);
 }
 
+/* Every fragment but the last is filled to the last multiple of eight below the MTU. */
 static int cut4(const struct cut *cut)
 {
     const struct fragment_job *job = cut->job;
@@ -171,6 +173,10 @@ static bool split6(const struct fragment_job *job, uint32_t *unfragmentable_len,
     return true;
 }
 
+/*
+ * Makes both templates. In the first the headers that are payload follow the fragment header, so that its
+ * fragment needs no third piece.
+ */
 static int prepare6(struct cut *cut)
 {
     const struct fragment_job *job = cut->job;
@@ -212,6 +218,10 @@ static void emit6(struct cut *cut, uint32_t off, uint32_t len, bool is_last)
     cut->emit(cut->context, &fragment);
 }
 
+/*
+ * Offsets count the fragmentable part: in the first fragment that begins with the extension headers, which
+ * must all fit (RFC 7112), hence the check against first_len.
+ */
 static int cut6(struct cut *cut)
 {
     const struct fragment_job *job = cut->job;

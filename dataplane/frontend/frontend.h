@@ -113,6 +113,9 @@ int stage_start(struct frontend *frontend) MPA_WARN_UNUSED;
 void stage_stop(struct frontend *frontend);
 /* A fault seen while transmitting: quarantine, now or by the loop's thread. */
 void stage_fault(struct frontend *frontend, struct lane *lane, enum lane_counter fault);
+/* Transmit stage: hands a note on. Receive stage: carries the notes out. */
+void stage_note_add(struct frontend *frontend, const struct stage_note *note);
+void stage_take_notes(struct frontend *frontend);
 /* Loop: quarantines the lanes whose fault the transmit thread has seen. */
 void stage_take_faults(struct frontend *frontend);
 /* True if the lane may be transmitted from. */

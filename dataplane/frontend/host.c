@@ -34,7 +34,8 @@
 
 /* How long an answer of host_next_hop() may be cached: use must be seen for a neighbour to stay confirmed. */
 #define EPOCH_LIFE_NS (30 * CLOCK_NS_PER_S)
-#define SLAAC_PREFIX_BITS 64
+/* lwIP knows no other: it asks for an IPv6 neighbour only from an address that shares its first 64 bits. */
+#define IP6_PREFIX_BITS 64
 #define ICMP_BYTES 8u
 #define ICMP_QUOTED_BYTES 8u
 
@@ -46,31 +47,24 @@ static bool lwip_is_initialised;
 static uint64_t lwip_clock_ns; /* never goes back */
 static struct host *only_host;
 
+/* lwIP takes milliseconds modulo 2^32 and compares by subtraction. */
 u32_t sys_now(void)
 {
     return (u32_t)(lwip_clock_ns / CLOCK_NS_PER_MS);
 }
 
+/*
+ * Called by lwIP for every new destination off the link. A configured gateway wins over advertised routers:
+ * the operator has said so, and anybody on the link can advertise.
+ */
 const ip6_addr_t *host_hook_gateway6(struct netif *netif, const ip6_addr_t *destination)
 {
-    struct host *host = only_host;
-
     (void)netif;
-    for (uint32_t i = 0; i < host->n_static6; i++) {
-        const struct config_address *own = &host->static6[i];
-        uint32_t n_bytes = own->prefix_bits / 8u;
-        uint8_t mask = (uint8_t)(0xff00u >> (own->prefix_bits % 8u));
-        const uint8_t *bytes = (const uint8_t *)destination->addr;
-
-        if (memcmp(bytes, own->bytes, n_bytes) == 0 &&
-            (mask == 0 || ((bytes[n_bytes] ^ own->bytes[n_bytes]) & mask) == 0)) {
-            host->hook_answer = *destination;
-            return &host->hook_answer;
-        }
-    }
-    return host->has_gateway6 ? &host->gateway6 : NULL;
+    (void)destination;
+    return only_host->has_gateway6 ? &only_host->gateway6 : NULL;
 }
 
+/* Reads the netifs, not host->addresses: a lease may have come or gone inside the same call into lwIP. */
 bool host_owns4(const struct host *host, const uint8_t address[4])
 {
     for (uint32_t i = 0; i < host->n_links; i++) {
@@ -109,15 +103,6 @@ static void list_address(struct host_addresses *list, uint8_t family, const void
     list->n_addresses++;
 }
 
-static uint8_t prefix_bits6(const struct host *host, const ip6_addr_t *address)
-{
-    for (uint32_t i = 0; i < host->n_static6; i++) {
-        if (memcmp(host->static6[i].bytes, address->addr, 16) == 0)
-            return host->static6[i].prefix_bits;
-    }
-    return SLAAC_PREFIX_BITS;
-}
-
 /* What we have now. The link-local address comes last: it gives way when there are too many. */
 static void list_addresses(const struct host *host, struct host_addresses *list)
 {
@@ -133,15 +118,19 @@ static void list_addresses(const struct host *host, struct host_addresses *list)
     }
     for (int i = 1; i < LWIP_IPV6_NUM_ADDRESSES; i++) {
         if (ip6_addr_isvalid(netif_ip6_addr_state(link, i)))
-            list_address(list, 6, netif_ip6_addr(link, i)->addr, prefix_bits6(host, netif_ip6_addr(link, i)));
+            list_address(list, 6, netif_ip6_addr(link, i)->addr, IP6_PREFIX_BITS);
     }
     if (ip6_addr_isvalid(netif_ip6_addr_state(link, 0)))
-        list_address(list, 6, netif_ip6_addr(link, 0)->addr, SLAAC_PREFIX_BITS);
+        list_address(list, 6, netif_ip6_addr(link, 0)->addr, IP6_PREFIX_BITS);
     list->mtu_bytes = host->mtu_bytes;
     if (netif_mtu6(link) != 0 && netif_mtu6(link) < host->mtu_bytes)
         list->mtu_bytes = netif_mtu6(link);
 }
 
+/*
+ * The epoch moves before the callback runs, so that a caller who throws its cache away inside changed() and
+ * asks again cannot be left with an old answer under the new number.
+ */
 void host_refresh(struct host *host)
 {
     struct host_addresses now;
@@ -159,7 +148,10 @@ void host_refresh(struct host *host)
     }
 }
 
-/* netif_add() callback. */
+/*
+ * netif_add() callback. The link is called up from the start: a carrier that is lost shows as neighbours that
+ * do not answer, and the NIC backend reports it. Group membership is kept once, on the first netif.
+ */
 static err_t init_link(struct netif *netif)
 {
     const struct host *host = netif->state;
@@ -185,6 +177,7 @@ static err_t refuse_input(struct pbuf *p, struct netif *netif)
     return ERR_OK;
 }
 
+/* With an empty mask (no address yet) every gateway is in the network: DHCP will replace it. */
 static bool is_same_net(const ip4_addr_t *a, const ip4_addr_t *b, const ip4_addr_t *mask)
 {
     return ((a->addr ^ b->addr) & mask->addr) == 0;
@@ -205,6 +198,7 @@ static void add_link(struct host *host, const struct config_address *address,
     }
     if (gateway->family == 4)
         memcpy(&router.addr, gateway->bytes, 4);
+    /* A gateway outside the network could not be asked for. */
     if (!is_same_net(&ip, &router, &mask))
         router = no_router;
     /* Fails only when lwIP has no netif number left, of 254. */
@@ -234,6 +228,7 @@ static void add_links(struct host *host, const struct config_host *config)
     }
 }
 
+/* The caller's configuration is borrowed for host_new(); what the first tick needs is copied here. */
 static void keep_config(struct host *host, const struct config *config)
 {
     const struct config_host *own = &config->host;
@@ -242,8 +237,12 @@ static void keep_config(struct host *host, const struct config *config)
     host->wants_dhcp = own->dhcp;
     host->wants_slaac = own->slaac;
     for (uint32_t i = 0; i < own->n_addresses; i++) {
-        if (own->addresses[i].family == 6)
-            host->static6[host->n_static6++] = own->addresses[i];
+        if (own->addresses[i].family != 6)
+            continue;
+        host->static6[host->n_static6++] = own->addresses[i];
+        if (own->addresses[i].prefix_bits != IP6_PREFIX_BITS)
+            log_warn("host_prefix_length address_idx=%u prefix_bits=%u used_as=%d", i,
+                     own->addresses[i].prefix_bits, IP6_PREFIX_BITS);
     }
     if (own->gateway6.family == 6) {
         host->has_gateway6 = true;
@@ -251,7 +250,10 @@ static void keep_config(struct host *host, const struct config *config)
     }
 }
 
-/* The first tick: interfaces up, addresses asked for and announced. */
+/*
+ * The first tick: interfaces up, addresses asked for and announced. Up before the IPv6 addresses are added,
+ * so that each announces its group and begins its duplicate address detection at once.
+ */
 static void bring_up(struct host *host)
 {
     struct netif *link = &host->links[0];
@@ -261,6 +263,7 @@ static void bring_up(struct host *host)
     netif_create_ip6_linklocal_address(link, 1);
     for (uint32_t i = 0; i < host->n_links; i++)
         netif_set_up(&host->links[i]);
+    /* netif_set_up() has armed router solicitations; without SLAAC their answers would be dropped. */
     if (!host->wants_slaac)
         link->rs_count = 0;
     for (uint32_t i = 0; i < host->n_static6; i++) {
@@ -274,6 +277,7 @@ static void bring_up(struct host *host)
         log_warn("host_dhcp_failed reason=memory");
 }
 
+/* All memory but lwIP's static pools. On failure errno is set and host_free() gives back the rest. */
 static bool allocate(struct host *host, const struct config *config)
 {
     struct reassembly_limits limits = {config->frontend.reassembly_fragments,
@@ -324,6 +328,10 @@ struct host *host_new(const struct config *config, const uint8_t mac[6],
     return host;
 }
 
+/*
+ * Netifs go in the opposite order, the first last: removing one clears its neighbours in lwIP's tables, and
+ * the references to the probe with them.
+ */
 void host_free(struct host *host)
 {
     if (host == NULL)
@@ -383,6 +391,7 @@ static void tell_expired4(const uint8_t *header, uint32_t header_len, const uint
     pbuf_free(p);
 }
 
+/* Here lwIP has the message; it quotes the first fragment with its fragment header, as received. */
 static void tell_expired6(const uint8_t *header, uint32_t header_len, const uint8_t *payload,
                           uint32_t payload_len)
 {
@@ -414,6 +423,7 @@ static void tell_expired(void *context, const uint8_t *header, uint32_t header_l
         tell_expired6(header, header_len, payload, payload_len);
 }
 
+/* What is looked after once a second: lives of datagrams in pieces, and the age of the caller's cache. */
 static void tick_second(struct host *host)
 {
     host->next_second_ns = host->now_ns + CLOCK_NS_PER_S;

@@ -37,7 +37,12 @@ struct host_callbacks {
 
 struct host; /* opaque */
 
-/* Allocates everything it will use. Returns NULL with errno set. `config` is borrowed for the call. */
+/*
+ * Allocates everything it will use. Returns NULL with errno set. `config` is borrowed for the call. Nothing
+ * is sent and no callback is called before the first host_tick(), which brings the interface up; until then
+ * frames are dropped. Static IPv4 addresses are in host_addresses() at once, IPv6 ones when duplicate address
+ * detection is over, a second or two later. An IPv6 prefix other than /64 is used as /64 (a WARN says so).
+ */
 struct host *host_new(const struct config *config, const uint8_t mac[6],
                       const struct host_callbacks *callbacks, void *context);
 void host_free(struct host *host);
@@ -48,6 +53,9 @@ void host_set_counters(struct host *host, counter *nic_counters);
 const struct host_addresses *host_addresses(const struct host *host);
 
 /*
+ * Callbacks may come during host_input(), host_next_hop() and host_tick(); they must not call back into the
+ * host but for host_addresses() and host_epoch().
+ *
  * One frame that the classifier gave to the host stack (ARP, ND, ICMP, IGMP/MLD, DHCP, fragments):
  * `frame` begins with the Ethernet header, `head_len` bytes here and `tail_len` more in `tail`.
  * Validates what lwIP does not (ARP that claims our address, ND options, fragment shares, overlaps), counts
@@ -59,16 +67,22 @@ void host_input(struct host *host, const uint8_t *frame, uint32_t head_len, cons
 enum host_hop {
     HOST_HOP_FOUND,   /* mac is written */
     HOST_HOP_PENDING, /* asked; ask again after host_epoch() has changed or some ms */
-    HOST_HOP_NONE,    /* no route, or the neighbour does not answer */
+    HOST_HOP_NONE, /* no route, or the neighbour does not answer: drop; not to be cached, it may come back */
 };
 
 /* The link-layer address to send a packet for `destination` (4 or 16 bytes, network order) to. */
 enum host_hop host_next_hop(struct host *host, uint8_t family, const uint8_t *destination, uint8_t mac[6]);
 
-/* Changes whenever an answer of host_next_hop() may have changed: what is cached from it is then stale. */
+/*
+ * Changes whenever an answer of host_next_hop() may have changed: what is cached from it is then stale.
+ * Changes every 30 s in any case: a neighbour that nobody asks for is not confirmed and in the end forgotten.
+ */
 uint32_t host_epoch(const struct host *host);
 
-/* Runs due timers; returns milliseconds until it wants to be called again. */
+/*
+ * Runs due timers; returns milliseconds until it wants to be called again (at most 100). Cheap when nothing
+ * is due. The only clock of the host stack: `now_ns` is clock_now_ns(), or what a test wants it to be.
+ */
 uint32_t host_tick(struct host *host, uint64_t now_ns);
 
 #endif

@@ -42,6 +42,7 @@
 #define OPTION_MTU 5u
 #define OPTION_LINK_BYTES 8u
 
+/* The unspecified address, the unset MAC. */
 static bool is_zero(const uint8_t *bytes, uint32_t len)
 {
     while (len > 0 && bytes[len - 1] == 0)
@@ -55,11 +56,17 @@ static bool is_station(const uint8_t mac[6])
     return (mac[0] & 1) == 0 && !is_zero(mac, 6);
 }
 
+/* fe80::/10: such a packet was not routed. */
 static bool is_link_local(const uint8_t address[16])
 {
     return address[0] == 0xfe && (address[1] & 0xc0) == 0x80;
 }
 
+/*
+ * RFC 826, and beyond it: a sender that nobody can be. A claim to our own address is not answered by defence
+ * (RFC 5227): an answer would start a storm with another host that defends, and the counter tells the
+ * operator.
+ */
 unsigned host_filter_arp(const struct host *host, const uint8_t *arp, uint32_t len)
 {
     static const uint8_t ethernet_ip4[6] = {0, 1, 0x08, 0x00, 6, 4};
@@ -90,6 +97,7 @@ static bool is_udp_checksum_good(const uint8_t *packet, const uint8_t *udp, uint
            (uint16_t)(field + wire_fold(pseudo)) == 0xffffu;
 }
 
+/* UDP is DHCP, or a reassembled datagram whose checksum the worker checks. */
 static unsigned filter_udp4(const uint8_t *packet, const uint8_t *udp, uint32_t len, bool *is_dhcp)
 {
     uint32_t udp_len;
@@ -105,6 +113,7 @@ static unsigned filter_udp4(const uint8_t *packet, const uint8_t *udp, uint32_t 
     return 0;
 }
 
+/* The IP header and its length have been checked by the caller. */
 unsigned host_filter_ip4(const uint8_t *packet, uint32_t len, bool *is_dhcp)
 {
     uint32_t header_len = (packet[0] & 0x0fu) * 4u;
@@ -165,6 +174,10 @@ static uint32_t extension_bytes(uint8_t kind, const uint8_t *header, uint32_t le
     return are_options_inside(header, size) ? size : 0;
 }
 
+/*
+ * Hop-by-hop options are valid only as the first header (RFC 8200 4.1). A fragment header cannot be here any
+ * more: such packets have gone through reassembly, and one inside another is refused there.
+ */
 unsigned host_filter_chain6(struct host_ip6_view *view)
 {
     uint8_t kind = view->packet[WIRE_IP6_NEXT_OFF];
@@ -238,6 +251,7 @@ static void move_to_front(uint8_t *options, uint8_t *link)
     memcpy(options, kept, sizeof(kept));
 }
 
+/* ff02::1:ff00:0/104 (RFC 4291 2.7.1). */
 static bool is_solicited_node(const uint8_t address[16])
 {
     static const uint8_t prefix[13] = {0xff, 0x02, [11] = 0x01, [12] = 0xff};
@@ -245,6 +259,8 @@ static bool is_solicited_node(const uint8_t address[16])
     return memcmp(address, prefix, sizeof(prefix)) == 0;
 }
 
+/* RFC 4861 7.1.1. A solicitation from our own address is an echo of ours, or a lie that would make us a
+ * neighbour. */
 static unsigned filter_solicit(const struct host *host, const uint8_t *packet, const uint8_t *message,
                                const struct nd_options *options)
 {
@@ -260,6 +276,7 @@ static unsigned filter_solicit(const struct host *host, const uint8_t *packet, c
     return 0;
 }
 
+/* RFC 4861 7.1.2. */
 static unsigned filter_advert(const struct host *host, const uint8_t *packet, const uint8_t *message,
                               const struct nd_options *options)
 {
@@ -275,6 +292,8 @@ static unsigned filter_advert(const struct host *host, const uint8_t *packet, co
     return 0;
 }
 
+/* RFC 4861 8.1: from the router that is in use (stock lwIP takes it from anybody), to the link or to the
+ * target. */
 static unsigned filter_redirect(const struct host *host, const uint8_t *packet, const uint8_t *message)
 {
     const uint8_t *source = packet + WIRE_IP6_SOURCE_OFF;
@@ -308,6 +327,10 @@ static unsigned filter_message(const struct host *host, const uint8_t *packet, c
     }
 }
 
+/*
+ * The order matters: lengths before options, options before what they mean, and the message is changed only
+ * when it has passed. A router advertisement is left in order: lwIP does look for its options by type.
+ */
 static unsigned filter_nd(const struct host *host, struct host_ip6_view *view)
 {
     static const uint8_t fixed_bytes[] = {8, 16, 24, 24, 40}; /* by type, from ND_FIRST on */
@@ -329,6 +352,10 @@ static unsigned filter_nd(const struct host *host, struct host_ip6_view *view)
     return drop;
 }
 
+/*
+ * The checksum first, so that a corrupted frame counts as that. ND and MLD are then held to the link; echo
+ * and errors may come from anywhere.
+ */
 unsigned host_filter_icmp6(const struct host *host, struct host_ip6_view *view)
 {
     const uint8_t *message = view->packet + view->transport_off;

@@ -25,12 +25,13 @@
 
 static const uint8_t broadcast_mac[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 
+/* FNV-1a, continued from `hash`. */
 static uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t len)
 {
     const uint8_t *byte = bytes;
 
     for (size_t i = 0; i < len; i++)
-        hash = (hash ^ byte[i]) * 0x100000001b3ull; /* FNV-1a */
+        hash = (hash ^ byte[i]) * 0x100000001b3ull;
     return hash;
 }
 
@@ -66,6 +67,7 @@ uint64_t host_neighbours_hash(const struct host *host)
     return hash;
 }
 
+/* Linear: lwIP keeps three routers, and only redirects ask. */
 bool host_is_router6(const struct host *host, const uint8_t address[16])
 {
     if (host->has_gateway6 && memcmp(host->gateway6.addr, address, 16) == 0)
@@ -97,6 +99,7 @@ static struct host_hop_state *hop_state(struct host *host, uint8_t family, const
     return state;
 }
 
+/* In the second half of the wait: the neighbour had its time, and is not asked again yet. */
 static bool is_given_up(const struct host *host, const struct host_hop_state *state)
 {
     uint64_t waited_ns = host->now_ns - state->asked_ns;
@@ -114,7 +117,11 @@ static bool begin_waiting(const struct host *host, struct host_hop_state *state)
     return true;
 }
 
-/* The netif that reaches *destination, which becomes the gateway's address where there is one in between. */
+/*
+ * The netif that reaches *destination: the first whose network it is in, so an address that two networks
+ * share goes the way of the configuration's order. NULL when there is no way. *destination, which becomes the
+ * gateway's address where there is one in between.
+ */
 static struct netif *route4(struct host *host, ip4_addr_t *destination)
 {
     for (uint32_t i = 0; i < host->n_links; i++) {
@@ -149,6 +156,10 @@ static void confirm4(struct host *host, struct netif *link, const ip4_addr_t *ad
     }
 }
 
+/*
+ * Groups and the all-ones broadcast need no route: DHCP sends to it before there is any address. A network's
+ * own broadcast is known by its netif only.
+ */
 static enum host_hop next_hop4(struct host *host, const uint8_t *destination, uint8_t mac[6])
 {
     ip4_addr_t address;
@@ -184,6 +195,10 @@ static enum host_hop next_hop4(struct host *host, const uint8_t *destination, ui
     return HOST_HOP_PENDING;
 }
 
+/*
+ * lwIP chooses router or neighbour, asks, and keeps the neighbour's reachability (RFC 4861 7.3): each
+ * question here counts as use, so it probes neighbours that are used and have grown stale.
+ */
 static enum host_hop next_hop6(struct host *host, const uint8_t *destination, uint8_t mac[6])
 {
     struct host_hop_state *state;
@@ -202,6 +217,7 @@ static enum host_hop next_hop6(struct host *host, const uint8_t *destination, ui
     memcpy(address.addr, destination, 16);
     /* Asks with a packet that output6() swallows when lwIP, having its answer, sends it. */
     result = nd6_get_next_hop_addr_or_queue(&host->links[0], host->probe, &address, &found);
+    /* No router: nothing to wait for. Out of table places (ERR_MEM) is a wait like any other. */
     if (result == ERR_RTE)
         return HOST_HOP_NONE;
     if (result == ERR_OK && found != NULL) {

@@ -2,13 +2,12 @@
 /*
  * host_input.c — the way of a frame into the host stack.
  *
- *   frame -> ARP ------------------------- filter -> lwIP
- *         -> IP -> fragment? -> reassembly -> whole datagram --.
- *                  whole ---------------------------------------+-> ICMP echo, ND, IGMP, DHCP -> filter ->
- * lwIP
- *                                                               +-> reassembled TCP, UDP, ICMP error ->
- * caller
- *                                                               '-> anything else: dropped by name
+ *   ARP ------------------------------> filter -> lwIP
+ *   IP -- in fragments -> reassembly -> whole packet
+ *      \- whole packet
+ *           ICMP echo, ND, MLD, IGMP, DHCP -> filter -> lwIP
+ *           TCP, UDP, ICMP errors, reassembled -> handed out, to be classified
+ *           anything else -> dropped by name
  *
  * lwIP gets IP packets and ARP messages without the link header, in buffers of its own that leave room for
  * one. So a TCP or UDP packet never reaches it, and it never answers one with an ICMP error.
@@ -23,8 +22,13 @@
 #include "frontend/host_internal.h"
 #include "frontend/wire.h"
 
-#define MIN_ICMP6_QUERY 128u /* ICMPv6 types below are errors */
+#define ICMP6_ECHO_REQUEST 128u /* the types below are errors */
+#define ICMP6_ECHO_REPLY 129u   /* those above belong to the link: MLD, ND */
+#define ICMP6_REDIRECT 137u
+#define ARP_SENDER_IP_OFF 14u
+#define ARP_TARGET_IP_OFF 24u
 
+/* Unreachable, source quench, time exceeded, parameter problem: they quote a packet, maybe a worker's. */
 static bool is_icmp4_error(uint8_t type)
 {
     return type == 3 || type == 4 || type == 11 || type == 12;
@@ -70,10 +74,29 @@ static struct netif *link_of(struct host *host, const uint8_t address[4])
     return &host->links[0];
 }
 
+/*
+ * The netif that an ARP message concerns: the one that is asked or answered. An announcement (RFC 5227) has
+ * its own address as target, so it is told to the netif whose network it is about, which may know the sender.
+ */
+static struct netif *link_of_arp(struct host *host, const uint8_t *arp)
+{
+    ip4_addr_t sender;
+
+    if (memcmp(arp + ARP_SENDER_IP_OFF, arp + ARP_TARGET_IP_OFF, 4) != 0)
+        return link_of(host, arp + ARP_TARGET_IP_OFF);
+    memcpy(&sender.addr, arp + ARP_SENDER_IP_OFF, 4);
+    for (uint32_t i = 0; i < host->n_links; i++) {
+        struct netif *link = &host->links[i];
+
+        if (ip4_addr_net_eq(&sender, netif_ip4_addr(link), netif_ip4_netmask(link)))
+            return link;
+    }
+    return &host->links[0];
+}
+
 static void input_arp(struct host *host, const uint8_t *arp, uint32_t len)
 {
     unsigned drop = host_filter_arp(host, arp, len);
-    struct netif *link;
     struct pbuf *p;
 
     if (drop != 0) {
@@ -83,26 +106,22 @@ static void input_arp(struct host *host, const uint8_t *arp, uint32_t len)
     p = copy_in(host, arp, len);
     if (p == NULL)
         return;
-    /* To the netif that is asked or answered; an announcement to the one whose network it is about. */
-    link = link_of(host, arp + 24);
-    for (uint32_t i = 0; memcmp(arp + 14, arp + 24, 4) == 0 && i < host->n_links; i++) {
-        ip4_addr_t sender;
-
-        memcpy(&sender.addr, arp + 14, 4);
-        if (ip4_addr_net_eq(&sender, netif_ip4_addr(&host->links[i]), netif_ip4_netmask(&host->links[i])))
-            link = &host->links[i];
-    }
-    etharp_input(p, link);
+    etharp_input(p, link_of_arp(host, arp));
     host_refresh(host);
 }
 
+/* The packet is as the sender made it: the caller classifies it and checks its transport checksum. */
 static void hand_out(struct host *host, const uint8_t *packet, uint32_t len)
 {
     host_count(host, NIC_rx_reassembled);
     host->callbacks.reassembled(host->context, packet, len);
 }
 
-/* A whole IPv4 packet of exactly `len` bytes. */
+/*
+ * A whole IPv4 packet of exactly `len` bytes. An unfragmented one of TCP or UDP should not be here: the
+ * classifier has sent it to a worker. It is dropped, not handed out, so that no packet goes round between the
+ * two.
+ */
 static void take4(struct host *host, const uint8_t *packet, uint32_t len, bool was_cut)
 {
     uint8_t protocol = packet[WIRE_IP4_PROTOCOL_OFF];
@@ -133,38 +152,59 @@ static void take4(struct host *host, const uint8_t *packet, uint32_t len, bool w
         host_refresh(host);
 }
 
+/* What becomes of a whole IPv6 packet: 0 or the counter of its drop; *is_for_caller: not lwIP's. */
+static unsigned judge6(const struct host *host, struct host_ip6_view *view, bool was_cut, bool *is_for_caller)
+{
+    unsigned drop = host_filter_chain6(view);
+    uint8_t type;
+
+    *is_for_caller = false;
+    if (drop != 0)
+        return drop;
+    if (view->transport == IPPROTO_TCP || view->transport == IPPROTO_UDP) {
+        *is_for_caller = was_cut;
+        return was_cut ? 0 : NIC_rx_drop_host; /* as in take4() */
+    }
+    if (view->transport != IPPROTO_ICMPV6)
+        return NIC_rx_drop_protocol;
+    drop = host_filter_icmp6(host, view);
+    if (drop != 0)
+        return drop;
+    /* RFC 6980: neighbour discovery is never fragmented, nor has anything else of the link a reason to be. */
+    type = view->packet[view->transport_off];
+    if (was_cut && type > ICMP6_ECHO_REPLY)
+        return NIC_rx_drop_nd;
+    *is_for_caller = was_cut && type < ICMP6_ECHO_REQUEST;
+    return 0;
+}
+
 /* A whole IPv6 packet of exactly `len` bytes, in private memory: the filter may reorder ND options. */
 static void take6(struct host *host, uint8_t *packet, uint32_t len, bool was_cut)
 {
     struct host_ip6_view view = {.packet = packet, .len = len};
-    unsigned drop = host_filter_chain6(&view);
-    bool is_icmp = drop == 0 && view.transport == IPPROTO_ICMPV6;
-    bool is_error;
+    bool is_for_caller;
+    unsigned drop = judge6(host, &view, was_cut, &is_for_caller);
     struct pbuf *p;
 
-    if (is_icmp)
-        drop = host_filter_icmp6(host, &view);
-    is_error = is_icmp && drop == 0 && packet[view.transport_off] < MIN_ICMP6_QUERY;
-    /* RFC 6980: neighbour discovery is never fragmented, nor has anything else of the link a reason to be. */
-    if (drop == 0 && was_cut && is_icmp && !is_error && packet[view.transport_off] > MIN_ICMP6_QUERY + 1)
-        drop = NIC_rx_drop_nd;
-    if (drop == 0 && !is_icmp && view.transport != IPPROTO_TCP && view.transport != IPPROTO_UDP)
-        drop = NIC_rx_drop_protocol;
-    if (drop == 0 && was_cut && (!is_icmp || is_error)) {
-        hand_out(host, packet, len);
-        return;
-    }
-    if (drop == 0 && !is_icmp)
-        drop = NIC_rx_drop_host;
     if (drop != 0) {
         host_count(host, (enum nic_counter)drop);
+        return;
+    }
+    if (is_for_caller) {
+        hand_out(host, packet, len);
         return;
     }
     p = copy_in(host, packet, len);
     if (p == NULL)
         return;
     ip6_input(p, &host->links[0]);
-    host_refresh(host);
+    /* A redirect changes the way of one destination, perhaps to a neighbour long known: nothing else shows
+     * it. */
+    if (packet[view.transport_off] == ICMP6_REDIRECT)
+        host->epoch++;
+    /* An echo changes no table; pings should not pay for the comparison. */
+    if (packet[view.transport_off] > ICMP6_ECHO_REPLY)
+        host_refresh(host);
 }
 
 /* A fragment to one of our addresses; others would only fill the table. */
@@ -195,6 +235,7 @@ static void take_fragment(struct host *host, const uint8_t *packet, uint32_t len
     }
 }
 
+/* The header is checked here though the classifier has done so: fragments and fuzzers come this way alone. */
 static void input_ip4(struct host *host, const uint8_t *packet, uint32_t len)
 {
     uint32_t header_len;
@@ -237,6 +278,8 @@ static void input_ip6(struct host *host, const uint8_t *packet, uint32_t len)
         host_count(host, NIC_rx_drop_ip_header);
         return;
     }
+    /* The filter reorders options in place, and the caller's bytes are read-only (workers map the rx pool).
+     */
     if (packet != host->linear)
         memcpy(host->linear, packet, total_len);
     take6(host, host->linear, total_len, false);
@@ -253,6 +296,7 @@ void host_input(struct host *host, const uint8_t *frame, uint32_t head_len, cons
         return;
     }
     len = head_len - WIRE_LINK_BYTES;
+    /* No datagram is longer; only a backend's mistake could be. */
     if (tail_len > HOST_LINEAR_BYTES || len > HOST_LINEAR_BYTES - tail_len) {
         host_count(host, NIC_rx_drop_ip_header);
         return;

@@ -51,11 +51,10 @@ struct host {
 
     struct netif links[HOST_MAX_LINKS]; /* [0] has IPv6, DHCP and the multicast groups */
     uint32_t n_links;
-    struct config_address static6[CONFIG_MAX_ADDRESSES]; /* prefixes of static IPv6 addresses */
+    struct config_address static6[CONFIG_MAX_ADDRESSES]; /* IPv6 addresses to add when up */
     uint32_t n_static6;
     bool has_gateway6;
     ip6_addr_t gateway6;
-    ip6_addr_t hook_answer; /* of the gateway hook: must outlive its call */
 
     uint64_t now_ns;         /* of the last tick */
     uint64_t next_second_ns; /* when reassembly is swept again */

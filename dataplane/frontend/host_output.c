@@ -20,6 +20,7 @@ struct cutting {
     err_t result;
 };
 
+/* One piece, through the same neighbour tables as a whole packet. The last error stands for all. */
 static void send_piece(void *context, const struct fragment *fragment)
 {
     struct cutting *cutting = context;
@@ -69,6 +70,7 @@ static void hide_identification(struct pbuf *p)
     wire_ip4_set_checksum(header, (header[0] & 0x0fu) * 4u);
 }
 
+/* The MTU is the announced one: a router may have lowered it below the netif's. */
 static err_t output4(struct netif *netif, struct pbuf *p, const ip4_addr_t *destination)
 {
     struct host *host = netif->state;
@@ -92,6 +94,10 @@ static err_t output6(struct netif *netif, struct pbuf *p, const ip6_addr_t *dest
     return ethip6_output(netif, p, destination);
 }
 
+/*
+ * The last step: a frame with its link header. Chains of buffers (queued behind an unresolved neighbour, or
+ * made of header and payload) are copied together; most are one piece.
+ */
 static err_t link_output(struct netif *netif, struct pbuf *p)
 {
     struct host *host = netif->state;
@@ -108,6 +114,7 @@ static err_t link_output(struct netif *netif, struct pbuf *p)
     return ERR_OK;
 }
 
+/* IPv4 aliases get the IPv6 output too; having no IPv6 address, they never use it. */
 void host_output_attach(struct netif *netif)
 {
     netif->output = output4;

@@ -89,6 +89,7 @@ static void loop_house(struct frontend *frontend)
 {
     bool is_host_due = frontend->now_ns >= frontend->next_host_ns;
 
+    stage_take_notes(frontend);
     if (is_host_due || frontend->park.n_used > 0) {
         stage_lock(frontend);
         if (is_host_due)

@@ -62,11 +62,13 @@ struct reassembly {
     uint32_t chains[N_CHAINS];
 };
 
+/* Places are of one size: a fragment's bytes are found by its index, nothing is split or merged. */
 static uint8_t *held_bytes(const struct reassembly *r, uint32_t idx)
 {
     return r->bytes + (size_t)idx * r->limits.fragment_bytes;
 }
 
+/* By source alone: all that a source holds must be in one chain. Two multiplications, keyed. */
 static uint32_t *chain_of(struct reassembly *r, const struct reassembly_name *name)
 {
     uint64_t hash = r->key;
@@ -128,6 +130,7 @@ void reassembly_free(struct reassembly *r)
     free(r);
 }
 
+/* Gives the fragments back; the datagram itself stays, to be released or to be dead. */
 static void release_fragments(struct reassembly *r, struct datagram *datagram)
 {
     while (datagram->first != NONE) {
@@ -200,6 +203,7 @@ static uint32_t *begin(struct reassembly *r, const struct reassembly_name *name,
     return chain;
 }
 
+/* Duplicate: the same bytes at the same place. Overlap: anything that contradicts what is held. */
 enum fit { FIT_NEW, FIT_DUPLICATE, FIT_OVERLAP };
 
 /* Whether a fragment agrees with those held; *place gets the link to insert it at. */
@@ -296,6 +300,7 @@ static void finish(struct reassembly *r, uint32_t *link, struct reassembly_outco
     release_datagram(r, link);
 }
 
+/* The fragments never overlap, so when their bytes add up to the end none is missing. */
 static bool is_whole(const struct datagram *datagram)
 {
     return datagram->end_bytes == datagram->n_bytes && datagram->header_len != 0;
@@ -314,6 +319,7 @@ static bool is_too_long(const struct datagram *datagram)
     return counted + datagram->end_bytes > 65535u;
 }
 
+/* `drop` is an enum nic_counter as the parser gives it. */
 static enum reassembly_result refuse(struct reassembly_outcome *outcome, unsigned drop)
 {
     outcome->drop = (enum nic_counter)drop;
@@ -332,7 +338,11 @@ static enum reassembly_result take_atomic(struct reassembly *r, const struct rea
     return REASSEMBLY_COMPLETE;
 }
 
-/* A fragment that contradicts what is held. */
+/*
+ * A fragment that contradicts what is held. IPv4 keeps what came first: killing the datagram would let
+ * anybody who can guess 16 bits of identification kill it, and fragments that repeat a part are legal in RFC
+ * 791.
+ */
 static enum reassembly_result punish(struct reassembly *r, struct datagram *datagram,
                                      struct reassembly_outcome *outcome)
 {
@@ -343,6 +353,7 @@ static enum reassembly_result punish(struct reassembly *r, struct datagram *data
     return refuse(outcome, NIC_rx_drop_fragment_overlap);
 }
 
+/* The caller has made sure of a free fragment. *link names a datagram that is alive. */
 static enum reassembly_result add_to(struct reassembly *r, uint32_t *link, const struct reassembly_view *view,
                                      struct reassembly_outcome *outcome)
 {
@@ -368,6 +379,10 @@ static enum reassembly_result add_to(struct reassembly *r, uint32_t *link, const
     return REASSEMBLY_COMPLETE;
 }
 
+/*
+ * The order of the checks: an expired name is free for a new datagram even between two sweeps; a dead one
+ * refuses before it costs; then the source's share, then the whole.
+ */
 static enum reassembly_result add(struct reassembly *r, const struct reassembly_view *view, uint64_t now_ns,
                                   struct reassembly_outcome *outcome)
 {

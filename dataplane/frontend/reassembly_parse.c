@@ -16,6 +16,8 @@
 #define TCP_BYTES 20u
 #define SHORT_TRANSPORT_BYTES 8u /* UDP, ICMP, ICMPv6 */
 
+/* The extension headers that have their length in their second byte and may stand before or behind a fragment
+ * header. */
 static bool is_ip6_option_header(uint32_t kind)
 {
     return kind == IPPROTO_HOPOPTS || kind == IPPROTO_ROUTING || kind == IPPROTO_DSTOPTS;
@@ -53,6 +55,10 @@ static bool has_whole_chain(const struct reassembly_view *view)
     return view->payload_len - off >= transport_min_bytes(kind);
 }
 
+/*
+ * RFC 1858: what decides about a packet (ports, flags) stands in its first fragment, all of it, and no later
+ * fragment may write over it.
+ */
 static bool is_tiny(const struct reassembly_view *view)
 {
     if (!view->has_more && view->off_bytes == 0)
@@ -62,7 +68,10 @@ static bool is_tiny(const struct reassembly_view *view)
     return !has_whole_chain(view);
 }
 
-/* Rules that both families share. */
+/*
+ * Rules that both families share. counted_header_len: what the datagram's own length field will count besides
+ * the payload, so that no datagram grows past 64 KiB (the "ping of death").
+ */
 static unsigned check_place(const struct reassembly_view *view, uint32_t counted_header_len)
 {
     if (view->payload_len == 0 || (view->has_more && view->payload_len % 8 != 0))
@@ -74,6 +83,7 @@ static unsigned check_place(const struct reassembly_view *view, uint32_t counted
     return 0;
 }
 
+/* The name has the protocol in it (RFC 791): two protocols may use one identification at a time. */
 static unsigned parse4(const uint8_t *packet, uint32_t len, struct reassembly_view *view)
 {
     uint32_t header_len;
@@ -123,6 +133,7 @@ static uint32_t find_fragment_header(const uint8_t *packet, uint32_t len, uint32
     return off;
 }
 
+/* RFC 8200 4.5: named by addresses and identification; only the first one's next header counts. */
 static unsigned parse6(const uint8_t *packet, uint32_t len, struct reassembly_view *view)
 {
     uint32_t total_len;

@@ -318,8 +318,6 @@ void frontend_receive_datagram(struct frontend *frontend, const uint8_t *packet,
         frame.len_bytes = receive_rebuild(frontend, packet, len_bytes, head,
                                           needs_large ? frame_pool_large(&frontend->pool, frame.large_idx) : NULL);
         frame.head_len = frame.len_bytes < RECEIVE_HEAD_ROOM ? frame.len_bytes : RECEIVE_HEAD_ROOM;
-        frame.offload.is_gso = true; /* longer than the MTU, and rightly so */
-        counter_add(frontend->board.nic, NIC_rx_reassembled, 1);
         if (receive_frame_one(frontend, &frame))
             return; /* published with the burst it came in */
     }

@@ -45,6 +45,38 @@ void stage_take_faults(struct frontend *frontend)
     }
 }
 
+void stage_note_add(struct frontend *frontend, const struct stage_note *note)
+{
+    struct stage *stage = &frontend->stage;
+    uint32_t written = atomic_load_explicit(&stage->notes_written, memory_order_relaxed);
+
+    if (written - atomic_load_explicit(&stage->notes_read, memory_order_acquire) == STAGE_N_NOTES)
+        return;
+    stage->notes[written % STAGE_N_NOTES] = *note;
+    atomic_store_explicit(&stage->notes_written, written + 1, memory_order_release);
+}
+
+void stage_take_notes(struct frontend *frontend)
+{
+    struct stage *stage = &frontend->stage;
+    uint32_t written = atomic_load_explicit(&stage->notes_written, memory_order_acquire);
+    uint32_t next = atomic_load_explicit(&stage->notes_read, memory_order_relaxed);
+
+    for (; next != written; next++) {
+        const struct stage_note *note = &stage->notes[next % STAGE_N_NOTES];
+        uint32_t hash = flow_key_hash(&note->key, &frontend->seed);
+
+        /* Only the worker that a pin names has a say about it. */
+        if (pin_table_find(&frontend->pins, hash, &note->key) != note->worker)
+            continue;
+        if (note->is_opened)
+            pin_table_confirm(&frontend->pins, hash, &note->key);
+        else
+            pin_table_remove(&frontend->pins, hash, &note->key);
+    }
+    atomic_store_explicit(&stage->notes_read, next, memory_order_release);
+}
+
 static bool stage_has_input(struct frontend *frontend)
 {
     for (unsigned i = 0; i < FRONTEND_MAX_LANES; i++) {

@@ -14,8 +14,24 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
+
+#include "flow/key.h"
+
+/* A worker's word about a flow that a pin led to it (flow/pin.h): from the transmit stage to the receive stage,
+ * which owns the pins. */
+struct stage_note {
+    struct flow_key key;
+    uint8_t worker;
+    bool is_opened; /* confirmed; else closed */
+};
+
+#define STAGE_N_NOTES 256u /* power of two; one too many is lost, and its pin expires or is swept with its lane */
 
 struct stage {
+    struct stage_note notes[STAGE_N_NOTES];
+    _Atomic uint32_t notes_written; /* transmit stage; release, pairs with the acquire in stage_take_notes() */
+    _Atomic uint32_t notes_read;    /* receive stage; release, pairs with the acquire in stage_note_add() */
     bool is_split;
     pthread_mutex_t lock;
     pthread_t thread;

@@ -266,8 +266,17 @@ static enum transmit_result transmit_from_lane(struct frontend *frontend, struct
     return transmit_checked(frontend, &packet);
 }
 
-/* Takes packets of one ring until `budget` bytes or `max` packets are used up. Returns the bytes taken, or -1
- * when the NIC is busy or the lane is gone. */
+/* A worker speaks of a flow outside its buckets: the pin that led it there stays, or ends. */
+static void transmit_take_note(struct frontend *frontend, struct lane *lane, const struct border_tx *tx)
+{
+    struct stage_note note = {.worker = lane->slot, .is_opened = tx->kind == LANE_SLOT_OPENED};
+
+    border_copy_arena(&note.key, lane_arena(lane, LANE_NORMAL), tx->arena_off, sizeof(note.key));
+    stage_note_add(frontend, &note);
+}
+
+/* Takes packets of one ring until `budget` bytes or `max` packets are used up, or the NIC is busy. Returns the
+ * bytes taken, or -1 when the lane is gone. */
 static int64_t transmit_ring(struct frontend *frontend, struct lane *lane, enum lane_priority priority,
                              uint64_t budget, uint32_t max)
 {
@@ -281,10 +290,12 @@ static int64_t transmit_ring(struct frontend *frontend, struct lane *lane, enum 
             stage_fault(frontend, lane, LANE_fault_slot);
             return -1;
         }
+        if (tx.kind == LANE_SLOT_OPENED || tx.kind == LANE_SLOT_CLOSED)
+            transmit_take_note(frontend, lane, &tx);
         if (tx.kind == LANE_SLOT_FRAME && (uint64_t)taken + tx.len_bytes > budget)
             break;
         if (tx.kind == LANE_SLOT_FRAME && transmit_from_lane(frontend, lane, priority, &tx) == TRANSMIT_BUSY)
-            return -1;
+            break; /* is_nic_busy says so to the caller */
         ring_consumer_take(ring, 1);
         taken += tx.len_bytes;
         lane_count(lane, LANE_tx_frames, 1);
@@ -312,7 +323,11 @@ static bool transmit_free(struct lane *lane)
     bool did_free = ring_consumer_free(&lane->tx[LANE_URGENT]);
 
     did_free |= ring_consumer_free(&lane->tx[LANE_NORMAL]);
-    if (did_free && border_worker_gauge(lane->worker_half.base, WORKER_GAUGE_tx_is_congested) != 0)
+    if (!did_free)
+        return false;
+    /* "Free, then look whether it waits" against its "say that I wait, then look for room" (Dekker). */
+    atomic_thread_fence(memory_order_seq_cst);
+    if (border_worker_gauge(lane->worker_half.base, WORKER_GAUGE_tx_is_congested) != 0)
         wake_peer(&lane->tx_wake);
     return did_free;
 }
@@ -341,7 +356,7 @@ static void transmit_normal(struct frontend *frontend)
         taken = transmit_ring(frontend, lane, LANE_NORMAL, lane->deficit_bytes, FRONTEND_MAX_BURST);
         if (taken >= 0)
             lane->deficit_bytes -= (uint64_t)taken;
-        else
+        if (frontend->is_nic_busy)
             frontend->drr_next = lane->slot; /* it goes on where it was stopped */
     }
 }

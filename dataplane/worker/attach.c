@@ -102,7 +102,7 @@ static int attach_send_hello(struct worker *worker)
 static int attach_refused(const struct attach_refused *refused)
 {
     log_error("attach_refused reason=\"%.*s\"", (int)sizeof(refused->text) - 1, refused->text);
-    return refused->error < 0 ? refused->error : -ECONNREFUSED;
+    return -ECONNREFUSED;
 }
 
 static int attach_map(struct worker *worker, int *fds)
@@ -208,7 +208,7 @@ int worker_attach(struct worker *worker)
         failed = attach_take_welcome(worker);
     if (failed == 0)
         failed = attach_rings(worker);
-    if (failed < 0)
+    if (failed < 0 && failed != -ECONNREFUSED) /* a refusal has said its own line */
         log_error("attach_failed socket=%s error=\"%s\"", path, strerror(-failed));
     return failed;
 }

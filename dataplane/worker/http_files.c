@@ -35,6 +35,7 @@ static const struct {
     {".wasm", "application/wasm"},
 };
 
+/* By ending; a browser is told "bytes" rather than something wrong. */
 static const char *media_type(const char *path)
 {
     const char *ending = strrchr(path, '.');
@@ -64,6 +65,7 @@ static int read_all(int fd, uint8_t *body, size_t n_bytes)
     return 0;
 }
 
+/* Gives `body` away. An index.html becomes two pages. */
 static int add_file(struct http_pages *pages, const char *path, const uint8_t *body, size_t n_bytes)
 {
     struct http_source source = {.status = "200 OK",
@@ -87,6 +89,7 @@ static int add_file(struct http_pages *pages, const char *path, const uint8_t *b
     return http_pages_add(pages, &source);
 }
 
+/* `n_bytes` is what the file had when it was opened: of one that grows meanwhile, the beginning is served. */
 static int load_file(struct http_pages *pages, int fd, const char *path, size_t n_bytes)
 {
     uint8_t *body;
@@ -131,6 +134,7 @@ static int load_entry(struct http_pages *pages, int folder_fd, const char *name,
     return failed;
 }
 
+/* Takes `fd` over. The depth is bounded because each level holds a path on the stack. */
 static int load_folder(struct http_pages *pages, int fd, const char *path, unsigned depth)
 {
     DIR *folder = depth > FILES_MAX_DEPTH ? NULL : fdopendir(fd);

@@ -24,6 +24,10 @@ static const char *const field_words[] = {[FIELD_HOST] = "host",
 static const char *const option_words[] = {"close", "keep-alive"};
 static const uint8_t option_flags[] = {HTTP_WANTS_CLOSE, HTTP_WANTS_KEEP};
 
+/*
+ * Whatever is wrong with a head, where the next request begins is no longer known: the error is the last
+ * answer on the connection.
+ */
 static void fail(struct http_head *head, enum http_error error)
 {
     head->page = error;
@@ -31,6 +35,7 @@ static void fail(struct http_head *head, enum http_error error)
     head->phase = HTTP_DONE;
 }
 
+/* Not <ctype.h>: its answers depend on the locale. */
 static bool is_letter(uint8_t c)
 {
     return (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
@@ -52,6 +57,7 @@ static uint8_t to_lower(uint8_t c)
     return c >= 'A' && c <= 'Z' ? c | 0x20 : c;
 }
 
+/* A new token is compared with all words of a list at once. */
 static void words_begin(struct http_head *head, uint8_t all)
 {
     head->candidates = all;
@@ -82,6 +88,7 @@ static int words_end(const struct http_head *head, const char *const *words)
     return -1;
 }
 
+/* Any method is a token; all but two are refused, but only when the whole head is there (RFC 9110 9.1). */
 static void method_byte(struct http_head *head, uint8_t c)
 {
     int word;
@@ -133,6 +140,7 @@ static void path_match(struct http_head *head, const struct http_pages *pages, u
     head->phase = HTTP_PATH;
 }
 
+/* The first byte is the slash that was just read: every path has it. */
 static void path_begin(struct http_head *head, const struct http_pages *pages)
 {
     head->page_low = N_HTTP_ERRORS;
@@ -150,6 +158,7 @@ static void path_end(struct http_head *head, const struct http_pages *pages)
     head->page_high = is_found ? head->page_low + 1 : head->page_low;
 }
 
+/* Origin form for us, absolute form because a server must (RFC 9112 3.2.2), the others only to be refused. */
 static void on_target(struct http_head *head, const struct http_pages *pages, uint8_t c)
 {
     if (c <= ' ' || c == 0x7f) {
@@ -166,6 +175,7 @@ static void on_target(struct http_head *head, const struct http_pages *pages, ui
     }
 }
 
+/* Only http: what a proxy would do with other schemes is not ours to guess. */
 static void on_scheme(struct http_head *head, const struct http_pages *pages, uint8_t c)
 {
     static const char scheme[] = "http://";
@@ -180,6 +190,7 @@ static void on_scheme(struct http_head *head, const struct http_pages *pages, ui
         head->phase = HTTP_AUTHORITY;
 }
 
+/* Host and port do not matter, there is one site; what matters is where the path begins. */
 static void on_authority(struct http_head *head, const struct http_pages *pages, uint8_t c)
 {
     if (c == '/') {
@@ -213,6 +224,7 @@ static void on_path(struct http_head *head, const struct http_pages *pages, uint
     }
 }
 
+/* %XX stands for one byte, which is compared like any other: an escaped '?' or '/' is just that character. */
 static void on_path_escape(struct http_head *head, const struct http_pages *pages, uint8_t c)
 {
     uint8_t digit;
@@ -231,6 +243,7 @@ static void on_path_escape(struct http_head *head, const struct http_pages *page
         path_match(head, pages, (uint8_t)((head->escape & 0x0fu) << 4 | digit));
 }
 
+/* No page depends on its query. */
 static void on_query(struct http_head *head, const struct http_pages *pages, uint8_t c)
 {
     (void)pages;
@@ -262,6 +275,7 @@ static void on_version(struct http_head *head, const struct http_pages *pages, u
     }
 }
 
+/* A CR must be followed by LF: taken alone, two readers could see two different requests. */
 static void on_line_end(struct http_head *head, const struct http_pages *pages, uint8_t c)
 {
     (void)pages;
@@ -298,6 +312,7 @@ static void on_head_end(struct http_head *head, const struct http_pages *pages, 
         fail(head, HTTP_BAD_REQUEST);
 }
 
+/* The beginning of a line decides: another field, or the end of the head. */
 static void on_field(struct http_head *head, const struct http_pages *pages, uint8_t c)
 {
     (void)pages;
@@ -325,6 +340,7 @@ static bool is_first(struct http_head *head, enum http_flag flag)
     return is_new;
 }
 
+/* At the colon the field is known; those that may be there only once are counted here. */
 static void on_name(struct http_head *head, const struct http_pages *pages, uint8_t c)
 {
     int word;
@@ -366,6 +382,7 @@ static void length_byte(struct http_head *head, uint8_t c)
     }
 }
 
+/* An option that is not ours is none of our business. */
 static void option_end(struct http_head *head)
 {
     int word = words_end(head, option_words);
@@ -390,6 +407,7 @@ static void option_byte(struct http_head *head, uint8_t c)
     }
 }
 
+/* An option without a comma behind it ends with the line; a length must have had a digit. */
 static void value_end(struct http_head *head, uint8_t c)
 {
     if (head->field == FIELD_CONNECTION)
@@ -400,6 +418,7 @@ static void value_end(struct http_head *head, uint8_t c)
         head->phase = c == '\r' ? HTTP_LINE_END : HTTP_FIELD;
 }
 
+/* Control characters are refused in every value, also in those that are not looked at (RFC 9110 5.5). */
 static void on_value(struct http_head *head, const struct http_pages *pages, uint8_t c)
 {
     (void)pages;
@@ -440,12 +459,38 @@ static void (*const phases[N_HTTP_PHASES])(struct http_head *head, const struct 
     [HTTP_DONE] = on_done,
 };
 
+/*
+ * Most bytes of a browser's head are values that nobody looks at. Returns how many bytes from here on
+ * on_value() would let pass without a trace, at most n_bytes.
+ */
+static uint32_t value_skip(const struct http_head *head, const uint8_t *bytes, uint32_t n_bytes)
+{
+    uint32_t n_plain = 0;
+
+    if (head->phase != HTTP_VALUE || head->field == FIELD_LENGTH || head->field == FIELD_CONNECTION)
+        return 0;
+    while (n_plain < n_bytes && bytes[n_plain] >= ' ' && bytes[n_plain] != 0x7f)
+        n_plain++;
+    return n_plain;
+}
+
 uint32_t http_head_read(struct http_head *head, const struct http_pages *pages, const uint8_t *bytes,
                         uint32_t n_bytes)
 {
     uint32_t n_read = 0;
 
     while (n_read < n_bytes && head->phase != HTTP_DONE) {
+        uint32_t left_bytes = n_bytes - n_read;
+        /* The last byte that the limit allows is left to the slow way, which sees the limit. */
+        uint32_t limit_bytes = HTTP_HEAD_MAX_BYTES - 1u - head->head_bytes;
+        uint32_t n_plain =
+            value_skip(head, bytes + n_read, left_bytes < limit_bytes ? left_bytes : limit_bytes);
+
+        if (n_plain > 0) {
+            n_read += n_plain;
+            head->head_bytes = (uint16_t)(head->head_bytes + n_plain);
+            continue;
+        }
         phases[head->phase](head, pages, bytes[n_read]);
         n_read++;
         head->head_bytes++;

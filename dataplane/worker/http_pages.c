@@ -54,10 +54,10 @@ static uint32_t tag_of(const struct http_pages *pages)
     return tag;
 }
 
+/* The head for a connection that stays open, or for one that closes: the only difference between replies. */
 static int make_head(struct http_page *page, const struct http_source *source, unsigned is_kept)
 {
-    /* No Date: a worker has no wall clock (RFC 9110 6.6.1), and a reply resumed elsewhere must be the same.
-     */
+    /* No Date: a worker has no wall clock (RFC 9110 6.6.1), and a reply resumed elsewhere is the same. */
     int n_bytes = asprintf(&page->heads[is_kept],
                            "HTTP/1.1 %s\r\n"
                            "Server: lwip-mpa\r\n"
@@ -85,6 +85,7 @@ static void page_fini(struct http_page *page)
         free((void *)(uintptr_t)page->body);
 }
 
+/* Takes the body over in every case, so that the caller has one rule. */
 static int page_init(struct http_page *page, const struct http_source *source)
 {
     int failed = 0;
@@ -102,6 +103,7 @@ static int page_init(struct http_page *page, const struct http_source *source)
     return failed;
 }
 
+/* Makes a place for one more page. Only while the table is made: later, services hold pointers into it. */
 static int pages_grow(struct http_pages *pages)
 {
     uint32_t n_allocated = pages->n_allocated == 0 ? PAGES_FIRST : pages->n_allocated * 2;
@@ -134,6 +136,7 @@ int http_pages_add(struct http_pages *pages, const struct http_source *source)
     return failed;
 }
 
+/* In the order of enum http_error: an error is its own index. */
 static int add_errors(struct http_pages *pages)
 {
     int failed = 0;
@@ -150,6 +153,7 @@ static int add_errors(struct http_pages *pages)
     return failed;
 }
 
+/* Before the table is sorted, for the few built-in pages: files were there first. */
 static bool has_path(const struct http_pages *pages, const char *path)
 {
     for (uint32_t i = N_HTTP_ERRORS; i < pages->n_pages; i++) {

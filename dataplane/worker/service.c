@@ -18,6 +18,7 @@ struct service_table {
     uint8_t chargen_pattern[CHARGEN_PATTERN_BYTES];
 };
 
+/* Order of calls is order in the table; what is not enabled leaves no gap. */
 static void table_add(struct service_table *table, const struct config_service *config,
                       struct service service)
 {
@@ -60,6 +61,7 @@ void service_table_free(struct service_table *table)
     free(table);
 }
 
+/* Four entries at most, once a connection: nothing beats a loop. */
 const struct service *service_table_find(const struct service_table *table, uint16_t port, uint16_t *idx)
 {
     for (uint16_t i = 0; i < table->n_services; i++) {
@@ -90,6 +92,7 @@ uint16_t service_table_count(const struct service_table *table)
 
 void service_open(const struct service *service, void *state)
 {
+    /* Services lay their structs over it. */
     mpa_assert((uintptr_t)state % sizeof(uint64_t) == 0);
     memset(state, 0, service->state_bytes);
 }

@@ -27,6 +27,7 @@ void service_chargen_pattern(uint8_t pattern[CHARGEN_PATTERN_BYTES])
     }
 }
 
+/* Fills `out` with the stream's bytes from `position` on. */
 static void chargen_fill(struct fifo_span out, const uint8_t *pattern, uint64_t position)
 {
     uint32_t off = (uint32_t)(position % CHARGEN_PATTERN_BYTES);
@@ -53,6 +54,7 @@ static void chargen_run(const struct service *service, const struct service_io *
         return;
     }
     for (;;) {
+        /* All there can be, so that the FIFO has its full size at once instead of doubling up to it. */
         struct fifo_span out = io->ops->reserve(io->context, FIFO_MAX_BYTES);
 
         if (out.len == 0)

@@ -67,6 +67,7 @@ static void http_copy(const struct http_page *page, bool is_kept, uint64_t off, 
         memcpy(out.bytes, page->body + (off - head_bytes), out.len);
 }
 
+/* What is left is asked for in one piece: a FIFO that is empty then gets the right size at once. */
 static bool http_send_reply(struct http_state *state, const struct http_pages *pages,
                             const struct service_io *io)
 {
@@ -94,6 +95,7 @@ static bool http_send_reply(struct http_state *state, const struct http_pages *p
     return true;
 }
 
+/* A body means nothing to GET, HEAD or a refused method; behind it the next request begins. */
 static bool http_skip_body(struct http_state *state, const struct service_io *io)
 {
     while (state->n_bytes > 0) {
@@ -110,6 +112,7 @@ static bool http_skip_body(struct http_state *state, const struct service_io *io
     return true;
 }
 
+/* Never finished: the connection ends when the peer does, or here. */
 static bool http_linger(struct http_state *state, const struct service_io *io)
 {
     state->n_bytes += service_discard_input(io);
@@ -118,6 +121,7 @@ static bool http_linger(struct http_state *state, const struct service_io *io)
     return false;
 }
 
+/* One step; true when the next may be tried at once. */
 static bool http_step(struct http_state *state, const struct http_pages *pages, const struct service_io *io)
 {
     switch ((enum http_step)state->step) {

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "shm/frontend_writes.h"
 #include "shm/worker_writes.h"
 #include "worker/worker.h"
 
@@ -76,6 +77,21 @@ static const struct service_ops session_ops = {
     .abort = session_abort,
 };
 
+/* Its bucket is another worker's: a pin led the flow here, and the frontend wants to hear of it. */
+static bool session_is_pinned(const struct worker *worker, const struct conn *conn)
+{
+    const struct host_segment *host = worker->host.base;
+    uint32_t bucket = conn->hash & (host->n_buckets - 1);
+
+    return atomic_load_explicit(&host->bucket_worker[bucket], memory_order_relaxed) != worker->slot;
+}
+
+static void session_note(struct worker *worker, const struct conn *conn, enum lane_slot_kind kind)
+{
+    if (session_is_pinned(worker, conn) && staging_put_note(&worker->staging, kind, &conn->key) < 0)
+        log_debug("note_lost kind=%d", (int)kind);
+}
+
 static bool session_opened(void *context, struct conn *conn)
 {
     struct worker *worker = context;
@@ -84,6 +100,7 @@ static bool session_opened(void *context, struct conn *conn)
     if (service == NULL)
         return false;
     service_open(service, conn->state);
+    session_note(worker, conn, LANE_SLOT_OPENED);
     return true;
 }
 
@@ -98,8 +115,7 @@ static void session_ready(void *context, struct conn *conn)
 
 static void session_closed(void *context, struct conn *conn)
 {
-    (void)context;
-    (void)conn;
+    session_note(context, conn, LANE_SLOT_CLOSED);
 }
 
 const struct stack_callbacks worker_session_callbacks = {session_opened, session_ready, session_closed};

@@ -69,6 +69,8 @@ static int worker_memory(struct worker *worker)
     if (failed == 0)
         failed = fifo_memory_init(&worker->fifo_memory, (uint8_t *)worker->records.base + records->fifo_off,
                                   records->fifo_bytes);
+    if (failed == 0)
+        fifo_memory_hold(&worker->fifo_memory);
     if (failed < 0)
         log_error("memory_failed error=\"%s\"", strerror(-failed));
     return failed;

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/config.h"
+#include "base/log.h"
 #include "border/border.h"
 #include "ring/wake.h"
 #include "shm/attach.h"
@@ -43,6 +44,9 @@ struct worker {
     uint64_t busy_since_ns; /* for the busy gauge: start of the window */
     uint64_t busy_ns;
     uint64_t next_gauges_ns;
+    bool was_congested;           /* output waits for room in the tx ring */
+    uint64_t congested_since_ns;
+    struct log_gate stall_gate;
     bool is_stopping;
     int exit_code;
 };

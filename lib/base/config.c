@@ -12,6 +12,8 @@
 
 #define CONFIG_MAX_FILE_BYTES (1u << 20)
 
+/* The example file and the reference page show the same values from the table of keys; a test compares them,
+ * so that a default changed here and not there is found. */
 void config_defaults(struct config *config)
 {
     *config = (struct config){
@@ -51,6 +53,8 @@ void config_defaults(struct config *config)
     };
 }
 
+/* Counts every fault, also those that no longer fit: the load fails even when its message could not be
+ * written. */
 void config_fault(struct config_report *report, unsigned line, const char *format, ...)
 {
     char text[1024];
@@ -119,6 +123,8 @@ static int load_stations(const struct config_text *text, struct config *config, 
     return 0;
 }
 
+/* Works on a copy until the end: a caller that keeps running after a bad reload keeps its old configuration
+ * whole. */
 int config_load_text(const struct config_text *text, struct config *config, char *error, size_t error_size)
 {
     struct config_report report = {.name = text->name, .text = error, .size = error_size};
@@ -158,6 +164,8 @@ static ssize_t read_all(int fd, char *bytes, size_t size)
     return (ssize_t)used;
 }
 
+/* A file that fills the buffer is refused: what of it was cut off might have been the important part. The
+ * bound also ends the reading of /dev/zero and of pipes that never close. */
 static ssize_t read_file(const char *path, char *bytes, size_t size)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -170,6 +178,7 @@ static ssize_t read_file(const char *path, char *bytes, size_t size)
     return n_bytes == (ssize_t)size ? -EFBIG : n_bytes;
 }
 
+/* On the heap, for the largest file is larger than a thread's stack should carry. */
 int config_load(const char *path, struct config *config, char *error, size_t error_size)
 {
     char *bytes = malloc(CONFIG_MAX_FILE_BYTES);

@@ -23,6 +23,8 @@ static int parse_prefix(const char *text, unsigned max_bits, uint8_t *prefix_bit
     return 0;
 }
 
+/* inet_pton() takes neither "10.1" nor "010.0.0.1" nor a zone index, which inet_aton() and getaddrinfo() read
+ * in ways that differ between systems. */
 int config_address_parse(const char *text, struct config_address *address)
 {
     struct config_address parsed = {0};
@@ -47,6 +49,7 @@ int config_address_parse(const char *text, struct config_address *address)
     return 0;
 }
 
+/* inet_ntop() writes IPv6 in the form of RFC 5952, so equal addresses have equal texts. */
 void config_address_format(const struct config_address *address, char *text, size_t size)
 {
     char host[INET6_ADDRSTRLEN];
@@ -58,6 +61,7 @@ void config_address_format(const struct config_address *address, char *text, siz
         snprintf(text, size, "%s/%u", host, address->prefix_bits);
 }
 
+/* Value of a hexadecimal digit of either case, -1 for any other byte. */
 static int hex_digit(char digit)
 {
     static const char digits[] = "0123456789abcdef";
@@ -69,6 +73,8 @@ static int hex_digit(char digit)
     return found == NULL ? -1 : (int)(found - digits);
 }
 
+/* Six pairs and five colons, nothing shorter: "2:4d:..." is what some tools print, but a typing mistake as
+ * often. */
 int config_mac_parse(const char *text, uint8_t mac[6])
 {
     uint8_t parsed[6];

@@ -23,6 +23,8 @@ static unsigned line_of_either(const struct config_index *index, const char *pat
     return place == NULL ? 1 : place->line;
 }
 
+/* The same address twice, even with another prefix length: the host stack would keep only one of them. One
+ * message for each later entry, however often it came before. */
 static void check_duplicates(const struct contradiction *check, uint32_t later_idx)
 {
     const struct config_address *addresses = check->config->host.addresses;
@@ -42,6 +44,7 @@ static void check_duplicates(const struct contradiction *check, uint32_t later_i
     }
 }
 
+/* True when `other` lies in the network of `address`: whole bytes first, then the bits of a broken one. */
 static bool is_same_network(const struct config_address *address, const struct config_address *other)
 {
     const unsigned n_whole = address->prefix_bits / 8u;
@@ -53,6 +56,7 @@ static bool is_same_network(const struct config_address *address, const struct c
     return n_rest == 0 || ((address->bytes[n_whole] ^ other->bytes[n_whole]) & mask) == 0;
 }
 
+/* A router is reached by its link address, so it must share a network with us (RFC 1122 section 3.3.1.1). */
 static bool is_on_link(const struct config_host *host, const struct config_address *gateway)
 {
     if (gateway->family == 6 && gateway->bytes[0] == 0xfe && (gateway->bytes[1] & 0xc0) == 0x80)
@@ -64,6 +68,7 @@ static bool is_on_link(const struct config_host *host, const struct config_addre
     return false;
 }
 
+/* A host that is its own router sends every packet back to itself. */
 static bool is_own(const struct config_host *host, const struct config_address *gateway)
 {
     for (uint32_t i = 0; i < host->n_addresses; i++) {
@@ -89,6 +94,8 @@ static void check_gateway(const struct contradiction *check, const char *path,
         config_fault(check->report, line, "key '%s': is on the link of no address in host.addresses", path);
 }
 
+/* Addresses and routers. With DHCP or SLAAC networks may come that the file does not name, so those checks
+ * ask less. */
 static void check_host(const struct contradiction *check)
 {
     const struct config_host *host = &check->config->host;
@@ -102,6 +109,7 @@ static void check_host(const struct contradiction *check)
                      "key 'host.addresses': the host has no address (allowed: addresses, dhcp or slaac)");
 }
 
+/* Keys that have a meaning only together with others. */
 static void check_frontend(const struct contradiction *check)
 {
     const struct config_frontend *frontend = &check->config->frontend;

@@ -18,6 +18,7 @@ struct walk {
     struct config_report *report;
 };
 
+/* libyaml counts from 0, people and editors from 1. */
 static unsigned line_of(const yaml_mark_t *mark)
 {
     return (unsigned)mark->line + 1;
@@ -29,6 +30,7 @@ static void copy_scalar(const yaml_node_t *node, char text[CONFIG_TOKEN_BYTES])
     snprintf(text, CONFIG_TOKEN_BYTES, "%s", (const char *)node->data.scalar.value);
 }
 
+/* Cannot overflow: paths are known, each comes once, and addresses are counted before. */
 static void index_add(struct walk *walk, const char *path, const yaml_node_t *node, unsigned line)
 {
     struct config_place *place = &walk->index->places[walk->index->n_places];
@@ -88,6 +90,7 @@ static void list_allowed(const char *section, char *text, size_t size)
     }
 }
 
+/* Listing what this section knows answers the usual mistake, a key one level too high or misspelt. */
 static void report_unknown(struct walk *walk, const char *section, const char *path, unsigned line)
 {
     char allowed[512];
@@ -96,6 +99,7 @@ static void report_unknown(struct walk *walk, const char *section, const char *p
     config_fault(walk->report, line, "key '%s': unknown (allowed: %s)", path, allowed);
 }
 
+/* Each entry gets a place of its own, since each may be wrong at a line of its own. */
 static void walk_addresses(struct walk *walk, const char *path, const yaml_node_t *node)
 {
     const yaml_node_item_t *items = node->data.sequence.items.start;
@@ -140,6 +144,8 @@ static void walk_number(struct walk *walk, const struct config_rule *rule, const
                      path, value, rule->text.allowed);
 }
 
+/* A known key: is its value of the shape that libcyaml will ask for? Told here, all such mistakes come at
+ * once and with the right words. */
 static void walk_value(struct walk *walk, const struct config_rule *rule, const char *path,
                        const yaml_node_t *node)
 {
@@ -162,6 +168,8 @@ static void walk_value(struct walk *walk, const struct config_rule *rule, const 
 
 static void walk_mapping(struct walk *walk, const char *section, const yaml_node_t *node);
 
+/* "nic:" with all its keys commented out is a null value to YAML. It is refused, since libcyaml takes no null
+ * for a mapping, but with words that say what to do. */
 static void walk_section(struct walk *walk, const char *path, const yaml_node_t *node)
 {
     char allowed[512];
@@ -175,6 +183,7 @@ static void walk_section(struct walk *walk, const char *path, const yaml_node_t 
                  allowed);
 }
 
+/* One "key: value" of a section. */
 static void walk_pair(struct walk *walk, const char *section, const yaml_node_pair_t *pair)
 {
     const yaml_node_t *key = yaml_document_get_node(walk->document, pair->key);
@@ -214,6 +223,7 @@ static void walk_mapping(struct walk *walk, const char *section, const yaml_node
         walk_pair(walk, section, pair);
 }
 
+/* The line where libyaml gave up; for something left open, also where that began, which is where to look. */
 static void report_syntax(const yaml_parser_t *parser, const struct config_text *text,
                           struct config_report *report)
 {
@@ -256,6 +266,7 @@ static void refuse_second(yaml_parser_t *parser, const struct config_text *text,
     yaml_document_delete(&document);
 }
 
+/* A file of comments only has no root, a lone "---" an empty scalar: both are an empty configuration. */
 static void walk_document(yaml_parser_t *parser, struct walk *walk, const struct config_text *text)
 {
     yaml_document_t document;

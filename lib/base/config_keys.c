@@ -145,6 +145,7 @@ void config_path(const char *section, const char *key, char path[CONFIG_TOKEN_BY
     snprintf(path, CONFIG_TOKEN_BYTES, "%s%s%s", section, section[0] == '\0' ? "" : ".", key);
 }
 
+/* A linear search: some fifty keys, at start only. */
 const struct config_rule *config_rule_find(const char *path)
 {
     char candidate[CONFIG_TOKEN_BYTES];
@@ -157,6 +158,8 @@ const struct config_rule *config_rule_find(const char *path)
     return NULL;
 }
 
+/* The only place that knows how wide the numbers of struct config are. Copied out, for a pointer cast would
+ * read a field through a type it does not have. */
 int64_t config_number(const struct config_rule *rule, const struct config *config)
 {
     const char *place = (const char *)config + rule->offset;

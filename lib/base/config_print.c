@@ -7,11 +7,13 @@
 static const char *const backend_names[] = {
     [CONFIG_BACKEND_TAP] = "tap", [CONFIG_BACKEND_PACKET] = "packet", [CONFIG_BACKEND_MEMORY] = "memory"};
 
+/* Quoted: YAML 1.1 readers take some digits with colons for a number to the base of 60. */
 static void format_mac(const uint8_t mac[6], char *text, size_t size)
 {
     snprintf(text, size, "\"%02x:%02x:%02x:%02x:%02x:%02x\"", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
 }
 
+/* A list in flow style. Quoted, since "::" means something to YAML inside brackets. */
 static void format_addresses(const struct config_host *host, char *text, size_t size)
 {
     char address[CONFIG_ADDRESS_TEXT_BYTES];
@@ -49,6 +51,7 @@ static void format_quoted(const char *value, char *text, size_t size)
     text[used] = '\0';
 }
 
+/* Plain where nothing in it can mean anything to YAML; that is nearly always. */
 static void format_path(const char *value, char *text, size_t size)
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-";
@@ -59,6 +62,7 @@ static void format_path(const char *value, char *text, size_t size)
         format_quoted(value, text, size);
 }
 
+/* The text is one that config_load() takes for the same value; a fuzz target holds that. */
 void config_value_format(const struct config *config, size_t idx, char *text, size_t size)
 {
     const struct config_rule *rule = &config_rules[idx];
@@ -110,15 +114,15 @@ static int print_section(const char *section, FILE *out)
     return 4;
 }
 
+/* Help above each key, what is allowed behind it, so that the file can be filled in without the manual. */
 void config_print_yaml(const struct config *config, FILE *out)
 {
     char value[CONFIG_VALUE_TEXT_BYTES];
     const char *section = "";
     int indent = 0;
 
-    fprintf(
-        out,
-        "# Configuration of LwIP MPA. Every key may be left out. Check a file with `mpactl config check`.\n");
+    fprintf(out, "# Configuration of LwIP MPA. Every key may be left out; what it may be stands behind it.\n"
+                 "# Check a file with `mpactl config check FILE`.\n");
     for (size_t i = 0; i < config_n_rules; i++) {
         const struct config_key *key = &config_rules[i].text;
 
@@ -126,8 +130,8 @@ void config_print_yaml(const struct config *config, FILE *out)
             indent = print_section(key->section, out);
         section = key->section;
         config_value_format(config, i, value, sizeof(value));
-        fprintf(out, "%*s# %s Allowed: %s.\n", indent, "", key->help, key->allowed);
-        fprintf(out, "%*s%s: %s\n", indent, "", key->key, value);
+        fprintf(out, "%*s# %s\n", indent, "", key->help);
+        fprintf(out, "%*s%s: %s # %s\n", indent, "", key->key, value, key->allowed);
     }
 }
 

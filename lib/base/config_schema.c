@@ -32,6 +32,7 @@ static const cyaml_strval_t bool_words[] = {{"false", 0}, {"true", 1}};
 static const cyaml_strval_t backend_words[] = {
     {"tap", CONFIG_BACKEND_TAP}, {"packet", CONFIG_BACKEND_PACKET}, {"memory", CONFIG_BACKEND_MEMORY}};
 
+/* Every key is optional to libcyaml: absent ones stay zero here and get their defaults in config.c. */
 static cyaml_schema_field_t *add_field(struct schema_section *section, const char *key)
 {
     cyaml_schema_field_t *field = &section->fields[section->n_fields++];
@@ -43,6 +44,7 @@ static cyaml_schema_field_t *add_field(struct schema_section *section, const cha
     return field;
 }
 
+/* Strict: without it libcyaml also takes the numbers behind the words. */
 static void set_words(cyaml_schema_value_t *value, const cyaml_strval_t *words, uint32_t n_words)
 {
     value->type = CYAML_ENUM;
@@ -51,6 +53,8 @@ static void set_words(cyaml_schema_value_t *value, const cyaml_strval_t *words, 
     value->enumeration.count = n_words;
 }
 
+/* Text inside the struct, with its NUL in `size`: nothing of the result is on the heap but the struct itself.
+ */
 static void set_text(cyaml_schema_value_t *value, uint32_t size)
 {
     value->type = CYAML_STRING;
@@ -58,6 +62,7 @@ static void set_text(cyaml_schema_value_t *value, uint32_t size)
     value->string.max = size - 1;
 }
 
+/* One key of the table as libcyaml wants to see it. */
 static void add_rule(struct schema *schema, struct schema_section *section, const struct config_rule *rule)
 {
     cyaml_schema_field_t *field = add_field(section, rule->text.key);
@@ -97,6 +102,7 @@ static void add_rule(struct schema *schema, struct schema_section *section, cons
     }
 }
 
+/* At offset 0 and as large as the whole struct; libcyaml adds only the offsets of fields to it. */
 static void set_mapping(cyaml_schema_value_t *value, const struct schema_section *section)
 {
     value->type = CYAML_MAPPING;
@@ -104,6 +110,7 @@ static void set_mapping(cyaml_schema_value_t *value, const struct schema_section
     value->mapping.fields = section->fields;
 }
 
+/* The section with that name, which need not end with a NUL (a parent is the start of its child's name). */
 static struct schema_section *section_named(struct schema *schema, const char *name, size_t length)
 {
     if (length == 0)
@@ -115,6 +122,7 @@ static struct schema_section *section_named(struct schema *schema, const char *n
     mpa_assert_failed("a section that is not in config_sections", __FILE__, __LINE__);
 }
 
+/* Made at each load, some microseconds, instead of being written down twice. */
 static void schema_build(struct schema *schema)
 {
     memset(schema, 0, sizeof(*schema));
@@ -156,6 +164,7 @@ static void take_log_line(cyaml_log_t level, void *context, const char *format, 
         (void)sscanf(line, " in sequence entry '%u'", &backtrace->entry);
 }
 
+/* "nic" and "mtu", outermost last, to "nic.mtu". */
 static void backtrace_path(const struct backtrace *backtrace, char path[CONFIG_TOKEN_BYTES])
 {
     size_t used = 0;
@@ -166,6 +175,8 @@ static void backtrace_path(const struct backtrace *backtrace, char path[CONFIG_T
                                  backtrace->names[i - 1]);
 }
 
+/* What is left to libcyaml's judgement: words outside an enumeration, numbers beyond 64 bits or the field,
+ * texts too long, aliases. */
 static void report_cyaml(cyaml_err_t error, const struct backtrace *backtrace,
                          const struct config_index *index, struct config_report *report)
 {

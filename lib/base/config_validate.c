@@ -37,6 +37,7 @@ static bool is_interface_name(const char *name)
     return true;
 }
 
+/* The logger has the list of levels; asking it keeps the two equal. */
 static bool is_log_level(const char *text)
 {
     enum log_level level;
@@ -44,6 +45,7 @@ static bool is_log_level(const char *text)
     return log_level_parse(text, &level) == 0;
 }
 
+/* A multicast source address is dropped by every switch, and zero is what an unset one looks like. */
 static bool is_unicast_mac(const uint8_t mac[6])
 {
     static const uint8_t zero[6];
@@ -75,6 +77,7 @@ static bool is_network_or_broadcast(const struct config_address *address)
     return (value & host_mask) == 0 || (value & host_mask) == host_mask;
 }
 
+/* A prefix length of 0 would put the whole world on the link. */
 static bool address_take(const char *text, struct config_address *address)
 {
     return config_address_parse(text, address) == 0 && address->prefix_bits > 0 && is_unicast(address) &&
@@ -92,6 +95,7 @@ static bool gateway_take(const char *text, uint8_t family, struct config_address
            gateway->family == family && is_unicast(gateway);
 }
 
+/* Reports by itself, for each entry has its own line. */
 static bool addresses_take(struct config_file *file, const struct config_index *index,
                            struct config_report *report)
 {
@@ -150,6 +154,7 @@ static bool value_take(struct config_file *file, const struct config_rule *rule,
     return false;
 }
 
+/* Only what stands in the file: the defaults are right by test. */
 void config_validate_values(struct config_file *file, const struct config_index *index,
                             struct config_report *report)
 {

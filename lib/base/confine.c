@@ -22,6 +22,7 @@
 
 #include "base/log.h"
 
+/* The list as a mask of CAP_ numbers, as the kernel keeps them. */
 static uint64_t kept_mask(const struct confinement *confinement)
 {
     uint64_t mask = 0;
@@ -67,6 +68,8 @@ static uint64_t thread_capabilities(pid_t thread)
     return (uint64_t)sets[0].permitted | (uint64_t)sets[1].permitted << 32;
 }
 
+/* A thread with more rights shares our memory: whoever takes over one of us has them too. Threads that end
+ * while we look have nothing left to give up. */
 static int check_threads(uint64_t kept)
 {
     DIR *tasks = opendir("/proc/self/task");
@@ -86,6 +89,7 @@ static int check_threads(uint64_t kept)
     return status;
 }
 
+/* Calls are allowed whatever their arguments: those that matter are not in any list. */
 static int allow(scmp_filter_ctx filter, const int *syscalls, size_t n_syscalls)
 {
     for (size_t i = 0; i < n_syscalls; i++) {
@@ -131,6 +135,7 @@ int confine_syscalls(const struct confinement *confinement)
     return status;
 }
 
+/* Calling the first step again is harmless: there is nothing left to drop. */
 int confine(const struct confinement *confinement)
 {
     int status = confine_capabilities(confinement);

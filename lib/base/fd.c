@@ -25,6 +25,7 @@ union fd_control {
     char bytes[CMSG_SPACE(FD_MAX_PASSED * sizeof(int))];
 };
 
+/* Not repeated on EINTR: Linux has freed the number by then, and another thread may already have it. */
 void fd_close(int *fd)
 {
     const int caller_errno = errno;
@@ -44,6 +45,7 @@ int fd_set_nonblock(int fd)
     return 0;
 }
 
+/* The path with its NUL must fit sun_path; a longer one would name another file. */
 static int make_address(const char *path, struct sockaddr_un *address)
 {
     const size_t length = strlen(path);
@@ -56,6 +58,7 @@ static int make_address(const char *path, struct sockaddr_un *address)
     return 0;
 }
 
+/* Returns a connected descriptor or -errno. */
 static int connect_to(const struct sockaddr_un *address, int flags)
 {
     int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | flags, 0);
@@ -132,6 +135,7 @@ int fd_listen_seqpacket(const char *path, mode_t mode)
     return status;
 }
 
+/* MSG_DONTWAIT whatever the socket's flags: a peer that does not read must not stop us. */
 int fd_send(int socket, const void *message, size_t size, const int *fds, size_t n_fds)
 {
     struct iovec body = {.iov_base = (void *)(uintptr_t)message, .iov_len = size};
@@ -175,6 +179,8 @@ static size_t take_descriptors(struct msghdr *header, int all[FD_MAX_PASSED])
     return n_taken;
 }
 
+/* The control buffer takes FD_MAX_PASSED descriptors even if the caller wants fewer, so that those too many
+ * are received and can be closed; what exceeds even that, the kernel closes and says MSG_CTRUNC. */
 ssize_t fd_receive(int socket, void *message, size_t size, int *fds, size_t max_fds)
 {
     struct iovec body = {.iov_base = message, .iov_len = size};

@@ -44,6 +44,7 @@ static bool stderr_is_journal(void)
     return fstat(STDERR_FILENO, &info) == 0 && info.st_dev == device && info.st_ino == inode;
 }
 
+/* Once at start, and again in a forked child, whose pid differs. */
 void log_init(const char *name, enum log_level level)
 {
     state.name = name;
@@ -54,6 +55,7 @@ void log_init(const char *name, enum log_level level)
     log_set_level(level);
 }
 
+/* Relaxed: a line more or less around the change does not matter, and nothing else is published by it. */
 void log_set_level(enum log_level level)
 {
     atomic_store_explicit(&state.level, (int)level, memory_order_relaxed);
@@ -64,6 +66,7 @@ enum log_level log_level(void)
     return (enum log_level)atomic_load_explicit(&state.level, memory_order_relaxed);
 }
 
+/* The words of the configuration, which log_level_parse() reads back. */
 static const char *level_name(enum log_level level)
 {
     switch (level) {
@@ -130,6 +133,8 @@ static void write_line(const char *line, size_t n_bytes)
     (void)n_written;
 }
 
+/* The common end of all levels. %m works, and errno is as before, so that a caller may log and then return
+ * -errno. */
 MPA_PRINTF(2, 0) static void log_line(enum log_level level, const char *format, va_list arguments)
 {
     const int caller_errno = errno;
@@ -167,6 +172,7 @@ LOG_FUNCTION(log_warn, LOG_LEVEL_WARN)
 LOG_FUNCTION(log_info, LOG_LEVEL_INFO)
 LOG_FUNCTION(log_debug, LOG_LEVEL_DEBUG)
 
+/* The time is given, not asked for: the loop that logs has it already, and a test can choose it. */
 bool log_gate_open(struct log_gate *gate, uint64_t now_ns, uint64_t *n_held)
 {
     if (now_ns < gate->next_ns) {
@@ -179,6 +185,7 @@ bool log_gate_open(struct log_gate *gate, uint64_t now_ns, uint64_t *n_held)
     return true;
 }
 
+/* abort() and not exit(): a fault handler may note what was in hand, and a core shows where. */
 _Noreturn void mpa_assert_failed(const char *expression, const char *file, int line)
 {
     log_error("assert_failed expression=\"%s\" at=%s:%d", expression, file, line);

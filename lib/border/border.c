@@ -39,12 +39,14 @@ enum border_result border_peek_tx(const struct ring_consumer *ring, uint32_t ahe
         *tx = (struct border_tx){.kind = LANE_SLOT_FENCE, .fence = value.words[1]};
         return BORDER_OK;
     }
-    if (kind != LANE_SLOT_FRAME)
+    if (kind != LANE_SLOT_FRAME && kind != LANE_SLOT_OPENED && kind != LANE_SLOT_CLOSED)
+        return BORDER_PEER_FAULT;
+    if (kind != LANE_SLOT_FRAME && len != BORDER_FLOW_KEY_BYTES)
         return BORDER_PEER_FAULT;
     if (len == 0 || len > 65535u || len > arena_bytes || off > arena_bytes - len)
         return BORDER_PEER_FAULT;
     *tx = (struct border_tx){
-        .kind = LANE_SLOT_FRAME,
+        .kind = (enum lane_slot_kind)kind,
         .flags = border_word_flags(&value),
         .gso_bytes = border_word_mid16(&value),
         .arena_off = off,

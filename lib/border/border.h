@@ -18,7 +18,7 @@ enum border_result {
 
 /* A packet that a worker wants sent, inside its arena as far as offset and length go. */
 struct border_tx {
-    enum lane_slot_kind kind; /* FRAME or FENCE */
+    enum lane_slot_kind kind; /* FRAME, FENCE, OPENED or CLOSED */
     uint8_t flags;            /* enum lane_slot_flag */
     uint16_t gso_bytes;
     uint32_t arena_off;
@@ -30,6 +30,9 @@ struct border_tx {
  * the caller has seen that the slot is there. */
 enum border_result border_peek_tx(const struct ring_consumer *ring, uint32_t ahead, uint32_t arena_bytes,
                                   struct border_tx *tx) MPA_WARN_UNUSED;
+
+/* Bytes in the arena behind OPENED and CLOSED: a struct flow_key, see flow/key.h. */
+#define BORDER_FLOW_KEY_BYTES 40u
 
 /* A chunk that a worker gives back; the owner table still has to agree. */
 struct border_return {

@@ -42,6 +42,9 @@ int pin_table_add(struct pin_table *table, uint32_t hash, const struct flow_key 
 bool pin_table_confirm(struct pin_table *table, uint32_t hash, const struct flow_key *key);
 bool pin_table_remove(struct pin_table *table, uint32_t hash, const struct flow_key *key);
 
+/* Drops every pin to a worker that is gone. Returns how many. */
+uint32_t pin_table_remove_worker(struct pin_table *table, uint8_t worker);
+
 /* Looks at up to `n` entries and drops the expired; call it regularly. Returns how many it dropped. */
 uint32_t pin_table_sweep(struct pin_table *table, uint64_t now_ns, uint32_t n);
 

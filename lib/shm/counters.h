@@ -108,6 +108,7 @@ static inline uint64_t counter_get(const counter *set, unsigned which)
     X(commits, "Flow records written")                                                                       \
     X(tx_ring_full, "Packets not staged because ring or arena was full; TCP sends them again")               \
     X(tx_congested, "Times a tx ring went over 90 %")                                                        \
+    X(tx_stalled, "Times output waited for the frontend longer than worker.tx_wait_ms")                      \
     X(tx_recuts, "Send queues cut again to real segments on the first sign of loss")                         \
     X(tx_sack_retransmits, "Segments sent again by SACK recovery")                                           \
     X(tx_fast_recoveries, "Times fast recovery began")                                                       \

@@ -51,6 +51,8 @@ enum lane_slot_kind {
     LANE_SLOT_ICMP_ERROR = 2, /* rx: a frame with an ICMP error about a flow of this worker */
     LANE_SLOT_ADDRESSES = 3,  /* rx: the addresses in the host segment have changed */
     LANE_SLOT_FENCE = 4,      /* both ways: everything before is done; word 1 is the fence's number */
+    LANE_SLOT_OPENED = 5,     /* tx: a flow outside the worker's buckets is established; the arena holds its key */
+    LANE_SLOT_CLOSED = 6,     /* tx: such a flow is gone */
 };
 
 /* Flags of a slot: bits 8..15 of word 0. */

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""bench.py [NAME...] [--json] [--runs N] [--seconds S] [--stacks a,b] — the benchmarks, as ratios.
+"""bench.py [NAME...] [--json] [--runs N] [--seconds S] [--stacks A,B] [--pin] — the benchmarks, as ratios.
 
 Every run of a bench starts each stack in turn, in fresh namespaces, so that a slow minute of the machine hits
 all of them; a figure is the median of its runs and a ratio is between medians of the same minutes. The exit
@@ -90,7 +90,7 @@ def run_once(bench, case, name, options):
 
 def run_case(bench, case, report, options):
     samples, broken = {}, set()
-    for _ in range(options.runs):
+    for _ in range(min(options.runs, bench.max_runs)):
         for name in (s for s in bench.stacks if s in options.stacks and s not in broken):
             try:
                 samples.setdefault(name, []).append(run_once(bench, case, name, options))
@@ -121,7 +121,11 @@ def parse_arguments(arguments):
     parser.add_argument("--runs", type=int, default=5, help="interleaved runs of each side (5)")
     parser.add_argument("--seconds", type=float, default=2, help="measured time of a run (2)")
     parser.add_argument("--stacks", default="baseline,ours,kernel", help="leave sides out, while working")
+    parser.add_argument("--pin", action="store_true",
+                        help="baseline and kernel server on one core, peer on another: steadier on a quiet machine, "
+                             "but on a busy one unfair to what is pinned")
     options = parser.parse_args(arguments)
+    cases.Bench.is_pinned = options.pin
     options.stacks = options.stacks.split(",")
     unknown = [name for name in options.names if name not in cases.BENCHES]
     if unknown or set(options.stacks) - set(stacks.STACKS) or options.runs < 1 or options.seconds <= 0:
@@ -137,7 +141,9 @@ def main():
         sys.exit(f"bench: {error}")
     report = Report(options.json)
     report.note(f"peer: kernel TCP, congestion control {stacks.CONGESTION}; medians of {options.runs} interleaved "
-                f"runs of {options.seconds:g} s; {os.cpu_count()} cores")
+                f"runs of {options.seconds:g} s; {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, "
+                + (f"others on core {cases.STACK_CPU}, peer on core {cases.PEER_CPU}" if options.pin
+                   else "nothing pinned"))
     for name in options.names or cases.BENCHES:
         run_bench(cases.BENCHES[name], report, options)
     return 1 if report.n_missing else 0

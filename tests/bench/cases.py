@@ -31,8 +31,11 @@ class Case:
 
 
 class Bench:
-    """name, what, cases, stacks; congestion where the peer's choice moves the figure."""
+    """name, what, cases, stacks; congestion where the peer's choice moves the figure; max_runs where a figure is
+    a count that hardly varies; routed where the stack is reached through its gateway."""
     congestion = None
+    max_runs = 1000
+    is_pinned = False  # set for all by --pin
     stacks = ("baseline", "ours")
     routed = False
 
@@ -40,18 +43,15 @@ class Bench:
         stacks.peer_program()
 
     def start(self, lab, name, space=None, **options):
-        """Starts a stack and waits until it answers. The single-threaded ones stand on a core of their own, the
-        peer on another: where both may share one, a ping-pong is several times faster and says nothing."""
-        pin = ("taskset", "-c", str(STACK_CPU)) if name != "ours" else ()
+        """Starts a stack and waits until it answers. With --pin the single-threaded ones stand on a core of their
+        own; ours has more processes than one core and is placed by its own configuration."""
         stack = stacks.STACKS[name](lab, space or lab.ns("peer"))
-        if name == "baseline" and not options.get("wrapper"):
-            options["wrapper"] = pin
-        elif name == "kernel":
-            options["wrapper"] = pin
+        if self.is_pinned and name != "ours":
+            options["wrapper"] = ("taskset", "-c", str(STACK_CPU), *options.get("wrapper", ()))
         return stack.start(page_bytes=PAGE_BYTES, routed=self.routed, **options).ready()
 
     def peer(self, space, *words, timeout=60):
-        return stacks.peer(space, *words, pin=PEER_CPU, timeout=timeout)
+        return stacks.peer(space, *words, pin=PEER_CPU if self.is_pinned else None, timeout=timeout)
 
 
 class Throughput(Bench):
@@ -75,7 +75,7 @@ class Loss(Bench):
     stacks = ("baseline", "ours", "kernel")
     routed = True
     cases = [Case("rx", "Gbit/s", 0.9), Case("tx", "Gbit/s", 20)]
-    percent, verify_bytes = 1, 4_000_000
+    percent, verify_bytes, min_seconds = 1, 4_000_000, 4  # stock recovery stands still for seconds
 
     def make_path(self, lab):
         """peer --veth-- router --stack's link--; the veth carries packets as they are on a wire."""
@@ -97,8 +97,8 @@ class Loss(Bench):
         receiver, interface = (router, "wire1") if case.name == "rx" else (peer, "wire0")
         receiver.drop_ingress(interface, self.percent)
         result = self.peer(peer, "throughput", case.name, "--to", stack.address4, "-C", self.congestion,
-                           "-s", options.seconds, "-t", 20)
-        case.keep("dropped", receiver.dropped(interface))
+                           "-s", max(options.seconds, self.min_seconds), "-t", 20)
+        case.keep(f"{name}_dropped", receiver.dropped(interface))
         self.peer(peer, "verify", "--to", stack.address4, "-C", self.congestion, "-b", self.verify_bytes
                   if name != "baseline" else self.verify_bytes // 4, "-t", 20, timeout=120)
         case.keep("bad_bytes", 0)  # verify fails the run otherwise
@@ -198,6 +198,7 @@ class Memory(Bench):
 
 class Profile(Bench):
     name = "profile"
+    max_runs = 1
     what = "share of instructions under callgrind in bulk transfer; the 2015 paper: checksum 11 %, copies 36 %"
     cases = [Case(f"{direction}-{kind}", "%", None, direction=direction, pattern=pattern)
              for direction in ("rx", "tx")

@@ -19,6 +19,7 @@ class _Case:
 class Native:
     """A bench whose measuring is done by the program mpa-bench-NAME."""
     congestion = None
+    max_runs = 1000
     stacks = ("ours",)
     table = {
         "lane": ("time of an echo request behind a lane, against in-process", "ns", (("64", 1.15), ("1460", 1.15))),

@@ -16,13 +16,14 @@
 #undef TCP_RCV_SCALE
 
 #define TCP_MSS 1460 /* what a worker announces on a link of 1500 bytes */
-/* A worker has 256 KiB. The tests write TCP_WND into the 16 bits of a header: 256 KiB would announce 0. */
-#define TCP_WND (256 * 1024 - 1)
-#define TCP_SND_BUF (TCP_WND + 4 * TCP_MSS) /* a worker has TCP_WND; the tests refuse to build with that */
+/* A worker has 1 MiB. The tests write TCP_WND into the 16 bits of a header: 1 MiB would announce 0. */
+#define TCP_WND (1024 * 1024 - 1)
+/* A worker has 1 MiB; the tests refuse to build with no more than TCP_WND, and want a multiple of 16. */
+#define TCP_SND_BUF (1024 * 1024 + 4 * TCP_MSS)
 #define TCP_SND_QUEUELEN 8000
 #define TCP_SNDLOWAT 4096
 #define TCP_SNDQUEUELOWAT 5
-#define TCP_RCV_SCALE 4
+#define TCP_RCV_SCALE 5
 #define LWIP_TCP_TIMESTAMPS 1
 #define LWIP_TCP_SACK_OUT 1
 #define LWIP_TCP_MAX_SACK_NUM 4

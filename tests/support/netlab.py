@@ -6,6 +6,7 @@ as pid 1, the parent only waits. However either of them ends, SIGKILL included, 
 process, interface, namespace and temporary file the program has made. Lab is the part of it that lives for
 one test or one run.
 """
+import contextlib
 import ctypes
 import json
 import os
@@ -83,6 +84,11 @@ def wait_until(condition, timeout=10, what="condition"):
         time.sleep(0.01)
 
 
+def _setns(fd):
+    if _libc.setns(fd, CLONE_NEWNET) != 0:
+        raise LabError(f"setns: {os.strerror(ctypes.get_errno())}")
+
+
 class Namespace:
     """A network namespace by name. All commands run inside it."""
 
@@ -101,6 +107,16 @@ class Namespace:
 
     def run(self, *command, **options):
         return run(*self.command(*command), **options)
+
+    @contextlib.contextmanager
+    def entered(self):
+        """Inside it this program stands in the namespace: a socket made there stays there."""
+        with open("/proc/self/ns/net") as home, open(f"/run/netns/{self.name}") as there:
+            _setns(there.fileno())
+            try:
+                yield
+            finally:
+                _setns(home.fileno())
 
     def sysctl(self, key, value):
         self.run("sysctl", "-qw", f"{key}={value}")
@@ -180,19 +196,21 @@ class Lab:
         left.up(left_name)
         right.up(right_name)
 
-    def wirefilter(self, space, left, right, *options):
-        """Joins two TAPs of a namespace by a bad cable: wirefilter's options, as in "-l", "5", "-D", "2".
+    def bad_cable(self, left, left_name, right, right_name, *options):
+        """A cable between two namespaces that mistreats frames. Both ends are TAPs, up; a TAP's frames are no
+        larger than its MTU, so there is no offload to switch off.
 
-        The TAPs are opened by vde_plug2tap, so what is behind them must be a veth or a bridge port."""
+        The options are wirefilter's, for both directions: "-l" loss %, "-D" duplicates %, "-d" "MS+JITTER",
+        "-N" lets jitter reorder, "-n" damaged bits per megabyte."""
         switches = []
-        for name in (left, right):
-            path = os.path.join(self.dir, f"vde-{name}")
-            space.start("vde_switch", "-s", path, stdin=subprocess.DEVNULL, log="vde.log")
-            wait_until(lambda p=path: os.path.exists(p + "/ctl"), what="vde_switch")
-            space.start("vde_plug2tap", "-s", path, name, log="vde.log")
-            switches.append(path)
-        return space.start("wirefilter", "-v", ":".join(switches), *options, stdin=subprocess.DEVNULL,
-                           log="vde.log")
+        for space, name in ((left, left_name), (right, right_name)):
+            switch = os.path.join(self.dir, f"vde-{space.name}-{name}")
+            space.start("vde_switch", "-s", switch, stdin=subprocess.PIPE, log="vde.log")
+            wait_until(lambda: os.path.exists(f"{switch}/ctl"), what="vde_switch")
+            space.tap(name)
+            space.start("vde_plug2tap", "-s", switch, name, stdin=subprocess.PIPE, log="vde.log")
+            switches.append(switch)
+        return left.start("wirefilter", "-v", ":".join(switches), *options, stdin=subprocess.PIPE, log="vde.log")
 
     def stop(self, process, timeout=5):
         """SIGTERM, then SIGKILL. Returns the exit status."""

@@ -6,9 +6,7 @@ fd77::2; the namespace's side of the link is 10.77.0.1 and fd77::1.
 """
 import json
 import os
-import signal
 import subprocess
-import time
 
 from netlab import LabError
 
@@ -20,7 +18,7 @@ TAP = "mpa0"
 # The peer's congestion control, set on each socket: a namespace may not choose its own default.
 CONGESTION = "cubic"
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-BUILD_DIR = os.environ.get("MPA_BUILD_DIR", os.path.join(ROOT, "build", "release"))
+BUILD_DIR = os.path.abspath(os.environ.get("MPA_BUILD_DIR", os.path.join(ROOT, "build", "release")))
 
 
 class NotBuilt(LabError):
@@ -141,24 +139,31 @@ class Ours(Stack):
                 os.symlink(program(name, home), path)
         return folder
 
-    def write_config(self, workers, page_bytes, routed, extra):
+    def write_config(self, page_bytes, sections):
         root = os.path.join(self.lab.dir, "www")
         os.makedirs(root, exist_ok=True)
         with open(os.path.join(root, "index.html"), "w") as page:
             page.write("x" * page_bytes)
-        gateway = f"  gateway4: {LOCAL4}\n" if routed else ""
+        settings = {"nic": {"backend": "tap", "name": TAP},
+                    "host": {"slaac": "false", "addresses": f"[{ADDRESS4}/24, {ADDRESS6}/64]"},
+                    "services": {"http_root": root}}
+        for name, keys in sections.items():
+            settings.setdefault(name, {}).update(keys)
         path = os.path.join(self.lab.dir, "mpa.yaml")
         with open(path, "w") as config:
-            config.write(f"nic:\n  backend: tap\n  name: {TAP}\n"
-                         f"host:\n  slaac: false\n  addresses: [{ADDRESS4}/24, {ADDRESS6}/64]\n{gateway}"
-                         f"worker:\n  count: {workers}\n"
-                         f"services:\n  http_root: {root}\n{extra}")
+            for name, keys in settings.items():
+                config.write(f"{name}:\n" + "".join(f"  {key}: {value}\n" for key, value in keys.items()))
         return path
 
-    def start(self, page_bytes=512, routed=False, wrapper=(), workers=2, extra=""):
+    def start(self, page_bytes=512, routed=False, wrapper=(), workers=2, **sections):
+        """`sections` are of the configuration, over what we choose: start(nic={"mtu": 1400})."""
         folder = self.bin_dir(wrapper)
-        self.make_tap(vnet_hdr=True)
-        config = self.write_config(workers, page_bytes, routed, extra)
+        sections.setdefault("worker", {})["count"] = workers
+        if routed:
+            sections.setdefault("host", {})["gateway4"] = LOCAL4
+        if sections.get("nic", {}).get("backend", "tap") == "tap":
+            self.make_tap(vnet_hdr=True)
+        config = self.write_config(page_bytes, sections)
         os.makedirs(self.runtime_dir, exist_ok=True)
         self.process = self.space.start(os.path.join(folder, "mpa-controld"), "--config", config,
                                         "--runtime-dir", self.runtime_dir, "--bin-dir", folder,
@@ -170,6 +175,19 @@ class Ours(Stack):
         text = self.space.run(program("mpactl", self.programs["mpactl"]), "--runtime-dir", self.runtime_dir,
                               *words, "--json")
         return json.loads(text)
+
+    def counters(self, scope):
+        """The counters of "nic", or of all lanes ("lane") or workers ("worker") together, by name."""
+        sums = {}
+        for stat in self.mpactl("stats")["stats"]:
+            if stat["scope"].rstrip("0123456789") == scope and not stat["is_gauge"]:
+                sums[stat["name"]] = sums.get(stat["name"], 0) + int(stat["value"])
+        return sums
+
+    def log(self):
+        """All that controld and its processes have said."""
+        with open(self.process.log_path) as log:
+            return log.read()
 
     def workers(self):
         return [pid for pid, name in self.processes().items() if name.startswith("mpa-worker")]

@@ -6,6 +6,8 @@
 #ifndef MPA_LWIP_ARCH_CC_H
 #define MPA_LWIP_ARCH_CC_H
 
+/* Also gives lwIP its BYTE_ORDER. */
+#include <endian.h>
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -13,14 +15,6 @@
 
 #include "base/assert.h"
 #include "base/log.h"
-
-#ifdef __ORDER_BIG_ENDIAN__
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-#define BYTE_ORDER BIG_ENDIAN
-#else
-#define BYTE_ORDER LITTLE_ENDIAN
-#endif
-#endif
 
 /* The C library's errno numbers are used, not lwIP's own list of them. */
 #define LWIP_ERRNO_STDINCLUDE 1

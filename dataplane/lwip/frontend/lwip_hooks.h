@@ -8,9 +8,8 @@
 #include <lwip/netif.h>
 
 /*
- * Asked for an IPv6 destination outside lwIP's on-link prefixes. Returns the next hop (the destination itself
- * when a configured prefix covers it, or the configured gateway), or NULL to take a router from an
- * advertisement. The result is borrowed until the next call.
+ * Asked for an IPv6 destination outside lwIP's on-link prefixes. Returns the configured gateway, or NULL to
+ * take a router from an advertisement. Borrowed for the life of the host stack.
  */
 const ip6_addr_t *host_hook_gateway6(struct netif *netif, const ip6_addr_t *destination);
 #define LWIP_HOOK_ND6_GET_GW(netif, destination) host_hook_gateway6(netif, destination)

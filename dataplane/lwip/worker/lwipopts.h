@@ -67,13 +67,13 @@ unsigned short stack_lwip_checksum(const void *data, int len);
 #define LWIP_TCP 1
 #define TCP_MSS 8960 /* the ceiling; what is announced follows from the link MTU and the family */
 #define TCP_CALCULATE_EFF_SEND_MSS 1
-#define TCP_WND (256 * 1024)
-#define TCP_SND_BUF (256 * 1024)
+#define TCP_WND (1024 * 1024)
+#define TCP_SND_BUF (1024 * 1024)
 #define TCP_SND_QUEUELEN 8000
 #define TCP_SNDLOWAT 4096
 #define TCP_SNDQUEUELOWAT 5
 #define LWIP_WND_SCALE 1
-#define TCP_RCV_SCALE 4
+#define TCP_RCV_SCALE 5
 #define LWIP_TCP_TIMESTAMPS 1
 #define LWIP_TCP_SACK_OUT 1
 #define LWIP_TCP_MAX_SACK_NUM 4

@@ -16,6 +16,7 @@ static uint16_t portable_copy(void *restrict dst, const void *restrict src, size
 
 const struct checksum_variant checksum_portable = {"portable", portable_sum, portable_copy};
 
+/* The portable one until the CPU was asked, so that no order of initialisation can be wrong. */
 static const struct checksum_variant *used = &checksum_portable;
 
 const struct checksum_variant *checksum_variant_at(size_t idx)

@@ -30,8 +30,7 @@ struct checksum_variant {
 /* Chooses the fastest variant of this CPU. Before the call the portable one is used. */
 void checksum_init(void);
 
-/* The variants this CPU can run, fastest first, portable last; NULL past the last: for tests and benchmarks.
- */
+/* The variants this CPU can run, fastest first, portable last; NULL past it. For tests and benchmarks. */
 const struct checksum_variant *checksum_variant_at(size_t idx);
 
 /* The variant in use. */

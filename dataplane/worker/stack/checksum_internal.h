@@ -64,8 +64,7 @@ static inline uint64_t checksum_tail(uint64_t sum, const uint8_t *data, size_t n
     return sum + word32 + word16;
 }
 
-/* Adds n_bytes, eight at a time: whatever a vector loop leaves over, and all of it in the portable variant.
- */
+/* Adds n_bytes, eight at a time: what a vector loop leaves over, or all of it. */
 static inline uint64_t checksum_scalar(uint64_t sum, const uint8_t *data, size_t n_bytes)
 {
     for (; n_bytes >= 8; n_bytes -= 8, data += 8)

@@ -34,7 +34,6 @@ enum conn_flag {
     CONN_BLOCKED = 1u << 7,      /* output waits for room in the tx ring, or the consumer for memory */
     CONN_ABORT = 1u << 8,        /* to be reset when the stack next looks at it */
     CONN_TIME_WAIT = 1u << 9,    /* counted as such */
-    CONN_STARVED = 1u << 10,     /* its consumer found no FIFO memory to write to */
 };
 
 struct conn {

@@ -7,7 +7,7 @@
 
 _Static_assert(FIFO_MAX_BYTES <= FIFO_MEMORY_MAX_BYTES, "a FIFO is one block");
 
-/* Contiguous buffer at `position`, used or not, at most max_bytes. */
+/* Contiguous buffer at `position`, used or not, at most max_bytes. Only here positions become addresses. */
 static struct fifo_span span_raw(const struct fifo *fifo, const struct fifo_memory *memory, uint64_t position,
                                  uint32_t max_bytes)
 {
@@ -18,7 +18,7 @@ static struct fifo_span span_raw(const struct fifo *fifo, const struct fifo_memo
                               len < max_bytes ? len : max_bytes};
 }
 
-/* The capacity that holds n_bytes. */
+/* The capacity that holds n_bytes at once: doubling step by step would copy the same bytes again. */
 static uint32_t capacity_for(uint32_t n_bytes)
 {
     uint32_t capacity = FIFO_MEMORY_MIN_BYTES;
@@ -33,6 +33,7 @@ static int change_buffer(struct fifo *fifo, struct fifo_memory *memory, uint32_t
 {
     struct fifo grown = *fifo;
 
+    /* First the new buffer, then the old one goes: a failure changes nothing. */
     grown.page_idx = fifo_memory_alloc(memory, capacity);
     if (grown.page_idx == FIFO_MEMORY_NONE)
         return -ENOMEM;
@@ -99,6 +100,7 @@ static void reserve_grow(struct fifo *fifo, struct fifo_memory *memory, uint32_t
 
     if (used_bytes > 0 && has_moved == NULL)
         return;
+    /* A buffer smaller than wanted but larger than now still lets the producer go on. */
     for (; capacity > fifo->capacity && capacity >= FIFO_MEMORY_MIN_BYTES; capacity /= 2) {
         if (change_buffer(fifo, memory, capacity) < 0)
             continue;
@@ -140,6 +142,7 @@ struct fifo_span fifo_span_at(const struct fifo *fifo, const struct fifo_memory 
 {
     uint64_t left_bytes = fifo->written - position;
 
+    /* One subtraction checks both ends. */
     mpa_assert(position - fifo->read <= fifo_used(fifo));
     if (left_bytes < max_bytes)
         max_bytes = (uint32_t)left_bytes;
@@ -148,10 +151,15 @@ struct fifo_span fifo_span_at(const struct fifo *fifo, const struct fifo_memory 
     return span_raw(fifo, memory, position, max_bytes);
 }
 
+void fifo_trim(struct fifo *fifo, struct fifo_memory *memory)
+{
+    if (fifo->read == fifo->written)
+        fifo_fini(fifo, memory);
+}
+
 void fifo_consume(struct fifo *fifo, struct fifo_memory *memory, uint32_t n_bytes)
 {
     mpa_assert(n_bytes <= fifo_used(fifo));
     fifo->read += n_bytes;
-    if (fifo->read == fifo->written)
-        fifo_fini(fifo, memory);
+    fifo_trim(fifo, memory);
 }

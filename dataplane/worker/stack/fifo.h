@@ -27,7 +27,7 @@
 #include "base/assert.h"
 #include "worker/stack/fifo_memory.h"
 
-#define FIFO_MAX_BYTES (256u << 10)
+#define FIFO_MAX_BYTES (1u << 20) /* the receive window and the send buffer of lwipopts.h */
 
 struct fifo {
     uint64_t written;  /* position behind the last byte */
@@ -36,8 +36,7 @@ struct fifo {
     uint32_t capacity; /* bytes of the buffer, a power of two, or 0 */
 };
 
-/* Contiguous bytes inside a FIFO, borrowed until the FIFO is next written to or consumed from; may be empty.
- */
+/* Contiguous bytes inside a FIFO, borrowed until it is next written to or consumed from; may be empty. */
 struct fifo_span {
     uint8_t *bytes;
     uint32_t len;
@@ -45,7 +44,7 @@ struct fifo_span {
 
 /* An empty FIFO at `position`, without memory. */
 void fifo_init(struct fifo *fifo, uint64_t position);
-/* Gives the memory back, bytes included. The cursors stay. */
+/* Gives the memory back, bytes included; then only fifo_init() may follow. */
 void fifo_fini(struct fifo *fifo, struct fifo_memory *memory);
 
 static inline uint32_t fifo_used(const struct fifo *fifo)
@@ -84,5 +83,8 @@ struct fifo_span fifo_span_at(const struct fifo *fifo, const struct fifo_memory 
 
 /* Drops the first n_bytes (at most fifo_used()); the memory goes with the last byte. */
 void fifo_consume(struct fifo *fifo, struct fifo_memory *memory, uint32_t n_bytes);
+
+/* Gives back the memory of an empty FIFO for which room was made and nothing came. */
+void fifo_trim(struct fifo *fifo, struct fifo_memory *memory);
 
 #endif

@@ -34,6 +34,7 @@ struct fifo_page {
     uint8_t mark;
 };
 
+/* A size that is no block size is a mistake of the caller, never of a peer. */
 static unsigned order_of(uint32_t n_bytes)
 {
     mpa_assert(n_bytes >= FIFO_MEMORY_MIN_BYTES && n_bytes <= FIFO_MEMORY_MAX_BYTES);
@@ -53,6 +54,7 @@ int fifo_memory_init(struct fifo_memory *memory, void *base, size_t n_bytes)
 
     if (n_pages == 0 || n_pages >= FIFO_MEMORY_NONE || (uintptr_t)base % FIFO_MEMORY_PAGE_BYTES != 0)
         return -EINVAL;
+    /* Zero pages of the kernel: what is never cut costs nothing. */
     pages = calloc(n_pages, sizeof(*pages));
     if (pages == NULL)
         return -ENOMEM;
@@ -127,6 +129,7 @@ static uint32_t buddy_take(struct fifo_memory *memory, unsigned order)
     } else {
         return FIFO_MEMORY_NONE;
     }
+    /* The lower half is used: memory fills up from its beginning and the end stays untouched. */
     while (found > order) {
         found--;
         free_link(memory, page_idx + (1u << found), found);
@@ -134,6 +137,7 @@ static uint32_t buddy_take(struct fifo_memory *memory, unsigned order)
     return page_idx;
 }
 
+/* The list is short: blocks in it cannot be merged, and the last of a long one would be cold anyway. */
 static void hot_put(struct fifo_memory *memory, uint32_t page_idx, unsigned order)
 {
     if (memory->n_hot[order] >= HOT_MAX) {
@@ -157,6 +161,7 @@ static uint32_t hot_take(struct fifo_memory *memory, unsigned order)
     return page_idx;
 }
 
+/* Memory is short: what is kept for speed goes back to be merged. Rare, and then worth its time. */
 static void hot_flush(struct fifo_memory *memory)
 {
     for (unsigned order = 0; order < FIFO_MEMORY_N_ORDERS; order++) {
@@ -189,7 +194,7 @@ void fifo_memory_free(struct fifo_memory *memory, uint32_t page_idx, uint32_t n_
 
     mpa_assert(page_idx < memory->n_pages);
     mpa_assert(memory->pages[page_idx].mark == (MARK_IN_USE | order));
-    if (memory->is_holding) {
+    if (memory->is_holding) { /* still counted: nobody can have it */
         memory->pages[page_idx].next = memory->held;
         memory->held = page_idx;
         set_mark(memory, page_idx, MARK_HELD, order);

@@ -157,6 +157,15 @@ static uint32_t stack_next_bytes(const struct stack *stack, const struct conn *c
     return n > payload ? n - n % payload : n;
 }
 
+void stack_block(struct stack *stack, struct conn *conn)
+{
+    if (conn->flags & (CONN_BLOCKED | CONN_READY))
+        return;
+    conn->flags |= CONN_BLOCKED;
+    conn->ready_next = stack->blocked_head;
+    stack->blocked_head = conn->idx;
+}
+
 /* Queues and sends one (super-)segment; false when nothing more can leave now. */
 static bool stack_pump_one(struct stack *stack, struct conn *conn)
 {
@@ -174,22 +183,15 @@ static bool stack_pump_one(struct stack *stack, struct conn *conn)
     }
     error = stack_enqueue(stack, conn, conn->tx_enqueued, n);
     pcb->mss = conn->real_mss;
-    if (error != ERR_OK)
-        return false; /* out of segments for now: the slow tick comes back to it */
+    if (error != ERR_OK) {
+        stack_block(stack, conn); /* out of segments for now */
+        return false;
+    }
     conn->tx_enqueued += n;
     if (pcb->unacked == NULL)
         conn->progress_ms = sys_now();
     stack_output_unbounded(conn);
     return pcb->unsent == NULL;
-}
-
-void stack_block(struct stack *stack, struct conn *conn)
-{
-    if (conn->flags & (CONN_BLOCKED | CONN_READY))
-        return;
-    conn->flags |= CONN_BLOCKED;
-    conn->ready_next = stack->blocked_head;
-    stack->blocked_head = conn->idx;
 }
 
 /* The FIN, once everything before it is queued. */

@@ -95,6 +95,7 @@ void pool_fini(void)
     pool = (struct pool){0};
 }
 
+/* The free list of the class is not empty. */
 static void *block_take(unsigned class)
 {
     struct free_block *block = pool.free[class];
@@ -104,6 +105,7 @@ static void *block_take(unsigned class)
     return block;
 }
 
+/* The next piece of the region, or NULL when it does not fit in what is left. */
 static void *block_cut(unsigned class)
 {
     uint8_t *block = pool.region + pool.cut_bytes;
@@ -174,6 +176,7 @@ void pool_free(void *block)
 
     if (block == NULL)
         return;
+    /* As a number: whatever the pointer is, nothing is read through it before it is known to be a block. */
     mpa_assert(off < pool.cut_bytes && off % GRANULE_BYTES == 0);
     mark = pool.marks[off >> GRANULE_BITS];
     mpa_assert(mark & MARK_IN_USE);

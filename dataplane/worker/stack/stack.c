@@ -201,10 +201,6 @@ static void stack_run_one(struct stack *stack, struct conn *conn)
         stack->callbacks.ready(stack->context, conn);
     if (conn->pcb != NULL)
         stack_pump(stack, conn);
-    if (conn->flags & CONN_STARVED) {
-        conn->flags &= ~(uint32_t)CONN_STARVED;
-        stack_block(stack, conn);
-    }
     if (conn->pcb != NULL)
         stack_timer_update(stack, conn);
 }

@@ -177,16 +177,18 @@ void stack_commit(struct stack *stack)
 
         idx = conn->dirty_next;
         conn->flags &= ~(uint32_t)CONN_DIRTY;
-        /* Room made for a segment that then brought nothing new. */
-        if (fifo_used(&conn->rx) == 0)
-            fifo_fini(&conn->rx, stack->config.fifo_memory);
-        if (conn->pcb != NULL)
+        if (conn->pcb != NULL) {
+            /* Room that was made for a segment which lwIP then did not want. */
+            fifo_trim(&conn->rx, stack->config.fifo_memory);
             continue;
+        }
         /* Still on another list: it comes back here when that list was walked. */
         if (conn->flags & (CONN_READY | CONN_BLOCKED))
             continue;
         stack_conn_release(stack, conn);
     }
+    /* Only now may the blocks that this turn freed be used again: until the commit a record could name them. */
+    fifo_memory_release(stack->config.fifo_memory);
 }
 
 struct fifo_span stack_conn_peek(struct stack *stack, struct conn *conn)
@@ -217,9 +219,9 @@ struct fifo_span stack_conn_reserve(struct stack *stack, struct conn *conn, uint
     span = fifo_reserve(&conn->tx, stack->config.fifo_memory, want, &has_moved);
     if (has_moved)
         stack_requeue(stack, conn);
-    /* Not full, so there was no memory: nothing of this connection tells when there is, so it is asked again. */
-    if (span.len == 0 && want > 0 && fifo_used(&conn->tx) < STACK_FIFO_MAX_BYTES)
-        conn->flags |= CONN_STARVED;
+    /* Without memory and without anything in flight no ACK would ever bring it back here. */
+    if (span.len == 0 && fifo_used(&conn->tx) == 0)
+        stack_block(stack, conn);
     return span;
 }
 

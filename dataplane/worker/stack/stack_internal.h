@@ -9,7 +9,9 @@
 #include "lwip_hooks.h"
 #include "worker/stack/stack.h"
 
-#define STACK_FIFO_MAX_BYTES TCP_WND /* of either FIFO: the receive window, the send buffer */
+#define STACK_FIFO_MAX_BYTES FIFO_MAX_BYTES
+
+_Static_assert(FIFO_MAX_BYTES == TCP_WND && FIFO_MAX_BYTES == TCP_SND_BUF, "a FIFO holds a whole window");
 
 static inline struct conn *stack_conn_of(const struct tcp_pcb *pcb)
 {
@@ -37,10 +39,10 @@ void stack_timer_cancel(struct stack *stack, struct conn *conn);
 /* output: output.c */
 void stack_netif_init(struct stack *stack);
 void stack_pump(struct stack *stack, struct conn *conn);
-/* Comes back to the connection in the next turn in which output is possible. */
-void stack_block(struct stack *stack, struct conn *conn);
 /* Cuts both send queues again, from the FIFO and to real segments: on loss, or when the FIFO has moved. */
 void stack_requeue(struct stack *stack, struct conn *conn);
+/* Output must wait for room or memory: the connection is looked at again in a later turn. */
+void stack_block(struct stack *stack, struct conn *conn);
 /* tcp_output() as if the congestion window were not there: what may be sent was decided by the caller. */
 void stack_output_unbounded(struct conn *conn);
 /* Payload bytes of a full segment on the wire. */

@@ -218,6 +218,24 @@ int staging_put(struct staging *staging, const struct pbuf *chain, struct stagin
     return 0;
 }
 
+int staging_put_note(struct staging *staging, enum lane_slot_kind kind, const struct flow_key *key)
+{
+    struct ring_producer *ring = &staging->ring[LANE_NORMAL];
+    struct staging_arena *arena = &staging->arena[LANE_NORMAL];
+    uint64_t new_tail = 0;
+    uint8_t *out = NULL;
+
+    if (ring_producer_room(ring) > LANE_CONTROL_SLOTS)
+        out = staging_reserve(arena, sizeof(*key), &new_tail);
+    if (out == NULL)
+        return -ENOBUFS;
+    memcpy(out, key, sizeof(*key));
+    arena->tail = new_tail;
+    arena->slot_end[ring->staged_tail & (ring->n_slots - 1)] = new_tail;
+    ring_producer_stage(ring, lane_word((uint32_t)kind, 0, (uint32_t)(out - arena->bytes)), sizeof(*key));
+    return 0;
+}
+
 void staging_put_fence(struct staging *staging, enum lane_priority priority, uint64_t number)
 {
     struct ring_producer *ring = &staging->ring[priority];

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/assert.h"
+#include "flow/key.h"
 #include "ring/ring.h"
 #include "shm/counters.h"
 
@@ -58,6 +59,9 @@ bool staging_is_congested(const struct staging *staging);
  * 0, -ENOBUFS (ring or arena full; nothing staged) or -EINVAL.
  */
 int staging_put(struct staging *staging, const struct pbuf *packet, struct staging_hint hint) MPA_WARN_UNUSED;
+
+/* Stages a note about a flow: OPENED or CLOSED. 0 or -ENOBUFS. */
+int staging_put_note(struct staging *staging, enum lane_slot_kind kind, const struct flow_key *key) MPA_WARN_UNUSED;
 
 /* Stages a fence; its room is reserved. */
 void staging_put_fence(struct staging *staging, enum lane_priority priority, uint64_t number);

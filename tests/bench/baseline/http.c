@@ -24,6 +24,7 @@ struct reply {
 /* Whole replies, made once: [found][closing]. Read only after http_start(). */
 static struct reply replies[2][2];
 
+/* The empty line was seen: choose the reply. */
 static void http_end_request(struct session *session)
 {
     const struct reply *reply = &replies[session->is_found][session->is_closing];
@@ -83,6 +84,7 @@ static bool http_send_reply(struct session *session)
     return true;
 }
 
+/* Bytes behind a last reply ("Connection: close") are never looked at. */
 static void http_work(struct session *session)
 {
     const char *bytes;
@@ -99,6 +101,7 @@ static void http_work(struct session *session)
         tcp_output(session->pcb);
 }
 
+/* Head and body in one buffer: one tcp_write() a reply, as a careful user would do. */
 static int reply_make(struct reply *reply, bool is_found, bool is_closing, size_t body_bytes)
 {
     char head[HTTP_HEAD_BYTES];

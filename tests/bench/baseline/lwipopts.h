@@ -30,12 +30,12 @@
 #define LWIP_IPV6_DUP_DETECT_ATTEMPTS 0 /* the address is usable at once: nothing in a run waits for DAD */
 
 #define TCP_MSS 1460
-#define TCP_WND (256 * 1024)
-#define TCP_SND_BUF (256 * 1024)
+#define TCP_WND (1024 * 1024)
+#define TCP_SND_BUF (1024 * 1024)
 #define TCP_SND_QUEUELEN (4 * TCP_SND_BUF / TCP_MSS)
 #define TCP_SNDLOWAT (16 * TCP_MSS) /* for select() only, unused here; the default overflows its 16 bits */
 #define LWIP_WND_SCALE 1
-#define TCP_RCV_SCALE 4
+#define TCP_RCV_SCALE 5
 #define LWIP_TCP_TIMESTAMPS 1
 #define LWIP_TCP_SACK_OUT 1
 #define TCP_QUEUE_OOSEQ 1

@@ -30,6 +30,7 @@ u32_t sys_now(void)
     return (u32_t)((uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000);
 }
 
+/* Static addresses only; lwIP has no static IPv6 router, so IPv6 stays on its link. */
 static int interface_start(struct netif *netif, struct tap *tap, const struct options *options)
 {
     tap->name = options->tap_name;
@@ -50,6 +51,7 @@ static int interface_start(struct netif *netif, struct tap *tap, const struct op
     return 0;
 }
 
+/* The clock of lwIP's timers is read once a turn, behind the burst. */
 static void run(struct netif *netif, const struct tap *tap, unsigned burst_frames)
 {
     struct pollfd readable = {.fd = tap->fd, .events = POLLIN};

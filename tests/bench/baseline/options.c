@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* options.c — see options.h. */
+/*
+ * options.c — see options.h. lwIP's own address parser is used, so that what is printed is what lwIP runs
+ * with. Errors are one line each; the caller ends the program.
+ */
 #include "options.h"
 
 #include <errno.h>
@@ -26,6 +29,7 @@ static const char usage[] =
     "                          [--burst FRAMES] [--page-bytes N]\n"
     "Stock lwIP on a plain TAP: echo 7 (TCP, UDP), discard 9, chargen 19, http 80.\n";
 
+/* The whole text must be a number within [min, max]. */
 static int parse_number(const char *text, unsigned long min, unsigned long max, unsigned long *number)
 {
     char *end;
@@ -53,6 +57,7 @@ static int split_prefix(const char *text, char *address, unsigned long max_bits,
     return slash == NULL ? 0 : parse_number(slash + 1, 1, max_bits, n_bits);
 }
 
+/* An address without a length is a host: /32, nothing on-link but the gateway. */
 static int parse_ip4(const char *text, struct options *options)
 {
     char address[IP6ADDR_STRLEN_MAX];
@@ -64,6 +69,7 @@ static int parse_ip4(const char *text, struct options *options)
     return 0;
 }
 
+/* lwIP takes a static IPv6 address as one of a /64; another length would be silently wrong. */
 static int parse_ip6(const char *text, struct options *options)
 {
     char address[IP6ADDR_STRLEN_MAX];
@@ -132,6 +138,7 @@ int options_parse(int argc, char **argv, struct options *options)
     return 0;
 }
 
+/* Keys are those of a log line, so that a report can quote the line as it is. */
 void options_print(const struct options *options)
 {
     char ip4[IP4ADDR_STRLEN_MAX], ip6[IP6ADDR_STRLEN_MAX];

@@ -17,6 +17,7 @@
 
 static char chargen_pattern[CHARGEN_PERIOD_BYTES + CHARGEN_CHUNK_BYTES];
 
+/* What does not fit stays in the input queue, unacknowledged to lwIP, so the window closes on the sender. */
 static void echo_work(struct session *session)
 {
     const char *bytes;
@@ -34,6 +35,7 @@ static void echo_work(struct session *session)
         tcp_output(session->pcb);
 }
 
+/* As fast as it comes: the window never closes. */
 static void discard_work(struct session *session)
 {
     const char *bytes;
@@ -45,6 +47,7 @@ static void discard_work(struct session *session)
         session_close(session);
 }
 
+/* Fills the send buffer each time a part of it has been acknowledged. */
 static void chargen_work(struct session *session)
 {
     const char *bytes;
@@ -63,6 +66,7 @@ static void chargen_work(struct session *session)
     tcp_output(session->pcb);
 }
 
+/* One period and a chunk more, so that a chunk from any position stands in one piece. */
 static void chargen_fill(void)
 {
     for (size_t i = 0; i < sizeof(chargen_pattern); i++) {
@@ -75,6 +79,7 @@ static void chargen_fill(void)
     }
 }
 
+/* The pbuf goes back as it came: lwIP finds room for its headers where the old ones were. */
 static void on_datagram(void *argument, struct udp_pcb *pcb, struct pbuf *packet, const ip_addr_t *address,
                         u16_t port)
 {

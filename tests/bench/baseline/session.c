@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* session.c — see session.h. */
+/*
+ * session.c — see session.h. Ownership: lwIP owns the PCB until session_close() or its error callback, we own
+ * the session and the queued pbufs. A callback gets the session as its argument, which session_close() takes
+ * back from the PCB first, so none can come after the free.
+ */
 #include "session.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-/* How often lwIP asks an idle session again (in slow ticks): the way on after tcp_write() found no memory. */
-#define SESSION_POLL_TICKS 2
+/* How often lwIP asks an idle session again, in slow ticks of 20 ms: the way on after tcp_write() found no
+ * memory. One second, what the usual 2 ticks are at lwIP's usual interval. */
+#define SESSION_POLL_TICKS 50
 
 size_t session_peek(const struct session *session, const char **bytes)
 {
@@ -28,6 +33,7 @@ static void session_drop_head(struct session *session)
     pbuf_free(head);
 }
 
+/* Opening the window per consumed piece is what lwIP's own raw API examples do. */
 void session_consume(struct session *session, size_t n_bytes)
 {
     session->input_off = (u16_t)(session->input_off + n_bytes);
@@ -72,6 +78,7 @@ void session_close(struct session *session)
     tcp_close(pcb);
 }
 
+/* A NULL packet is the peer's FIN. lwIP may hand over a chain; it joins the queue as it is. */
 static err_t on_received(void *argument, struct tcp_pcb *pcb, struct pbuf *packet, err_t error)
 {
     struct session *session = argument;
@@ -123,13 +130,14 @@ static err_t on_accepted(void *argument, struct tcp_pcb *pcb, err_t error)
         return ERR_MEM;
     session->pcb = pcb;
     session->service = argument;
+    /* With timestamps Nagle takes a full segment for a small one and holds the last of a burst. */
     tcp_nagle_disable(pcb);
     tcp_arg(pcb, session);
     tcp_recv(pcb, on_received);
     tcp_sent(pcb, on_sent);
     tcp_err(pcb, on_error);
     tcp_poll(pcb, on_poll, SESSION_POLL_TICKS);
-    session->service->work(session);
+    session->service->work(session); /* chargen speaks first */
     return ERR_OK;
 }
 
@@ -143,6 +151,7 @@ int service_listen(const struct service *service)
         tcp_close(pcb);
         return -EADDRINUSE;
     }
+    /* The listener is a smaller PCB in place of the first; its argument becomes that of on_accepted(). */
     pcb = tcp_listen(pcb);
     if (pcb == NULL)
         return -ENOMEM;

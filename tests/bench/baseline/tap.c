@@ -36,6 +36,7 @@ int tap_open(struct tap *tap)
     return 0;
 }
 
+/* A full TAP queue is a lost packet, as in lwIP's tapif: TCP sends again. */
 static err_t tap_output(struct netif *netif, struct pbuf *packet)
 {
     const struct tap *tap = netif->state;
@@ -60,8 +61,8 @@ err_t tap_netif_init(struct netif *netif)
     netif->hwaddr_len = sizeof(mac);
     memcpy(netif->hwaddr, mac, sizeof(mac));
     /* Without MLD6 lwIP joins no solicited-node group and hears no neighbour solicitation. */
-    netif->flags = NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP | NETIF_FLAG_ETHERNET | NETIF_FLAG_MLD6 |
-                   NETIF_FLAG_LINK_UP;
+    netif->flags =
+        NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP | NETIF_FLAG_ETHERNET | NETIF_FLAG_MLD6 | NETIF_FLAG_LINK_UP;
     return ERR_OK;
 }
 

@@ -46,6 +46,7 @@ struct crr {
 
 static const char http_request[] = "GET / HTTP/1.1\r\nHost: peer\r\nConnection: close\r\n\r\n";
 
+/* A failure to start is the end of the run: no source left, or no descriptor. */
 static void start_slot(struct crr *crr, struct slot *slot)
 {
     struct epoll_event event = {.events = EPOLLOUT, .data.ptr = slot};
@@ -90,6 +91,7 @@ static void send_request(struct crr *crr, struct slot *slot)
     epoll_ctl(crr->epoll_fd, EPOLL_CTL_MOD, slot->fd, &event);
 }
 
+/* With http the answer is complete when the server closes; the status line is kept and checked. */
 static void take_answer(struct crr *crr, struct slot *slot)
 {
     char bytes[16384];
@@ -110,6 +112,7 @@ static void take_answer(struct crr *crr, struct slot *slot)
         end_slot(crr, slot, memcmp(slot->status, "HTTP/1.1 200", CRR_STATUS_BYTES) == 0 ? 0 : -EBADMSG);
 }
 
+/* Slots are few; a scan each 100 ms costs less than a timer each. */
 static void expire_slots(struct crr *crr)
 {
     uint64_t timeout_ns = (uint64_t)crr->options->timeout_ms * 1000000u, now_ns = net_now_ns();
@@ -145,6 +148,7 @@ static void run_until(struct crr *crr, uint64_t end_ns)
     }
 }
 
+/* The figure is printed even when the run fails: how many went well is part of the diagnosis. */
 static int report(const struct crr *crr, uint64_t run_ns)
 {
     const struct options *options = crr->options;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* net.c — see net.h. */
+/*
+ * net.c — see net.h. Every wait has a deadline: a stack under test may well never answer, and that must end
+ * the run with a line that says so.
+ */
 #include "net.h"
 
 #include <errno.h>
@@ -59,6 +62,8 @@ static void address_set_port(union address *address, uint16_t port)
         address->ip6.sin6_port = htons(port);
 }
 
+/* A client that lets the kernel choose its ports meets its own TIME_WAIT, and the server's, after some ten
+ * thousand connections; counted ports cannot. */
 static int bind_source(int fd, const struct options *options, uint64_t serial)
 {
     union address source = options->from;
@@ -75,6 +80,7 @@ static int bind_source(int fd, const struct options *options, uint64_t serial)
     return bind(fd, &source.any, address_bytes(&source)) < 0 ? -errno : 0;
 }
 
+/* Before connect(): congestion control and source must hold for the handshake too. */
 static int socket_prepare(int fd, const struct options *options, uint64_t serial)
 {
     int one = 1;
@@ -115,6 +121,7 @@ int net_connect_result(int fd)
     return -error;
 }
 
+/* In order of start: a later handshake that has ended meanwhile costs no wait when its turn comes. */
 static int wait_connected(int fd, uint64_t deadline_ns)
 {
     struct pollfd writable = {.fd = fd, .events = POLLOUT};

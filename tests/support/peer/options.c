@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* options.c — see options.h. */
+/*
+ * options.c — see options.h. One set of options for all commands: a script can hand the same words to each,
+ * and a command ignores what it has no use for.
+ */
 #include "options.h"
 
 #include <arpa/inet.h>
@@ -55,6 +58,7 @@ int peer_fail(const struct options *options, const char *format, ...)
     return EXIT_FAILURE;
 }
 
+/* Numeric only: a test must not depend on a resolver. */
 static int parse_address(const char *text, union address *address)
 {
     *address = (union address){.any.sa_family = AF_UNSPEC};
@@ -82,6 +86,7 @@ static int parse_number(const char *text, uint64_t max, uint64_t *number)
     return 0;
 }
 
+/* Fractions are welcome, negative and not-a-number are not. */
 static int parse_seconds(const char *text, uint32_t *time_ms)
 {
     char *end;
@@ -93,6 +98,7 @@ static int parse_seconds(const char *text, uint32_t *time_ms)
     return 0;
 }
 
+/* The options that take a whole number, each with its own range. */
 static int parse_count(int letter, const char *text, struct options *options)
 {
     uint64_t number = 0;

@@ -23,6 +23,7 @@ struct pinger {
     int epoll_fd;
 };
 
+/* 37 is odd: 256 requests pass before a byte comes again. */
 static uint8_t request_byte(const struct pinger *pinger, unsigned idx)
 {
     return (uint8_t)(pinger->n_answers[idx] * 37 + idx);
@@ -35,6 +36,7 @@ static int send_request(const struct pinger *pinger, unsigned idx)
     return send(pinger->fds[idx], &byte, 1, 0) == 1 ? 0 : -errno;
 }
 
+/* Two bytes are asked for so that one too many is seen. */
 static int take_answer(struct pinger *pinger, unsigned idx)
 {
     uint8_t bytes[2];
@@ -89,6 +91,7 @@ static int start_all(struct pinger *pinger)
     return 0;
 }
 
+/* The warm-up fills caches, ARP and windows; it is verified like the rest, but not counted. */
 static int measure(struct pinger *pinger, const struct options *options)
 {
     uint64_t start_ns, begin_answers, cpu_ns, run_ns;

@@ -60,6 +60,7 @@ bool client_write(const struct client *client, const char *bytes, size_t n_bytes
     return true;
 }
 
+/* Reads only into an empty buffer: a client that does not read its echo is not read from either. */
 static bool echo_work(struct client *client)
 {
     size_t n_written;
@@ -89,6 +90,7 @@ static bool discard_work(struct client *client)
     return n > 0 || (n < 0 && errno == EAGAIN);
 }
 
+/* The content is of no matter to anybody here; what the client sends is read away. */
 static bool chargen_work(struct client *client)
 {
     size_t n_written = 1;
@@ -99,6 +101,7 @@ static bool chargen_work(struct client *client)
     return is_open;
 }
 
+/* One socket for both families. */
 static int open_socket(int type, uint16_t port)
 {
     struct sockaddr_in6 any = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
@@ -147,6 +150,7 @@ static void answer_datagrams(int fd)
     }
 }
 
+/* A NULL work function marks the listeners; the UDP socket has no service index. */
 static void serve_event(int epoll_fd, struct client *client)
 {
     if (client->work != NULL) {

@@ -35,6 +35,7 @@ int serve_http_init(size_t page_bytes)
     return 0;
 }
 
+/* A line without its CR LF; the empty one ends a request. */
 static void take_line(struct client *client)
 {
     const char *line = client->line;
@@ -70,6 +71,7 @@ static void parse(struct client *client)
     }
 }
 
+/* One request, one reply, in turn: the order of pipelined replies needs no queue. */
 bool serve_http_work(struct client *client)
 {
     size_t n_written;

@@ -51,16 +51,17 @@ static int move_bytes(int fd, bool is_rx, uint64_t end_ns, uint64_t *n_moved)
     return 0;
 }
 
+/* Two samples around the measured time; what moved in the warm-up is not counted. */
 static int measure(int fd, bool is_rx, const struct options *options, struct sample samples[2])
 {
-    uint64_t start_ns = net_now_ns() + (uint64_t)options->warmup_ms * 1000000u;
-    uint64_t end_ns = start_ns + (uint64_t)options->run_ms * 1000000u, n_moved = 0;
-    int error = move_bytes(fd, is_rx, start_ns, &n_moved);
+    uint64_t n_moved = 0;
+    int error = move_bytes(fd, is_rx, net_now_ns() + (uint64_t)options->warmup_ms * 1000000u, &n_moved);
 
     if (error == 0)
         error = take_sample(fd, is_rx, n_moved, &samples[0]);
+    /* From the sample on: a stream that stood still may have stretched the warm-up. */
     if (error == 0)
-        error = move_bytes(fd, is_rx, end_ns, &n_moved);
+        error = move_bytes(fd, is_rx, samples[0].time_ns + (uint64_t)options->run_ms * 1000000u, &n_moved);
     if (error == 0)
         error = take_sample(fd, is_rx, n_moved, &samples[1]);
     return error;

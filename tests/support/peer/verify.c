@@ -32,6 +32,7 @@ struct verify {
     unsigned n_left;
 };
 
+/* Our FIN, at the moment --half-close decides. */
 static int shut_once(struct stream *stream)
 {
     if (stream->is_shut)
@@ -63,6 +64,7 @@ static int stream_send(struct verify *verify, struct stream *stream)
     return verify->options->is_half_closing ? shut_once(stream) : 0;
 }
 
+/* Too early is as wrong as a bad byte. */
 static int end_of_stream(struct verify *verify, struct stream *stream)
 {
     if (stream->n_received != verify->options->n_bytes) {
@@ -85,6 +87,7 @@ static int stream_receive(struct verify *verify, struct stream *stream)
         return errno == EAGAIN ? 0 : -errno;
     if (n == 0)
         return end_of_stream(verify, stream);
+    /* More than we have sent cannot be an echo, even if the bytes were right. */
     n_good = pattern_check(stream->seed, stream->n_received, bytes, (size_t)n);
     if (n_good < (size_t)n || stream->n_received + (uint64_t)n > stream->n_sent) {
         peer_fail(verify->options, "bad byte at position %llu",
@@ -95,6 +98,7 @@ static int stream_receive(struct verify *verify, struct stream *stream)
     return stream->n_received == verify->options->n_bytes ? shut_once(stream) : 0;
 }
 
+/* Ends when all streams have, or when none moves for --timeout. */
 static int run(struct verify *verify)
 {
     struct epoll_event events[VERIFY_N_EVENTS];

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* host_test.c — what the host stack does for others on its link: answers, addresses, reassembled datagrams.
  */
+#include <malloc.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -237,6 +238,24 @@ static void test_datagrams_are_handed_out_whole(void)
     setup_end();
 }
 
+static void test_icmp_errors_are_handed_out_whole(void)
+{
+    struct packet error4 = setup_ping4(our4, 1480);
+    struct packet error6 = setup_ping6(1240);
+
+    error4.bytes[ICMP4_OFF] = 3;
+    packets_checksum4(&error4, ICMP4_OFF, ICMP4_OFF + 2);
+    error6.bytes[ICMP6_OFF] = 2;
+    packets_checksum6(&error6, WIRE_LINK_BYTES, ICMP6_OFF, ICMP6_OFF + 2);
+    begin();
+    CU_ASSERT_EQUAL(setup_input_cut(&error4, WIRE_IP4_BYTES, 1300), 2);
+    CU_ASSERT_EQUAL(setup.reassembled_len, error4.len - WIRE_LINK_BYTES);
+    CU_ASSERT_EQUAL(setup_input_cut(&error6, WIRE_IP6_BYTES, 1280), 2);
+    CU_ASSERT_EQUAL(setup.reassembled_len, error6.len - WIRE_LINK_BYTES);
+    CU_ASSERT_EQUAL(setup.n_reassembled, 2);
+    setup_end();
+}
+
 static void test_no_unreachable_for_workers_ports(void)
 {
     static const uint16_t types[2] = {IP4, IP6};
@@ -374,6 +393,143 @@ static void test_next_host_knows_nothing(void)
     setup_end();
 }
 
+#define UDP_OFF (WIRE_LINK_BYTES + WIRE_IP4_BYTES)
+#define BOOTP_OFF (UDP_OFF + 8)
+#define BOOTP_OPTIONS_OFF (BOOTP_OFF + 240)
+
+static const uint8_t leased4[4] = {10, 99, 0, 5};
+static const uint8_t server4[4] = {10, 99, 0, 1};
+
+/* The server's answer to the last DHCP message that the host sent: 2 offer, 5 acknowledgement. */
+static struct packet dhcp_answer(uint8_t kind)
+{
+    const uint8_t options[] = {53, 1, kind, 54,  4,   10, 99, 0, 1, 51, 4,  0, 0, 14,
+                               16, 1, 4,    255, 255, 0,  0,  3, 4, 10, 99, 0, 1, 255};
+    static const uint8_t cookie[4] = {0x63, 0x82, 0x53, 0x63};
+    const uint8_t *request = NULL;
+    uint8_t message[248 + sizeof(options)] = {0, 67, 0, 68, [8] = 2, 1, 6};
+    struct packet packet;
+    uint32_t ip_off;
+
+    for (uint32_t i = 0; i < setup.n_frames; i++) {
+        if (setup.frame_len[i] > BOOTP_OPTIONS_OFF && setup.frames[i][UDP_OFF + 3] == 67)
+            request = setup.frames[i];
+    }
+    CU_ASSERT_PTR_NOT_NULL_FATAL(request);
+    wire_put16(message + 4, sizeof(message));
+    memcpy(message + 12, request + BOOTP_OFF + 4, 4); /* transaction */
+    memcpy(message + 24, leased4, 4);
+    memcpy(message + 36, our_mac, 6);
+    memcpy(message + 244, cookie, 4);
+    memcpy(message + 248, options, sizeof(options));
+    packets_link(&packet, our_mac, peer_mac, IP4);
+    ip_off = packets_ip4(&packet, &(struct packets_ip){server4, leased4, 17, 64, 1, 0});
+    packets_add(&packet, message, sizeof(message));
+    packets_finish4(&packet, ip_off);
+    return packet;
+}
+
+/* Writes the UDP checksum: the whole one, or what a sender leaves for its NIC to complete. */
+static void udp_checksum(struct packet *packet, bool is_partial)
+{
+    uint32_t len = packet->len - UDP_OFF;
+    uint32_t sum = wire_sum(len + 17, packet->bytes + WIRE_LINK_BYTES + WIRE_IP4_SOURCE_OFF, 8);
+
+    if (is_partial)
+        wire_put16(packet->bytes + UDP_OFF + 6, 0xffffu ^ wire_fold(sum));
+    else
+        wire_put16(packet->bytes + UDP_OFF + 6, wire_fold(wire_sum(sum, packet->bytes + UDP_OFF, len)));
+}
+
+static void start_dhcp(void)
+{
+    struct config config = setup_config();
+
+    config.host.dhcp = true;
+    config.host.n_addresses = 0;
+    setup_start(&config);
+    setup_run_ms(3000);
+}
+
+static void test_dhcp_lease(void)
+{
+    static const uint8_t far4[4] = {198, 51, 100, 1};
+    struct packet answer;
+    uint8_t mac[6];
+
+    start_dhcp();
+    CU_ASSERT_FALSE(has_address(4, leased4, 16));
+    answer = dhcp_answer(2);
+    udp_checksum(&answer, false);
+    setup_input(&answer);
+    setup_run_ms(1000);
+    answer = dhcp_answer(5);
+    udp_checksum(&answer, true);
+    setup_forget_frames();
+    setup_input(&answer);
+    CU_ASSERT(has_address(4, leased4, 16));
+    CU_ASSERT_EQUAL(memcmp(&setup.addresses, host_addresses(setup.host), sizeof(setup.addresses)), 0);
+    CU_ASSERT_PTR_NOT_NULL(setup_sent(WIRE_ETHERTYPE_ARP, 31, leased4[3])); /* announced */
+    CU_ASSERT_EQUAL(host_next_hop(setup.host, 4, far4, mac), HOST_HOP_PENDING);
+    CU_ASSERT_EQUAL(memcmp(setup.frames[setup.n_frames - 1] + 38, server4, 4),
+                    0); /* its router is asked for */
+    setup_end();
+}
+
+static void test_dhcp_checksum(void)
+{
+    struct packet answer;
+
+    start_dhcp();
+    answer = dhcp_answer(2);
+    udp_checksum(&answer, false);
+    answer.bytes[UDP_OFF + 6] ^= 1;
+    setup_forget_frames();
+    setup_input(&answer);
+    CU_ASSERT_EQUAL(setup_count(NIC_rx_drop_udp_header), 1);
+    CU_ASSERT_EQUAL(setup.n_frames, 0); /* the offer is not requested */
+    setup_end();
+}
+
+static void test_dhcp_off(void)
+{
+    struct packet answer;
+
+    start_dhcp();
+    answer = dhcp_answer(2);
+    setup_end();
+    begin();
+    setup_input(&answer);
+    CU_ASSERT_EQUAL(setup_count(NIC_rx_drop_host), 1);
+    CU_ASSERT_EQUAL(setup.n_frames, 0);
+    setup_end();
+}
+
+static void test_no_allocation_after_start(void)
+{
+    struct packet ping4 = setup_ping4(our4, 9000);
+    struct packet ping6 = setup_ping6(9000);
+    struct packet udp = transport(IP4, 17, 3000);
+    static const uint8_t nobody6[16] = {0xfd, 0x77, [15] = 99};
+    uint8_t mac[6];
+    size_t before;
+
+    if (MPA_SANITIZER)
+        return; /* mallinfo() knows nothing of a sanitizer's heap */
+    begin();
+    before = mallinfo2().uordblks;
+    setup_meet_peer();
+    for (unsigned i = 0; i < 20; i++) {
+        setup_input_cut(&ping4, WIRE_IP4_BYTES, 1500);
+        setup_input_cut(&ping6, WIRE_IP6_BYTES, 1500);
+        setup_input_cut(&udp, WIRE_IP4_BYTES, 600);
+        (void)host_next_hop(setup.host, 6, nobody6, mac);
+        setup_run_ms(1000);
+        CU_ASSERT_EQUAL(mallinfo2().uordblks, before);
+    }
+    setup_end();
+}
+
 const struct unit_test unit_tests[] = {
     {"static addresses of both families are held and told", test_static_addresses},
     {"nothing is sent before the first tick", test_silent_before_first_tick},
@@ -384,10 +540,15 @@ const struct unit_test unit_tests[] = {
     {"IP identifications of answers tell nothing", test_identification_tells_nothing},
     {"pings of up to 64 KiB are put together, answered and cut", test_large_pings},
     {"TCP and UDP in fragments are handed out whole", test_datagrams_are_handed_out_whole},
+    {"ICMP errors in fragments are handed out whole", test_icmp_errors_are_handed_out_whole},
     {"no ICMP error for a port or protocol that is not the host's", test_no_unreachable_for_workers_ports},
     {"the sender of a datagram that expires is told", test_expiry_is_told},
     {"a router's prefix, MTU and route are taken", test_router_advertisement},
     {"without SLAAC routers are ignored", test_slaac_off},
+    {"an address, its network and its router come by DHCP", test_dhcp_lease},
+    {"DHCP with a wrong checksum is dropped", test_dhcp_checksum},
+    {"without DHCP a server is ignored", test_dhcp_off},
+    {"nothing is allocated after the start", test_no_allocation_after_start},
     {"an IPv6 address that somebody has already is not used", test_duplicate_address_is_not_used},
     {"a host made after another knows nothing of its neighbours", test_next_host_knows_nothing},
     {NULL, NULL},

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* http_test.c — requests of every kind get the right answer, however the bytes are split and whoever goes on.
- */
+/* http_test.c — every kind of request gets the right answer, however it is split and whoever goes on. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

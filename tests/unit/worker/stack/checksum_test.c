@@ -11,8 +11,7 @@
 #define GUARD_BYTES 64u
 #define BUFFER_BYTES (GUARD_BYTES + N_ALIGNMENTS + MAX_BYTES + GUARD_BYTES)
 
-/* The sum as the RFC defines it, two bytes at a time in network order, turned to the order of this machine.
- */
+/* The sum as the RFC defines it, two bytes at a time in network order, then in that of this machine. */
 static uint16_t model(const uint8_t *data, size_t n_bytes)
 {
     uint64_t sum = 0;

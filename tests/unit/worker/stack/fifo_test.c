@@ -82,6 +82,23 @@ static void an_empty_fifo_holds_no_memory(void)
     memory_stop(&memory);
 }
 
+static void room_that_was_not_used_can_be_given_back(void)
+{
+    struct fifo_memory memory;
+    struct fifo fifo = {0};
+
+    memory_start(&memory);
+    CU_ASSERT_EQUAL(fifo_make_room(&fifo, &memory, 5000), 0);
+    CU_ASSERT_EQUAL(fifo_memory_used_bytes(&memory), 8192);
+    fifo_trim(&fifo, &memory);
+    CU_ASSERT_EQUAL(fifo_memory_used_bytes(&memory), 0);
+    CU_ASSERT_EQUAL(write_stream(&fifo, &memory, 10), 0);
+    fifo_trim(&fifo, &memory);
+    CU_ASSERT_EQUAL(fifo_used(&fifo), 10);
+    consume_stream(&fifo, &memory, 10);
+    memory_stop(&memory);
+}
+
 static void any_mix_of_writes_and_reads_keeps_the_stream(void)
 {
     struct fifo_memory memory;
@@ -230,6 +247,7 @@ static void short_memory_gives_a_short_reservation(void)
 const char unit_suite_name[] = "worker/stack/fifo";
 const struct unit_test unit_tests[] = {
     {"an empty FIFO holds no memory", an_empty_fifo_holds_no_memory},
+    {"room that was not used can be given back", room_that_was_not_used_can_be_given_back},
     {"any mix of writes and reads keeps the stream", any_mix_of_writes_and_reads_keeps_the_stream},
     {"what is reserved and produced is read", what_is_reserved_and_produced_is_read},
     {"growing is reported only when bytes moved", growing_is_reported_only_when_bytes_moved},

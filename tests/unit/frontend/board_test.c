@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* test_board.c — promises of the notice board between the data loop and the control thread. */
+/* board_test.c — promises of the notice board between the data loop and the control thread. */
 #include "frontend/board.h"
 
 #include <errno.h>

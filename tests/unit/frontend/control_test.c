@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* test_control.c — promises of the control endpoint, from the bytes of a request to its reply. */
+/* control_test.c — promises of the control endpoint, from the bytes of a request to its reply. */
 #include "frontend/control_internal.h"
 
 #include <pcap/bpf.h>

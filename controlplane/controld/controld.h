@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * controld.h — inside of mpa-controld: one thread with an sd-event loop; nng's threads only wake it. The
+ * parts: supervisor (state machine) over a manager (spawner), endpoint (mpactl's requests), frontend link
+ * (requests to the frontend), events (published news), status (the merged picture).
+ */
+#ifndef MPA_CONTROLD_CONTROLD_H
+#define MPA_CONTROLD_CONTROLD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/config.h"
+#include "base/confine.h"
+#include "controlplane/controld/manager_direct.h"
+#include "controlplane/controld/supervisor.h"
+
+struct endpoint;
+struct events;
+struct frontend_link;
+struct frontend_watch;
+struct sd_event;
+struct sd_event_source;
+struct spawner_plan;
+
+struct controld {
+    struct config config;
+    int lock_fd;
+    int spawner_socket;
+    int wake_fd; /* eventfd: nng has finished something */
+    struct manager_direct direct;
+    struct supervisor supervisor;
+    struct frontend_link *link;
+    struct frontend_watch *watch;
+    struct endpoint *endpoint;
+    struct events *events;
+    struct sd_event *loop;
+    struct sd_event_source *ends[SUPERVISOR_MAX_PROCESSES]; /* one for each process alive */
+    enum supervisor_state told_state;                       /* what systemd was told last */
+    uint64_t started_ns;
+};
+
+/* First step: runtime folder, lock, helper, sockets, and what an earlier controld left running. 0, or -errno
+ * after one ERROR line. Call controld_fini() in either case. */
+int controld_init_privileged(struct controld *controld, const struct spawner_plan *plan) MPA_WARN_UNUSED;
+/* Gives up what the second step does not need (seccomp.c). 0 or -errno. */
+int controld_confine(void) MPA_WARN_UNUSED;
+/* Capabilities only: before nng starts its threads. 0 or -errno. */
+int controld_confine_capabilities(void) MPA_WARN_UNUSED;
+/* Second step: the loop. 0 or -errno. */
+int controld_init_confined(struct controld *controld) MPA_WARN_UNUSED;
+/* Runs until everything has stopped. Returns the exit code. */
+int controld_run(struct controld *controld);
+void controld_fini(struct controld *controld);
+
+/* runtime.c: the runtime folder, made 0755 where it is missing, and the lock in it. The lock's descriptor, or
+ * -errno after one ERROR line (-EBUSY: another controld is running). */
+int runtime_lock(const char *runtime_dir) MPA_WARN_UNUSED;
+
+/* adopt.c: takes over a frontend and workers that run without a controld. */
+void controld_adopt(struct controld *controld);
+
+/* notify.c: tells systemd (when it started us) what changed. */
+void controld_notify(struct controld *controld);
+
+#endif

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * endpoint.c — sessions of the control socket.
+ *
+ * A session is an nng context: it receives a request, answers it or has it answered by the frontend, sends
+ * the reply, receives again. A client that does not read its reply holds one session until SEND_TIMEOUT_MS; a
+ * frontend that does not answer holds one until the request's deadline. The others go on.
+ */
+#include "controlplane/controld/endpoint.h"
+
+#include <nng/nng.h>
+#include <nng/protocol/reqrep0/rep.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "controlplane/controld/frontend_link.h"
+#include "controlplane/controld/status.h"
+#include "controlplane/controld/wire.h"
+
+#define N_SESSIONS 16
+#define SEND_TIMEOUT_MS 2000
+#define STATUS_TIMEOUT_MS 1000u /* status must come even when the frontend hangs */
+
+enum session_state {
+    SESSION_RECEIVING, /* waits for a request */
+    SESSION_RELAYING,  /* waits for the frontend */
+    SESSION_SENDING,   /* nng has the reply */
+    SESSION_CLOSED,    /* the socket is closed: no more steps */
+};
+
+struct session {
+    struct endpoint *endpoint;
+    nng_ctx ctx;
+    nng_aio *aio;
+    struct frontend_call call;
+    enum session_state state;
+    atomic_bool is_done; /* nng's thread sets it, ours clears it; publishes the aio's result */
+    uint64_t request_id;
+    bool is_status; /* the frontend's answer is merged into ours */
+};
+
+struct endpoint {
+    struct controld *controld;
+    nng_socket socket;
+    struct session sessions[N_SESSIONS];
+    unsigned n_sessions;
+};
+
+/* Runs in a thread of nng. */
+static void session_done(void *argument)
+{
+    struct session *session = argument;
+    const uint64_t one = 1;
+
+    atomic_store_explicit(&session->is_done, true, memory_order_release);
+    (void)!write(session->endpoint->controld->wake_fd, &one, sizeof(one));
+}
+
+static void session_receive(struct session *session)
+{
+    session->state = SESSION_RECEIVING;
+    nng_aio_set_timeout(session->aio, NNG_DURATION_INFINITE);
+    nng_ctx_recv(session->ctx, session->aio);
+}
+
+/* Sends the reply (taken; NULL: memory is out, the client's time-out tells). */
+static void session_send(struct session *session, nng_msg *reply)
+{
+    if (reply == NULL) {
+        session_receive(session);
+        return;
+    }
+    session->state = SESSION_SENDING;
+    nng_aio_set_msg(session->aio, reply);
+    nng_aio_set_timeout(session->aio, SEND_TIMEOUT_MS);
+    nng_ctx_send(session->ctx, session->aio);
+}
+
+static void session_refuse(struct session *session, Mpa__V1__ErrorCode code, const char *text)
+{
+    session_send(session, wire_error(session->request_id, code, text));
+}
+
+static void session_relay(struct session *session, nng_msg *request, uint32_t timeout_ms)
+{
+    session->state = SESSION_RELAYING;
+    frontend_call_start(&session->call, request, timeout_ms);
+}
+
+static bool is_frontend_up(const struct session *session)
+{
+    return session->endpoint->controld->supervisor.processes[0].state == PROCESS_RUNNING;
+}
+
+static void answer_stop(struct session *session)
+{
+    struct controld *controld = session->endpoint->controld;
+    Mpa__V1__Reply reply = MPA__V1__REPLY__INIT;
+    Mpa__V1__StopReply body = MPA__V1__STOP_REPLY__INIT;
+
+    body.pid = (uint32_t)getpid();
+    reply.id = session->request_id;
+    reply.body_case = MPA__V1__REPLY__BODY_STOP;
+    reply.stop = &body;
+    session_send(session, wire_pack(&reply.base));
+    log_info("stop_requested by=control_socket");
+    supervisor_stop(&controld->supervisor, clock_now_ns());
+}
+
+static void answer_status(struct session *session, nng_msg *request, uint32_t timeout_ms)
+{
+    if (is_frontend_up(session)) {
+        session->is_status = true;
+        session_relay(session, request, timeout_ms < STATUS_TIMEOUT_MS ? timeout_ms : STATUS_TIMEOUT_MS);
+        return;
+    }
+    nng_msg_free(request);
+    session_send(session,
+                 status_reply(session->endpoint->controld, session->request_id, NULL, clock_now_ns()));
+}
+
+static uint32_t deadline_ms(const Mpa__V1__Request *request)
+{
+    if (request->deadline_ms == 0)
+        return WIRE_DEFAULT_DEADLINE_MS;
+    return request->deadline_ms < WIRE_MAX_DEADLINE_MS ? request->deadline_ms : WIRE_MAX_DEADLINE_MS;
+}
+
+/* Decides by the command. `packed` is taken. */
+static void session_dispatch(struct session *session, nng_msg *packed, const Mpa__V1__Request *request)
+{
+    session->request_id = request->id;
+    session->is_status = false;
+    if (request->body_case == MPA__V1__REQUEST__BODY_GET_STATUS) {
+        answer_status(session, packed, deadline_ms(request));
+        return;
+    }
+    if (request->body_case == MPA__V1__REQUEST__BODY_STOP) {
+        nng_msg_free(packed);
+        answer_stop(session);
+        return;
+    }
+    /* A command that we do not know may be one that a newer frontend does. */
+    if (is_frontend_up(session)) {
+        session_relay(session, packed, deadline_ms(request));
+        return;
+    }
+    nng_msg_free(packed);
+    session_refuse(session, MPA__V1__ERROR_CODE__ERROR_CODE_UNAVAILABLE,
+                   "mpa-frontend is not running (see status)");
+}
+
+static void session_answer(struct session *session)
+{
+    nng_msg *packed = nng_aio_get_msg(session->aio);
+    Mpa__V1__Request *request;
+    char text[96];
+
+    session->request_id = 0;
+    if (nng_msg_len(packed) > WIRE_MAX_REQUEST_BYTES) {
+        snprintf(text, sizeof(text), "the request has %zu bytes, at most %u are allowed", nng_msg_len(packed),
+                 WIRE_MAX_REQUEST_BYTES);
+        nng_msg_free(packed);
+        session_refuse(session, MPA__V1__ERROR_CODE__ERROR_CODE_TOO_LARGE, text);
+        return;
+    }
+    request = mpa__v1__request__unpack(NULL, nng_msg_len(packed), nng_msg_body(packed));
+    if (request == NULL) {
+        nng_msg_free(packed);
+        session_refuse(session, MPA__V1__ERROR_CODE__ERROR_CODE_MALFORMED, "the bytes are no request");
+        return;
+    }
+    session_dispatch(session, packed, request);
+    mpa__v1__request__free_unpacked(request, NULL);
+}
+
+static void relay_status(struct session *session, nng_msg *answer)
+{
+    Mpa__V1__Reply *frontend = answer == NULL ? NULL : status_unpack(answer);
+    const Mpa__V1__GetStatusReply *body = frontend == NULL ? NULL : frontend->get_status;
+
+    session_send(session,
+                 status_reply(session->endpoint->controld, session->request_id, body, clock_now_ns()));
+    if (frontend != NULL)
+        mpa__v1__reply__free_unpacked(frontend, NULL);
+    if (answer != NULL)
+        nng_msg_free(answer);
+}
+
+/* frontend_call_done_fn: the frontend has answered, or not. */
+static void relay_done(void *context, int error, nng_msg *answer)
+{
+    struct session *session = context;
+
+    if (session->is_status)
+        relay_status(session, answer);
+    else if (error == 0)
+        session_send(session, answer);
+    else if (error == NNG_ETIMEDOUT)
+        session_refuse(session, MPA__V1__ERROR_CODE__ERROR_CODE_DEADLINE,
+                       "mpa-frontend did not answer in time");
+    else
+        session_refuse(session, MPA__V1__ERROR_CODE__ERROR_CODE_UNAVAILABLE, nng_strerror(error));
+}
+
+static void session_step(struct session *session)
+{
+    int error = nng_aio_result(session->aio);
+
+    if (error == NNG_ECLOSED || error == NNG_ECANCELED) {
+        session->state = SESSION_CLOSED;
+        return;
+    }
+    switch (session->state) {
+    case SESSION_RECEIVING:
+        if (error == 0)
+            session_answer(session);
+        else
+            session_receive(session);
+        return;
+    case SESSION_SENDING:
+        /* On failure the message is still ours; the client has gone or does not read. */
+        if (error != 0)
+            nng_msg_free(nng_aio_get_msg(session->aio));
+        session_receive(session);
+        return;
+    case SESSION_RELAYING:
+    case SESSION_CLOSED:
+        return;
+    }
+}
+
+void endpoint_step(struct endpoint *endpoint)
+{
+    for (unsigned i = 0; i < endpoint->n_sessions; i++) {
+        struct session *session = &endpoint->sessions[i];
+
+        if (atomic_exchange_explicit(&session->is_done, false, memory_order_acquire))
+            session_step(session);
+        frontend_call_step(&session->call);
+    }
+}
+
+static int endpoint_listen(struct endpoint *endpoint, const char *runtime_dir)
+{
+    char url[CONFIG_PATH_BYTES + 16];
+    nng_listener listener;
+    int error;
+
+    snprintf(url, sizeof(url), "ipc://%s/control.ipc", runtime_dir);
+    if ((error = nng_rep0_open(&endpoint->socket)) != 0 ||
+        (error = nng_socket_set_size(endpoint->socket, NNG_OPT_RECVMAXSZ, WIRE_MAX_MESSAGE_BYTES)) != 0 ||
+        (error = nng_listener_create(&listener, endpoint->socket, url)) != 0 ||
+        (error = nng_listener_set_int(listener, NNG_OPT_IPC_PERMISSIONS, 0600)) != 0)
+        return error;
+    return nng_listener_start(listener, 0);
+}
+
+static int session_open(struct session *session, struct endpoint *endpoint)
+{
+    int error;
+
+    session->endpoint = endpoint;
+    session->state = SESSION_CLOSED;
+    error = nng_ctx_open(&session->ctx, endpoint->socket);
+    if (error == 0)
+        error = frontend_call_init(&session->call, endpoint->controld->link, relay_done, session);
+    if (error == 0)
+        error = nng_aio_alloc(&session->aio, session_done, session);
+    if (error == 0)
+        session_receive(session);
+    return error;
+}
+
+int endpoint_new(struct endpoint **endpoint, struct controld *controld)
+{
+    struct endpoint *new = calloc(1, sizeof(*new));
+    int error;
+
+    *endpoint = NULL;
+    if (new == NULL)
+        return NNG_ENOMEM;
+    new->controld = controld;
+    error = endpoint_listen(new, controld->config.control.runtime_dir);
+    for (; error == 0 && new->n_sessions < N_SESSIONS; new->n_sessions++)
+        error = session_open(&new->sessions[new->n_sessions], new);
+    if (error == 0)
+        *endpoint = new;
+    else
+        endpoint_free(new);
+    return error;
+}
+
+static void session_close(struct session *session)
+{
+    frontend_call_fini(&session->call);
+    if (session->aio == NULL)
+        return;
+    nng_aio_stop(session->aio);
+    /* A request not looked at and a reply not sent are still ours. */
+    if ((session->state == SESSION_RECEIVING && nng_aio_result(session->aio) == 0) ||
+        (session->state == SESSION_SENDING && nng_aio_result(session->aio) != 0))
+        nng_msg_free(nng_aio_get_msg(session->aio));
+    nng_aio_free(session->aio);
+}
+
+void endpoint_free(struct endpoint *endpoint)
+{
+    if (endpoint == NULL)
+        return;
+    if (nng_socket_id(endpoint->socket) > 0)
+        nng_close(endpoint->socket);
+    for (unsigned i = 0; i < N_SESSIONS; i++)
+        session_close(&endpoint->sessions[i]);
+    free(endpoint);
+}

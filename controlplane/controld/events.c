@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * events.c — publishes events. What the frontend publishes gets our sequence number and goes out again as it
+ * is, fields of newer versions included (protobuf-c keeps them). A gap in the frontend's numbers is told as
+ * an event of its own.
+ */
+#include "controlplane/controld/events.h"
+
+#include <nng/nng.h>
+#include <nng/protocol/pubsub0/pub.h>
+#include <nng/protocol/pubsub0/sub.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/config.h"
+#include "controlplane/controld/wire.h"
+
+#define BACKLOG 128 /* events held for one slow listener, then it loses some */
+
+struct events {
+    nng_socket out;
+    nng_socket in;
+    nng_aio *aio;        /* receives from the frontend */
+    atomic_bool is_done; /* nng's thread sets it, ours clears it; publishes the aio's result */
+    int wake_fd;
+    uint64_t sequence;          /* last one that we sent */
+    uint64_t frontend_sequence; /* last one that we got; 0: none of this frontend's life */
+};
+
+/* Runs in a thread of nng. */
+static void event_arrived(void *argument)
+{
+    struct events *events = argument;
+    const uint64_t one = 1;
+
+    atomic_store_explicit(&events->is_done, true, memory_order_release);
+    (void)!write(events->wake_fd, &one, sizeof(one));
+}
+
+static int events_listen(struct events *events, const char *runtime_dir)
+{
+    char url[CONFIG_PATH_BYTES + 16];
+    nng_listener listener;
+    int error;
+
+    snprintf(url, sizeof(url), "ipc://%s/events.ipc", runtime_dir);
+    if ((error = nng_pub0_open(&events->out)) != 0 ||
+        (error = nng_socket_set_int(events->out, NNG_OPT_SENDBUF, BACKLOG)) != 0 ||
+        (error = nng_listener_create(&listener, events->out, url)) != 0 ||
+        (error = nng_listener_set_int(listener, NNG_OPT_IPC_PERMISSIONS, 0600)) != 0)
+        return error;
+    return nng_listener_start(listener, 0);
+}
+
+static int events_subscribe(struct events *events, const char *runtime_dir)
+{
+    char url[CONFIG_PATH_BYTES + 16];
+    int error;
+
+    snprintf(url, sizeof(url), "ipc://%s/frontend-events.ipc", runtime_dir);
+    if ((error = nng_sub0_open(&events->in)) != 0 ||
+        (error = nng_socket_set(events->in, NNG_OPT_SUB_SUBSCRIBE, "", 0)) != 0 ||
+        (error = nng_socket_set_size(events->in, NNG_OPT_RECVMAXSZ, WIRE_MAX_MESSAGE_BYTES)) != 0 ||
+        (error = nng_socket_set_int(events->in, NNG_OPT_RECVBUF, BACKLOG)) != 0 ||
+        (error = nng_socket_set_ms(events->in, NNG_OPT_RECONNMINT, 20)) != 0 ||
+        (error = nng_socket_set_ms(events->in, NNG_OPT_RECONNMAXT, 100)) != 0 ||
+        (error = nng_aio_alloc(&events->aio, event_arrived, events)) != 0)
+        return error;
+    return nng_dial(events->in, url, NULL, NNG_FLAG_NONBLOCK);
+}
+
+int events_new(struct events **events, const char *runtime_dir, int wake_fd)
+{
+    struct events *new = calloc(1, sizeof(*new));
+    int error;
+
+    *events = NULL;
+    if (new == NULL)
+        return NNG_ENOMEM;
+    new->wake_fd = wake_fd;
+    error = events_listen(new, runtime_dir);
+    if (error == 0)
+        error = events_subscribe(new, runtime_dir);
+    if (error != 0) {
+        events_free(new);
+        return error;
+    }
+    nng_recv_aio(new->in, new->aio);
+    *events = new;
+    return 0;
+}
+
+void events_free(struct events *events)
+{
+    if (events == NULL)
+        return;
+    if (nng_socket_id(events->in) > 0)
+        nng_close(events->in);
+    if (nng_socket_id(events->out) > 0)
+        nng_close(events->out);
+    if (events->aio != NULL) {
+        nng_aio_stop(events->aio);
+        /* One that arrived and was not looked at. */
+        if (atomic_load_explicit(&events->is_done, memory_order_acquire) && nng_aio_result(events->aio) == 0)
+            nng_msg_free(nng_aio_get_msg(events->aio));
+        nng_aio_free(events->aio);
+    }
+    free(events);
+}
+
+static void event_send(struct events *events, Mpa__V1__Event *message)
+{
+    nng_msg *packed;
+
+    message->sequence = ++events->sequence;
+    packed = wire_pack(&message->base);
+    if (packed != NULL && nng_sendmsg(events->out, packed, NNG_FLAG_NONBLOCK) != 0)
+        nng_msg_free(packed);
+}
+
+void events_publish(struct events *events, const struct event *event)
+{
+    Mpa__V1__Event message = MPA__V1__EVENT__INIT;
+    Mpa__V1__Field fields[EVENT_MAX_FIELDS];
+    Mpa__V1__Field *list[EVENT_MAX_FIELDS];
+    struct timespec now;
+
+    if (events == NULL)
+        return;
+    clock_gettime(CLOCK_REALTIME, &now);
+    message.time_ns = (uint64_t)now.tv_sec * CLOCK_NS_PER_S + (uint64_t)now.tv_nsec;
+    message.kind = event->kind;
+    message.role = event->role;
+    message.slot = event->slot;
+    for (size_t i = 0; i < event->n_fields; i++) {
+        mpa__v1__field__init(&fields[i]);
+        fields[i].key = wire_borrow(event->fields[i].key);
+        fields[i].value = wire_borrow(event->fields[i].value);
+        list[i] = &fields[i];
+    }
+    message.fields = list;
+    message.n_fields = event->n_fields;
+    event_send(events, &message);
+}
+
+/* A frontend that was started anew counts from 1 again; anything else that is not the next is a gap. */
+static void note_gap(struct events *events, uint64_t sequence)
+{
+    uint64_t n_lost = sequence > events->frontend_sequence ? sequence - events->frontend_sequence - 1 : 0;
+    char count[24];
+
+    if (n_lost > 0 && events->frontend_sequence != 0) {
+        snprintf(count, sizeof(count), "%llu", (unsigned long long)n_lost);
+        events_publish(events, &(struct event){.kind = MPA__V1__EVENT_KIND__EVENT_KIND_LOST,
+                                               .role = MPA__V1__ROLE__ROLE_FRONTEND,
+                                               .n_fields = 1,
+                                               .fields = {{"count", count}}});
+    }
+    events->frontend_sequence = sequence;
+}
+
+static bool pass_on(struct events *events, nng_msg *packed)
+{
+    Mpa__V1__Event *message = mpa__v1__event__unpack(NULL, nng_msg_len(packed), nng_msg_body(packed));
+    bool is_lane_change;
+
+    if (message == NULL)
+        return false;
+    note_gap(events, message->sequence);
+    is_lane_change = message->kind == MPA__V1__EVENT_KIND__EVENT_KIND_SERVING ||
+                     message->kind == MPA__V1__EVENT_KIND__EVENT_KIND_QUARANTINED ||
+                     message->kind == MPA__V1__EVENT_KIND__EVENT_KIND_GONE;
+    event_send(events, message);
+    mpa__v1__event__free_unpacked(message, NULL);
+    return is_lane_change;
+}
+
+bool events_step(struct events *events)
+{
+    bool is_lane_change = false;
+    int error;
+
+    if (!atomic_exchange_explicit(&events->is_done, false, memory_order_acquire))
+        return false;
+    error = nng_aio_result(events->aio);
+    if (error == NNG_ECLOSED || error == NNG_ECANCELED)
+        return false;
+    if (error == 0) {
+        nng_msg *packed = nng_aio_get_msg(events->aio);
+
+        is_lane_change = pass_on(events, packed);
+        nng_msg_free(packed);
+    }
+    nng_recv_aio(events->in, events->aio);
+    return is_lane_change;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * events.h — news for whoever listens at ipc://RUNTIME/events.ipc: our own, and those of the frontend passed
+ * on, in one sequence.
+ */
+#ifndef MPA_CONTROLD_EVENTS_H
+#define MPA_CONTROLD_EVENTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "mpa/v1/control.pb-c.h"
+
+#include "base/assert.h"
+
+struct events; /* opaque */
+
+/* Opens both sockets; `wake_fd` is written when an event of the frontend waits. 0, or an nng error with NULL.
+ */
+int events_new(struct events **events, const char *runtime_dir, int wake_fd) MPA_WARN_UNUSED;
+void events_free(struct events *events);
+
+#define EVENT_MAX_FIELDS 4
+
+/* One of ours; everything is borrowed for the call. */
+struct event {
+    Mpa__V1__EventKind kind;
+    Mpa__V1__Role role;
+    uint32_t slot;
+    size_t n_fields;
+    struct {
+        const char *key;
+        const char *value;
+    } fields[EVENT_MAX_FIELDS];
+};
+
+/* Publishes it. Never waits: a listener that does not read loses events and sees the gap. */
+void events_publish(struct events *events, const struct event *event);
+
+/* Main loop, after a wake: passes on what the frontend sent. True when the state of a lane has changed. */
+bool events_step(struct events *events);
+
+#endif

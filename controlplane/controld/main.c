@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * mpa-controld — starts, watches and stops the processes of one stack, and answers for them.
+ *
+ * TRUST
+ *   runs as    the user of its processes (root where the NIC asks for it); after its start only CAP_KILL and
+ *              the system calls of seccomp.c. Its helper (spawner.c) keeps what it gave up and starts the two
+ *              programs it was born with, nothing else
+ *   believes   its configuration; the frontend, about which of our workers are ready or quarantined
+ *   doubts     every byte on the control socket (file mode 0600): size, decoding, command; a process number
+ *              that is reported is used only when it is a child's, or runs one of our programs
+ *   can hurt   its processes: it may signal them and start more of the same
+ *   on fault   a bad request gets an error reply; a quarantined worker is killed and started again
+ */
+#include <argp.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "controlplane/controld/controld.h"
+#include "controlplane/controld/spawner.h"
+
+#define EXIT_USAGE 2
+
+const char *argp_program_version = "mpa-controld " MPA_VERSION;
+
+struct arguments {
+    const char *config_path;
+    const char *runtime_dir;
+    const char *bin_dir;
+    const char *log_level;
+};
+
+static const struct argp_option options[] = {
+    {"config", 'c', "FILE", 0, "configuration (default: built-in values)", 0},
+    {"runtime-dir", 'r', "DIR", 0, "folder for sockets, lock and keys (default: of the configuration)", 0},
+    {"bin-dir", 'b', "DIR", 0,
+     "folder of mpa-frontend and mpa-worker, or a build tree (default: beside this program)", 0},
+    {"log-level", 'l', "LEVEL", 0, "error, warn, info or debug (default: of the configuration)", 0},
+    {0},
+};
+
+static error_t parse_option(int key, char *value, struct argp_state *state)
+{
+    struct arguments *arguments = state->input;
+
+    switch (key) {
+    case 'c':
+        arguments->config_path = value;
+        return 0;
+    case 'r':
+        arguments->runtime_dir = value;
+        return 0;
+    case 'b':
+        arguments->bin_dir = value;
+        return 0;
+    case 'l':
+        arguments->log_level = value;
+        return 0;
+    case ARGP_KEY_ARG:
+        argp_error(state, "unexpected argument '%s'", value);
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp argp = {
+    options,
+    parse_option,
+    NULL,
+    "Starts mpa-frontend and the workers, keeps them running and answers mpactl.\v"
+    "Exit codes: 0 stopped as asked, 1 could not start or run, 2 usage or configuration.",
+    NULL,
+    NULL,
+    NULL};
+
+/* Copies an argument that must fit. */
+static int take_text(char *to, size_t size, const char *option, const char *text)
+{
+    if (snprintf(to, size, "%s", text) < (int)size)
+        return 0;
+    fprintf(stderr, "mpa-controld: %s %s: longer than %zu characters\n", option, text, size - 1);
+    return -EINVAL;
+}
+
+/* Our configuration, with what the command line overrides. */
+static int load_config(const struct arguments *arguments, struct config *config)
+{
+    char error[1024];
+    enum log_level level = LOG_LEVEL_INFO;
+    const char *text;
+
+    config_defaults(config);
+    if (arguments->config_path != NULL &&
+        config_load(arguments->config_path, config, error, sizeof(error)) != 0) {
+        fprintf(stderr, "mpa-controld: %s\n", error);
+        return -EINVAL;
+    }
+    if (arguments->runtime_dir != NULL &&
+        take_text(config->control.runtime_dir, sizeof(config->control.runtime_dir), "--runtime-dir",
+                  arguments->runtime_dir) != 0)
+        return -EINVAL;
+    text = arguments->log_level != NULL ? arguments->log_level : config->control.log_level;
+    if (log_level_parse(text, &level) != 0) {
+        fprintf(stderr, "mpa-controld: --log-level %s (allowed: error, warn, info, debug)\n", text);
+        return -EINVAL;
+    }
+    log_init("mpa-controld", level);
+    return 0;
+}
+
+/* What the helper may start, with the arguments that both programs get. */
+static int make_plan(const struct arguments *arguments, const struct config *config,
+                     struct spawner_plan *plan)
+{
+    char error[PATH_MAX + 128];
+
+    *plan = (struct spawner_plan){0};
+    snprintf(plan->runtime_dir, sizeof(plan->runtime_dir), "%s", config->control.runtime_dir);
+    if ((arguments->config_path != NULL &&
+         take_text(plan->config_path, sizeof(plan->config_path), "--config", arguments->config_path) != 0) ||
+        (arguments->log_level != NULL &&
+         take_text(plan->log_level, sizeof(plan->log_level), "--log-level", arguments->log_level) != 0))
+        return -EINVAL;
+    if (spawner_plan_programs(plan, arguments->bin_dir, error, sizeof(error)) != 0) {
+        fprintf(stderr, "mpa-controld: %s\n", error);
+        return -ENOENT;
+    }
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    static struct controld controld = {.lock_fd = -1, .spawner_socket = -1, .wake_fd = -1};
+    static struct spawner_plan plan;
+    struct arguments arguments = {0};
+    int exit_code = EXIT_FAILURE;
+
+    argp_err_exit_status = EXIT_USAGE;
+    argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+    if (load_config(&arguments, &controld.config) != 0)
+        return EXIT_USAGE;
+    if (make_plan(&arguments, &controld.config, &plan) != 0)
+        return EXIT_FAILURE;
+    if (controld_init_privileged(&controld, &plan) == 0 && controld_confine() == 0 &&
+        controld_init_confined(&controld) == 0)
+        exit_code = controld_run(&controld);
+    controld_fini(&controld);
+    return exit_code;
+}

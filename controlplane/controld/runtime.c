@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * runtime.c — the runtime folder: sockets, the lock, the frontend's keys. The lock is a lock on an open file,
+ * so it ends with its holder however that dies; the file stays, for a new one could be locked beside an old.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "controlplane/controld/controld.h"
+
+/* The folder must be ours alone to write: who can write there can put sockets and keys of his own in. */
+static int runtime_check(const char *runtime_dir)
+{
+    struct stat status;
+
+    if (mkdir(runtime_dir, 0755) < 0 && errno != EEXIST)
+        return -errno;
+    if (stat(runtime_dir, &status) < 0)
+        return -errno;
+    if (!S_ISDIR(status.st_mode))
+        return -ENOTDIR;
+    if (status.st_uid != geteuid() || (status.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+        return -EPERM;
+    return 0;
+}
+
+int runtime_lock(const char *runtime_dir)
+{
+    char path[CONFIG_PATH_BYTES + 16];
+    int error = runtime_check(runtime_dir);
+    int fd;
+
+    if (error != 0) {
+        log_error("runtime_dir_failed dir=%s error=\"%s\"%s", runtime_dir, strerror(-error),
+                  error == -EPERM ? " hint=\"it must belong to this user and be writable by nobody else\""
+                                  : "");
+        return error;
+    }
+    snprintf(path, sizeof(path), "%s/controld.lock", runtime_dir);
+    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) {
+        error = -errno;
+        log_error("lock_failed file=%s error=\"%s\"", path, strerror(errno));
+        return error;
+    }
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+        return fd;
+    fd_close(&fd);
+    log_error("already_running runtime_dir=%s hint=\"another mpa-controld holds %s\"", runtime_dir, path);
+    return -EBUSY;
+}

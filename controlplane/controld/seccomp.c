@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * seccomp.c — what controld keeps: the calls of its loop and of nng's threads, and the right to signal its
+ * processes. No execve, no fork, no ptrace: programs are started by the helper (spawner.h).
+ */
+#include <errno.h>
+#include <linux/capability.h>
+#include <seccomp.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "controlplane/controld/controld.h"
+
+static const int controld_capabilities[] = {CAP_KILL};
+
+static const int controld_syscalls[] = {
+    /* the loop: sd-event, pidfds, the helper's socket, the notify socket */
+    SCMP_SYS(epoll_create1),
+    SCMP_SYS(epoll_ctl),
+    SCMP_SYS(epoll_wait),
+    SCMP_SYS(epoll_pwait),
+    SCMP_SYS(epoll_pwait2),
+    SCMP_SYS(timerfd_create),
+    SCMP_SYS(timerfd_settime),
+    SCMP_SYS(signalfd4),
+    SCMP_SYS(read),
+    SCMP_SYS(write),
+    SCMP_SYS(readv),
+    SCMP_SYS(writev),
+    SCMP_SYS(close),
+    SCMP_SYS(fcntl),
+    SCMP_SYS(pidfd_send_signal),
+    SCMP_SYS(clock_gettime),
+    SCMP_SYS(clock_getres),
+    SCMP_SYS(clock_nanosleep),
+    SCMP_SYS(getrandom),
+    SCMP_SYS(fstat),
+    SCMP_SYS(newfstatat),
+    SCMP_SYS(lseek),
+    /* nng: its sockets come and go with clients and with the frontend */
+    SCMP_SYS(socket),
+    SCMP_SYS(connect),
+    SCMP_SYS(accept),
+    SCMP_SYS(accept4),
+    SCMP_SYS(shutdown),
+    SCMP_SYS(sendmsg),
+    SCMP_SYS(recvmsg),
+    SCMP_SYS(sendto),
+    SCMP_SYS(recvfrom),
+    SCMP_SYS(getsockopt),
+    SCMP_SYS(setsockopt),
+    SCMP_SYS(getsockname),
+    SCMP_SYS(getpeername),
+    SCMP_SYS(poll),
+    SCMP_SYS(ppoll),
+    SCMP_SYS(eventfd2),
+    SCMP_SYS(pipe2),
+    SCMP_SYS(ioctl),
+    SCMP_SYS(unlink),
+    SCMP_SYS(unlinkat),
+    SCMP_SYS(futex),
+    /* memory and threads */
+    SCMP_SYS(mmap),
+    SCMP_SYS(munmap),
+    SCMP_SYS(mprotect),
+    SCMP_SYS(madvise),
+    SCMP_SYS(mremap),
+    SCMP_SYS(brk),
+    SCMP_SYS(set_robust_list),
+    SCMP_SYS(rseq),
+    SCMP_SYS(sched_yield),
+    SCMP_SYS(sched_getaffinity),
+    SCMP_SYS(sysinfo),
+    SCMP_SYS(prctl),
+    /* signals and the end */
+    SCMP_SYS(getpid),
+    SCMP_SYS(gettid),
+    SCMP_SYS(geteuid),
+    SCMP_SYS(tgkill),
+    SCMP_SYS(rt_sigreturn),
+    SCMP_SYS(rt_sigprocmask),
+    SCMP_SYS(rt_sigaction),
+    SCMP_SYS(restart_syscall),
+    SCMP_SYS(exit),
+    SCMP_SYS(exit_group),
+};
+
+/* What the runtimes of ASan, UBSan and LeakSanitizer call besides: the leak check forks a tracer at the end.
+ */
+static const int controld_sanitizer_syscalls[] = {
+    SCMP_SYS(sigaltstack), SCMP_SYS(openat),   SCMP_SYS(readlink),  SCMP_SYS(readlinkat),
+    SCMP_SYS(clone),       SCMP_SYS(clone3),   SCMP_SYS(wait4),     SCMP_SYS(ptrace),
+    SCMP_SYS(getdents64),  SCMP_SYS(getdents), SCMP_SYS(uname),     SCMP_SYS(process_vm_readv),
+    SCMP_SYS(prlimit64),   SCMP_SYS(dup),      SCMP_SYS(getrusage), SCMP_SYS(kill),
+    SCMP_SYS(tkill),       SCMP_SYS(getppid),  SCMP_SYS(open),      SCMP_SYS(arch_prctl),
+    SCMP_SYS(getuid),      SCMP_SYS(access),
+};
+
+static const struct confinement controld_confinement = {
+    .syscalls = controld_syscalls,
+    .n_syscalls = sizeof(controld_syscalls) / sizeof(controld_syscalls[0]),
+    .sanitizer_syscalls = controld_sanitizer_syscalls,
+    .n_sanitizer_syscalls = sizeof(controld_sanitizer_syscalls) / sizeof(controld_sanitizer_syscalls[0]),
+    .capabilities = controld_capabilities,
+    .n_capabilities = sizeof(controld_capabilities) / sizeof(controld_capabilities[0]),
+    .is_fatal = true,
+};
+
+int controld_confine_capabilities(void)
+{
+    int error = confine_capabilities(&controld_confinement);
+
+    if (error != 0)
+        log_error("confine_failed step=capabilities error=\"%s\"", strerror(-error));
+    return error;
+}
+
+int controld_confine(void)
+{
+    int error = confine(&controld_confinement);
+
+    if (error != 0)
+        log_error("confine_failed error=\"%s\"", strerror(-error));
+    return error;
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * supervisor.h — keeps one frontend and N workers running, and stops them in order. A state machine without
+ * I/O: time, ends of processes and what the frontend says come in as calls; starts and signals go out through
+ * the manager, news through a callback. Tests drive it with a manager of their own.
+ */
+#ifndef MPA_CONTROLD_SUPERVISOR_H
+#define MPA_CONTROLD_SUPERVISOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/config.h"
+#include "controlplane/controld/manager.h"
+
+#define SUPERVISOR_MAX_PROCESSES (1 + CONFIG_MAX_WORKERS) /* the frontend stands first */
+#define SUPERVISOR_READY_MS 15000u /* a process that is not ready by then is killed and started again */
+#define SUPERVISOR_KILL_MS 3000u   /* from SIGTERM to SIGKILL */
+#define SUPERVISOR_MAX_TRIES 3u    /* starts of a worker before the first start of all is given up */
+
+enum process_state {
+    PROCESS_STOPPED,  /* not running, not wanted; -> STARTING */
+    PROCESS_STARTING, /* runs, not ready; -> RUNNING, WAITING, STOPPING */
+    PROCESS_RUNNING,  /* ready; -> WAITING, STOPPING */
+    PROCESS_WAITING,  /* has died; -> STARTING at due_ns, STOPPED when everything stops */
+    PROCESS_STOPPING, /* SIGTERM sent, SIGKILL at due_ns; -> STOPPED */
+};
+
+struct process {
+    enum manager_role role;
+    uint32_t slot;
+    enum process_state state;
+    struct manager_process handle; /* pidfd -1: not running */
+    uint64_t started_ns;
+    uint64_t due_ns;     /* STARTING: not ready in time; WAITING: start; STOPPING: SIGKILL */
+    uint32_t n_restarts; /* starts after the first */
+    uint32_t n_failures; /* ends in a row without a healthy life between */
+    bool is_killed;      /* SIGKILL sent: not again */
+    char last_exit[MANAGER_CAUSE_BYTES];
+};
+
+/* Life of a lane as the frontend reports it. */
+enum lane_life { LANE_LIFE_OTHER, LANE_LIFE_SERVING, LANE_LIFE_QUARANTINED };
+
+/* What the frontend says about one worker. */
+struct lane_report {
+    uint32_t slot;
+    pid_t pid; /* 0: unknown (another pid namespace) */
+    enum lane_life life;
+    uint64_t attached_ns;
+    const char *fault; /* name of the fault; borrowed for the call */
+};
+
+enum supervisor_news_kind { NEWS_STARTED, NEWS_READY, NEWS_ENDED, NEWS_KILLED, NEWS_STOPPING };
+
+/* One thing that happened, for log and event. Borrowed for the call. */
+struct supervisor_news {
+    enum supervisor_news_kind kind;
+    const struct process *process; /* NULL for NEWS_STOPPING */
+    pid_t pid;
+    const char *cause;   /* ENDED: why; KILLED: the reason; else "" */
+    uint64_t restart_ms; /* ENDED: it is started again after so long; 0: it is not */
+};
+typedef void supervisor_news_fn(void *context, const struct supervisor_news *news);
+
+struct supervisor {
+    const struct config *config; /* borrowed */
+    struct manager manager;
+    supervisor_news_fn *news;
+    void *context; /* of news */
+    struct process processes[SUPERVISOR_MAX_PROCESSES];
+    bool is_stopping;
+    bool has_been_up; /* everything was ready once: from now on nothing is given up */
+    bool has_failed;  /* the first start was given up */
+};
+
+enum supervisor_state { SUPERVISOR_STARTING, SUPERVISOR_UP, SUPERVISOR_DEGRADED, SUPERVISOR_STOPPING };
+
+void supervisor_init(struct supervisor *supervisor, const struct config *config, struct manager manager,
+                     supervisor_news_fn *news, void *context);
+
+/* Takes over a process of an earlier controld: it counts as ready. 0 or -errno (not one of ours, ended). */
+int supervisor_adopt(struct supervisor *supervisor, enum manager_role role, uint32_t slot,
+                     pid_t pid) MPA_WARN_UNUSED;
+
+/* Does what is due: starts, kills. Call every 50 ms and after each of the calls below. */
+void supervisor_tick(struct supervisor *supervisor, uint64_t now_ns);
+
+/* The frontend has answered a status request with these lanes. */
+void supervisor_frontend_says(struct supervisor *supervisor, const struct lane_report *lanes, size_t n_lanes,
+                              uint64_t now_ns);
+
+/* The descriptor of `process` is readable: it has ended. */
+void supervisor_process_ended(struct supervisor *supervisor, struct process *process, uint64_t now_ns);
+
+/* Begins to stop everything: workers first, then the frontend. May be called twice. */
+void supervisor_stop(struct supervisor *supervisor, uint64_t now_ns);
+
+/* True when everything has ended after supervisor_stop(). */
+bool supervisor_is_done(const struct supervisor *supervisor);
+
+enum supervisor_state supervisor_state(const struct supervisor *supervisor);
+
+/* True when the process is to run: the frontend and the configured number of workers. */
+bool supervisor_wants(const struct supervisor *supervisor, const struct process *process);
+
+static inline bool process_is_alive(const struct process *process)
+{
+    return process->handle.pidfd >= 0;
+}
+
+#endif

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * watch.c — readiness and quarantine come from the frontend's status. Events tell sooner, but events may be
+ * lost; a status asked for is the truth, so an event only makes us ask at once.
+ */
+#include "controlplane/controld/watch.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "controlplane/controld/frontend_link.h"
+#include "controlplane/controld/status.h"
+#include "controlplane/controld/wire.h"
+
+#define ASK_EVERY_MS 200u
+#define ANSWER_MS 500u
+
+struct frontend_watch {
+    struct controld *controld;
+    struct frontend_call call;
+    uint64_t asked_ns;
+};
+
+/* frontend_call_done_fn. */
+static void watch_answered(void *context, int error, nng_msg *answer)
+{
+    struct frontend_watch *watch = context;
+    struct supervisor *supervisor = &watch->controld->supervisor;
+    struct lane_report lanes[CONFIG_MAX_WORKERS];
+    Mpa__V1__Reply *reply;
+
+    if (error != 0)
+        return;
+    reply = status_unpack(answer);
+    nng_msg_free(answer);
+    if (reply == NULL)
+        return;
+    supervisor_frontend_says(supervisor, lanes, status_lanes(reply->get_status, lanes), clock_now_ns());
+    mpa__v1__reply__free_unpacked(reply, NULL);
+}
+
+int frontend_watch_new(struct frontend_watch **watch, struct controld *controld)
+{
+    struct frontend_watch *new = calloc(1, sizeof(*new));
+    int error;
+
+    *watch = NULL;
+    if (new == NULL)
+        return NNG_ENOMEM;
+    new->controld = controld;
+    error = frontend_call_init(&new->call, controld->link, watch_answered, new);
+    if (error == 0)
+        *watch = new;
+    else
+        frontend_watch_free(new);
+    return error;
+}
+
+void frontend_watch_free(struct frontend_watch *watch)
+{
+    if (watch == NULL)
+        return;
+    frontend_call_fini(&watch->call);
+    free(watch);
+}
+
+void frontend_watch_ask(struct frontend_watch *watch)
+{
+    Mpa__V1__Request request = MPA__V1__REQUEST__INIT;
+    Mpa__V1__GetStatusRequest body = MPA__V1__GET_STATUS_REQUEST__INIT;
+    nng_msg *packed;
+
+    if (watch->call.state != FRONTEND_CALL_IDLE ||
+        !process_is_alive(&watch->controld->supervisor.processes[0]))
+        return;
+    request.deadline_ms = ANSWER_MS;
+    request.body_case = MPA__V1__REQUEST__BODY_GET_STATUS;
+    request.get_status = &body;
+    packed = wire_pack(&request.base);
+    if (packed == NULL)
+        return;
+    watch->asked_ns = clock_now_ns();
+    frontend_call_start(&watch->call, packed, ANSWER_MS);
+}
+
+void frontend_watch_tick(struct frontend_watch *watch, uint64_t now_ns)
+{
+    if (supervisor_state(&watch->controld->supervisor) != SUPERVISOR_UP ||
+        now_ns - watch->asked_ns >= ASK_EVERY_MS * CLOCK_NS_PER_MS)
+        frontend_watch_ask(watch);
+}
+
+void frontend_watch_step(struct frontend_watch *watch)
+{
+    frontend_call_step(&watch->call);
+}

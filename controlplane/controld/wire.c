@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* wire.c — packs messages of the control wire. */
+#include "controlplane/controld/wire.h"
+
+nng_msg *wire_pack(const ProtobufCMessage *message)
+{
+    nng_msg *packed;
+
+    if (nng_msg_alloc(&packed, protobuf_c_message_get_packed_size(message)) != 0)
+        return NULL;
+    protobuf_c_message_pack(message, nng_msg_body(packed));
+    return packed;
+}
+
+char *wire_borrow(const char *text)
+{
+    union {
+        const char *borrowed;
+        char *message;
+    } pointer = {.borrowed = text};
+
+    return pointer.message;
+}
+
+nng_msg *wire_error(uint64_t id, Mpa__V1__ErrorCode code, const char *text)
+{
+    Mpa__V1__Reply reply = MPA__V1__REPLY__INIT;
+    Mpa__V1__Error error = MPA__V1__ERROR__INIT;
+
+    error.code = code;
+    error.text = wire_borrow(text);
+    reply.id = id;
+    reply.error = &error;
+    return wire_pack(&reply.base);
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* cmd_status.c — mpactl status. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "controlplane/mpactl/client.h"
+#include "controlplane/mpactl/json.h"
+#include "controlplane/mpactl/mpactl.h"
+#include "controlplane/mpactl/text.h"
+
+static void print_head(const Mpa__V1__GetStatusReply *status)
+{
+    char word[TEXT_WORD_BYTES];
+
+    printf("state      %s\n", text_enum(&mpa__v1__system_state__descriptor, (int)status->state, word));
+    printf("version    %s\n", status->version);
+    printf("uptime     %s\n", text_duration(status->uptime_ms, word));
+    printf("runtime    %s\n", status->runtime_dir);
+    printf("addresses ");
+    for (size_t i = 0; i < status->n_addresses; i++)
+        printf(" %s", status->addresses[i]);
+    puts(status->n_addresses == 0 ? " none\n" : "\n");
+}
+
+/* One word for process and lane: a worker that runs may still be in quarantine. */
+static const char *process_word(const Mpa__V1__Process *process, char word[TEXT_WORD_BYTES])
+{
+    if (process->lane_state == MPA__V1__LANE_STATE__LANE_STATE_QUARANTINED)
+        return text_enum(&mpa__v1__lane_state__descriptor, (int)process->lane_state, word);
+    return text_enum(&mpa__v1__process_state__descriptor, (int)process->state, word);
+}
+
+/* A number, or an empty cell where it means nothing for this kind of process. */
+static void add_number(struct table *table, bool has_meaning, uint64_t number)
+{
+    if (has_meaning)
+        table_cell(table, "%" PRIu64, number);
+    else
+        table_cell(table, "%s", "");
+}
+
+static void add_process(struct table *table, const Mpa__V1__Process *process)
+{
+    char word[TEXT_WORD_BYTES];
+    bool is_worker = process->role == MPA__V1__ROLE__ROLE_WORKER;
+    bool has_traffic = process->role != MPA__V1__ROLE__ROLE_CONTROLD;
+
+    text_enum(&mpa__v1__role__descriptor, (int)process->role, word);
+    if (is_worker)
+        table_cell(table, "%s %u", word, process->slot);
+    else
+        table_cell(table, "%s", word);
+    table_cell(table, "%u", process->pid);
+    table_cell(table, "%s", process_word(process, word));
+    table_cell(table, "%s", text_duration(process->uptime_ms, word));
+    table_cell(table, "%u", process->restarts);
+    add_number(table, is_worker, process->buckets);
+    add_number(table, is_worker, process->connections);
+    add_number(table, has_traffic, process->rx_frames);
+    add_number(table, has_traffic, process->tx_frames);
+}
+
+static void print_last_exits(const Mpa__V1__GetStatusReply *status)
+{
+    char word[TEXT_WORD_BYTES];
+
+    for (size_t i = 0; i < status->n_processes; i++) {
+        const Mpa__V1__Process *process = status->processes[i];
+
+        if (process->last_exit[0] != '\0')
+            printf("%s %u ended last: %s\n", text_enum(&mpa__v1__role__descriptor, (int)process->role, word),
+                   process->slot, process->last_exit);
+    }
+}
+
+static int print_status(const Mpa__V1__GetStatusReply *status)
+{
+    static const char *const headers[] = {"PROCESS",  ">PID",  "STATE", ">UPTIME", ">RESTARTS",
+                                          ">BUCKETS", ">CONN", ">RX",   ">TX",     NULL};
+    struct table *table = table_new(headers);
+    int exit_code;
+
+    print_head(status);
+    for (size_t i = 0; i < status->n_processes; i++)
+        add_process(table, status->processes[i]);
+    exit_code = table_print(table, stdout);
+    print_last_exits(status);
+    return exit_code;
+}
+
+int command_status(struct mpactl *mpactl, int argc, char **argv)
+{
+    static const struct command_syntax syntax = {
+        NULL, NULL, NULL, "Shows every process: state, restarts, why it ended last, connections and frames."};
+    Mpa__V1__GetStatusRequest body = MPA__V1__GET_STATUS_REQUEST__INIT;
+    Mpa__V1__Request request = MPA__V1__REQUEST__INIT;
+    Mpa__V1__Reply *reply;
+    int exit_code;
+
+    command_parse(mpactl, &syntax, argc, argv, NULL);
+    request.body_case = MPA__V1__REQUEST__BODY_GET_STATUS;
+    request.get_status = &body;
+    exit_code = client_ask_once(mpactl, &request, &reply);
+    if (exit_code != MPACTL_OK)
+        return exit_code;
+    exit_code = mpactl->is_json ? json_print_message(&reply->get_status->base, stdout)
+                                : print_status(reply->get_status);
+    mpa__v1__reply__free_unpacked(reply, NULL);
+    return exit_code;
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * mpactl — the command line of a stack.
+ *
+ * TRUST
+ *   runs as    whoever may open the sockets of the runtime folder (mode 0600: their owner)
+ *   believes   nothing it has to: it prints what it is told
+ *   doubts     replies: size and decoding are checked; tables print no control characters
+ *   can hurt   what its user may: 'stop' stops the stack, 'capture' reads its traffic
+ *   on fault   one line and an exit code
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "controlplane/mpactl/mpactl.h"
+
+#define DEFAULT_TIMEOUT_MS 5000u
+
+struct arguments {
+    struct mpactl mpactl;
+    int first; /* where the command stands in argv */
+};
+
+static error_t parse_option(int key, char *value, struct argp_state *state)
+{
+    struct arguments *arguments = state->input;
+
+    (void)value;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &arguments->mpactl;
+        return 0;
+    case ARGP_KEY_ARG:
+        /* The rest belongs to the command. */
+        arguments->first = state->next - 1;
+        state->next = state->argc;
+        return 0;
+    case ARGP_KEY_NO_ARGS:
+        argp_error(state, "a command is missing (try 'mpactl help')");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static const struct argp_child children[] = {{&mpactl_argp_global, 0, NULL, 0}, {NULL, 0, NULL, 0}};
+    static const struct argp argp = {
+        NULL,
+        parse_option,
+        "COMMAND [ARGUMENT...]",
+        "Shows and controls a running stack. 'mpactl help' lists the commands.\v"
+        "Exit codes: 0 done, 1 refused or failed, 2 usage, 3 no daemon in the runtime folder.\n"
+        "JSON: an object with the fields of the reply as in proto/mpa/v1/control.proto; enums as lower-case "
+        "words, "
+        "bytes as hexadecimal digits, lists of names and values as objects.",
+        children,
+        NULL,
+        NULL};
+    struct arguments arguments = {.mpactl = {.runtime_dir = "/run/mpa", .timeout_ms = DEFAULT_TIMEOUT_MS}};
+    const struct command *command;
+    int exit_code;
+
+    argp_err_exit_status = MPACTL_USAGE;
+    argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &arguments);
+    command = command_find(argv[arguments.first]);
+    if (command == NULL)
+        return mpactl_fail(MPACTL_USAGE, "%s: no such command (try 'mpactl help')", argv[arguments.first]);
+    exit_code = command->run(&arguments.mpactl, argc - arguments.first, argv + arguments.first);
+    /* A full disk or a closed pipe is a failure too. */
+    if (fflush(stdout) != 0 && exit_code == MPACTL_OK)
+        return mpactl_fail(MPACTL_FAILED, "cannot write to standard output");
+    return exit_code;
+}

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* supervisor_test.c — promises of the supervisor, with a manager that only writes down what it is asked. */
+#include "controlplane/controld/supervisor.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "controlplane/controld/backoff.h"
+#include "tests/support/unit.h"
+
+const char unit_suite_name[] = "controld/supervisor";
+
+#define MS 1000000ull
+#define T0 (1000000 * MS)
+
+/* The manager of the tests: pids count up; a pidfd is the pid. */
+struct fake {
+    struct config config;
+    struct supervisor supervisor;
+    int next_pid;
+    int start_error;      /* what start answers; 0: works */
+    unsigned n_starts[2]; /* by role */
+    int last_signal[64];  /* by pid */
+    unsigned n_news[5];   /* by kind */
+    char last_cause[MANAGER_CAUSE_BYTES];
+    struct manager_cause cause; /* of the next end */
+};
+
+static int fake_start(void *self, enum manager_role role, uint32_t slot, struct manager_process *process)
+{
+    struct fake *fake = self;
+
+    (void)slot;
+    fake->n_starts[role]++;
+    if (fake->start_error != 0)
+        return fake->start_error;
+    *process = (struct manager_process){.pid = fake->next_pid, .pidfd = fake->next_pid};
+    fake->next_pid++;
+    return 0;
+}
+
+static int fake_signal(void *self, const struct manager_process *process, int signal_number)
+{
+    struct fake *fake = self;
+
+    fake->last_signal[process->pid] = signal_number;
+    return 0;
+}
+
+static void fake_take_end(void *self, struct manager_process *process, struct manager_cause *cause)
+{
+    struct fake *fake = self;
+
+    *cause = fake->cause;
+    *process = (struct manager_process){.pidfd = -1};
+}
+
+static int fake_adopt(void *self, enum manager_role role, pid_t pid, struct manager_process *process)
+{
+    (void)self;
+    (void)role;
+    if (pid == 13)
+        return -ESRCH;
+    *process = (struct manager_process){.pid = pid, .pidfd = pid};
+    return 0;
+}
+
+static void fake_news(void *context, const struct supervisor_news *news)
+{
+    struct fake *fake = context;
+
+    fake->n_news[news->kind]++;
+    snprintf(fake->last_cause, sizeof(fake->last_cause), "%s", news->cause);
+}
+
+static void fake_init(struct fake *fake)
+{
+    static const struct manager_ops ops = {fake_start, fake_signal, fake_take_end, fake_adopt};
+
+    *fake = (struct fake){.next_pid = 1};
+    config_defaults(&fake->config);
+    fake->config.worker.count = 2;
+    fake->config.control.restart_delay_ms = 100;
+    supervisor_init(&fake->supervisor, &fake->config, (struct manager){&ops, fake}, fake_news, fake);
+}
+
+static struct process *frontend(struct fake *fake)
+{
+    return &fake->supervisor.processes[0];
+}
+
+static struct process *worker(struct fake *fake, uint32_t slot)
+{
+    return &fake->supervisor.processes[1 + slot];
+}
+
+/* The frontend reports worker `slot` in this state, under the pid it has now. */
+static void says(struct fake *fake, uint32_t slot, enum lane_life life, uint64_t now_ns)
+{
+    const struct lane_report lane = {
+        .slot = slot, .pid = worker(fake, slot)->handle.pid, .life = life, .fault = "fault_index"};
+
+    supervisor_frontend_says(&fake->supervisor, &lane, 1, now_ns);
+}
+
+/* Everything started and ready at T0. */
+static void bring_up(struct fake *fake)
+{
+    fake_init(fake);
+    supervisor_tick(&fake->supervisor, T0);
+    supervisor_frontend_says(&fake->supervisor, NULL, 0, T0);
+    says(fake, 0, LANE_LIFE_SERVING, T0);
+    says(fake, 1, LANE_LIFE_SERVING, T0);
+}
+
+static void die(struct fake *fake, struct process *process, int signal_number, uint64_t now_ns)
+{
+    fake->cause = (struct manager_cause){.is_exit = signal_number == 0};
+    snprintf(fake->cause.text, sizeof(fake->cause.text), "signal %d", signal_number);
+    supervisor_process_ended(&fake->supervisor, process, now_ns);
+}
+
+static void test_workers_wait_for_the_frontend(void)
+{
+    struct fake fake;
+
+    fake_init(&fake);
+    supervisor_tick(&fake.supervisor, T0);
+    supervisor_tick(&fake.supervisor, T0 + 100 * MS);
+    CU_ASSERT_EQUAL(fake.n_starts[MANAGER_FRONTEND], 1);
+    CU_ASSERT_EQUAL(fake.n_starts[MANAGER_WORKER], 0);
+    supervisor_frontend_says(&fake.supervisor, NULL, 0, T0 + 200 * MS);
+    CU_ASSERT_EQUAL(fake.n_starts[MANAGER_WORKER], 2);
+    CU_ASSERT_EQUAL(supervisor_state(&fake.supervisor), SUPERVISOR_STARTING);
+    says(&fake, 0, LANE_LIFE_SERVING, T0 + 300 * MS);
+    says(&fake, 1, LANE_LIFE_SERVING, T0 + 300 * MS);
+    CU_ASSERT_EQUAL(supervisor_state(&fake.supervisor), SUPERVISOR_UP);
+    CU_ASSERT_EQUAL(fake.n_news[NEWS_READY], 3);
+}
+
+static void test_dead_worker_comes_back(void)
+{
+    struct fake fake;
+
+    bring_up(&fake);
+    die(&fake, worker(&fake, 1), SIGKILL, T0 + 1000 * MS);
+    CU_ASSERT_STRING_EQUAL(fake.last_cause, "signal 9");
+    CU_ASSERT_STRING_EQUAL(worker(&fake, 1)->last_exit, "signal 9");
+    CU_ASSERT_EQUAL(supervisor_state(&fake.supervisor), SUPERVISOR_DEGRADED);
+    supervisor_tick(&fake.supervisor, T0 + 1099 * MS);
+    CU_ASSERT_EQUAL(fake.n_starts[MANAGER_WORKER], 2);
+    supervisor_tick(&fake.supervisor, T0 + 1100 * MS);
+    CU_ASSERT_EQUAL(fake.n_starts[MANAGER_WORKER], 3);
+    CU_ASSERT_EQUAL(worker(&fake, 1)->n_restarts, 1);
+    CU_ASSERT_EQUAL(worker(&fake, 0)->state, PROCESS_RUNNING);
+    CU_ASSERT_EQUAL(frontend(&fake)->state, PROCESS_RUNNING);
+}
+
+static void test_crash_loop_backs_off(void)
+{
+    struct fake fake;
+    uint64_t now_ns = T0;
+    uint64_t waits_ms[4];
+
+    bring_up(&fake);
+    for (unsigned i = 0; i < 4; i++) {
+        die(&fake, worker(&fake, 0), SIGSEGV, now_ns);
+        waits_ms[i] = (worker(&fake, 0)->due_ns - now_ns) / MS;
+        now_ns = worker(&fake, 0)->due_ns;
+        supervisor_tick(&fake.supervisor, now_ns);
+    }
+    CU_ASSERT_EQUAL(waits_ms[0], 100);
+    CU_ASSERT_EQUAL(waits_ms[1], 200);
+    CU_ASSERT_EQUAL(waits_ms[3], 800);
+    says(&fake, 0, LANE_LIFE_SERVING, now_ns);
+    now_ns += (BACKOFF_HEALTHY_MS + 1) * MS;
+    die(&fake, worker(&fake, 0), SIGSEGV, now_ns);
+    CU_ASSERT_EQUAL((worker(&fake, 0)->due_ns - now_ns) / MS, 100);
+}
+
+static void test_dead_frontend_leaves_workers_alone(void)
+{
+    struct fake fake;
+
+    bring_up(&fake);
+    die(&fake, frontend(&fake), SIGKILL, T0 + 1000 * MS);
+    CU_ASSERT_EQUAL(worker(&fake, 0)->state, PROCESS_RUNNING);
+    die(&fake, worker(&fake, 1), 0, T0 + 1000 * MS);
+    /* Due, but there is nothing to attach to yet. */
+    supervisor_tick(&fake.supervisor, T0 + 5000 * MS);
+    CU_ASSERT_EQUAL(fake.n_starts[MANAGER_FRONTEND], 2);
+    CU_ASSERT_EQUAL(fake.n_starts[MANAGER_WORKER], 2);
+    supervisor_frontend_says(&fake.supervisor, NULL, 0, T0 + 5100 * MS);
+    CU_ASSERT_EQUAL(fake.n_starts[MANAGER_WORKER], 3);
+}
+
+static void test_quarantine_kills_once_and_only_this_life(void)
+{
+    struct fake fake;
+    struct lane_report old = {.slot = 0, .life = LANE_LIFE_QUARANTINED, .fault = "fault_index"};
+
+    bring_up(&fake);
+    old.pid = worker(&fake, 0)->handle.pid;
+    says(&fake, 0, LANE_LIFE_QUARANTINED, T0 + 1000 * MS);
+    says(&fake, 0, LANE_LIFE_QUARANTINED, T0 + 1100 * MS);
+    CU_ASSERT_EQUAL(fake.last_signal[old.pid], SIGKILL);
+    CU_ASSERT_EQUAL(fake.n_news[NEWS_KILLED], 1);
+    CU_ASSERT_STRING_EQUAL(fake.last_cause, "quarantined: fault_index");
+    die(&fake, worker(&fake, 0), SIGKILL, T0 + 1200 * MS);
+    supervisor_tick(&fake.supervisor, T0 + 1300 * MS);
+    /* The lane shows the old life until the new worker attaches. */
+    supervisor_frontend_says(&fake.supervisor, &old, 1, T0 + 1400 * MS);
+    CU_ASSERT_EQUAL(fake.n_news[NEWS_KILLED], 1);
+    /* Where pids are hidden, the time of the attach decides. */
+    old.pid = 0;
+    old.attached_ns = T0;
+    supervisor_frontend_says(&fake.supervisor, &old, 1, T0 + 1400 * MS);
+    CU_ASSERT_EQUAL(fake.n_news[NEWS_KILLED], 1);
+    old.attached_ns = T0 + 1350 * MS;
+    supervisor_frontend_says(&fake.supervisor, &old, 1, T0 + 1400 * MS);
+    CU_ASSERT_EQUAL(fake.n_news[NEWS_KILLED], 2);
+}
+
+static void test_reports_of_nonsense_are_ignored(void)
+{
+    struct fake fake;
+    const struct lane_report lanes[] = {
+        {.slot = 4000000000u, .pid = 1, .life = LANE_LIFE_QUARANTINED, .fault = "x"},
+        {.slot = 9, .pid = 1, .life = LANE_LIFE_QUARANTINED, .fault = "x"},
+        {.slot = 0, .pid = 1, .life = LANE_LIFE_QUARANTINED, .fault = "x"},
+    };
+
+    bring_up(&fake);
+    supervisor_frontend_says(&fake.supervisor, lanes, 3, T0);
+    CU_ASSERT_EQUAL(fake.n_news[NEWS_KILLED], 0);
+}
+
+static void test_unready_process_is_killed(void)
+{
+    struct fake fake;
+    int pid;
+
+    bring_up(&fake);
+    die(&fake, worker(&fake, 0), SIGKILL, T0);
+    supervisor_tick(&fake.supervisor, T0 + 100 * MS);
+    pid = worker(&fake, 0)->handle.pid;
+    supervisor_tick(&fake.supervisor, T0 + (99 + SUPERVISOR_READY_MS) * MS);
+    CU_ASSERT_EQUAL(fake.last_signal[pid], 0);
+    supervisor_tick(&fake.supervisor, T0 + (100 + SUPERVISOR_READY_MS) * MS);
+    CU_ASSERT_EQUAL(fake.last_signal[pid], SIGKILL);
+}
+
+static void test_stops_in_order(void)
+{
+    struct fake fake;
+    int pid;
+
+    bring_up(&fake);
+    pid = frontend(&fake)->handle.pid;
+    supervisor_stop(&fake.supervisor, T0);
+    supervisor_stop(&fake.supervisor, T0);
+    CU_ASSERT_EQUAL(fake.n_news[NEWS_STOPPING], 1);
+    CU_ASSERT_EQUAL(fake.last_signal[worker(&fake, 0)->handle.pid], SIGTERM);
+    CU_ASSERT_EQUAL(fake.last_signal[worker(&fake, 1)->handle.pid], SIGTERM);
+    CU_ASSERT_EQUAL(fake.last_signal[pid], 0);
+    die(&fake, worker(&fake, 0), 0, T0);
+    supervisor_tick(&fake.supervisor, T0 + 1000 * MS);
+    CU_ASSERT_EQUAL(fake.last_signal[pid], 0);
+    CU_ASSERT_EQUAL(fake.last_signal[worker(&fake, 1)->handle.pid], SIGTERM);
+    supervisor_tick(&fake.supervisor, T0 + SUPERVISOR_KILL_MS * MS);
+    CU_ASSERT_EQUAL(fake.last_signal[worker(&fake, 1)->handle.pid], SIGKILL);
+    die(&fake, worker(&fake, 1), SIGKILL, T0 + SUPERVISOR_KILL_MS * MS);
+    supervisor_tick(&fake.supervisor, T0 + SUPERVISOR_KILL_MS * MS);
+    CU_ASSERT_EQUAL(fake.last_signal[pid], SIGTERM);
+    CU_ASSERT_FALSE(supervisor_is_done(&fake.supervisor));
+    die(&fake, frontend(&fake), 0, T0 + 4000 * MS);
+    supervisor_tick(&fake.supervisor, T0 + 60000 * MS);
+    CU_ASSERT_TRUE(supervisor_is_done(&fake.supervisor));
+    CU_ASSERT_FALSE(fake.supervisor.has_failed);
+    CU_ASSERT_EQUAL(fake.n_starts[MANAGER_FRONTEND], 1);
+}
+
+static void test_first_start_is_given_up(void)
+{
+    struct fake fake;
+
+    fake_init(&fake);
+    supervisor_tick(&fake.supervisor, T0);
+    die(&fake, frontend(&fake), 0, T0 + 10 * MS);
+    CU_ASSERT_TRUE(fake.supervisor.has_failed);
+    CU_ASSERT_TRUE(supervisor_is_done(&fake.supervisor));
+
+    fake_init(&fake);
+    fake.start_error = -ENOENT;
+    supervisor_tick(&fake.supervisor, T0);
+    CU_ASSERT_TRUE(fake.supervisor.has_failed);
+    CU_ASSERT_TRUE(supervisor_is_done(&fake.supervisor));
+}
+
+static void test_worker_that_never_starts_is_given_up(void)
+{
+    struct fake fake;
+    uint64_t now_ns = T0;
+
+    fake_init(&fake);
+    supervisor_tick(&fake.supervisor, now_ns);
+    supervisor_frontend_says(&fake.supervisor, NULL, 0, now_ns);
+    for (unsigned i = 0; i < SUPERVISOR_MAX_TRIES; i++) {
+        CU_ASSERT_FALSE(fake.supervisor.has_failed);
+        die(&fake, worker(&fake, 0), 0, now_ns);
+        now_ns += 1000 * MS;
+        supervisor_tick(&fake.supervisor, now_ns);
+    }
+    CU_ASSERT_TRUE(fake.supervisor.has_failed);
+    CU_ASSERT_EQUAL(fake.last_signal[worker(&fake, 1)->handle.pid], SIGTERM);
+}
+
+static void test_adopted_processes_are_not_started_again(void)
+{
+    struct fake fake;
+
+    fake_init(&fake);
+    CU_ASSERT_EQUAL(supervisor_adopt(&fake.supervisor, MANAGER_FRONTEND, 0, 20), 0);
+    CU_ASSERT_EQUAL(supervisor_adopt(&fake.supervisor, MANAGER_WORKER, 0, 21), 0);
+    CU_ASSERT_EQUAL(supervisor_adopt(&fake.supervisor, MANAGER_WORKER, 1, 13), -ESRCH);
+    CU_ASSERT_EQUAL(supervisor_adopt(&fake.supervisor, MANAGER_WORKER, 99, 22), -EINVAL);
+    /* More workers than configured: not wanted, but ours to stop. */
+    CU_ASSERT_EQUAL(supervisor_adopt(&fake.supervisor, MANAGER_WORKER, 5, 23), 0);
+    supervisor_tick(&fake.supervisor, T0);
+    CU_ASSERT_EQUAL(fake.n_starts[MANAGER_FRONTEND], 0);
+    CU_ASSERT_EQUAL(fake.n_starts[MANAGER_WORKER], 1);
+    die(&fake, worker(&fake, 5), 0, T0);
+    CU_ASSERT_EQUAL(worker(&fake, 5)->state, PROCESS_STOPPED);
+    supervisor_stop(&fake.supervisor, T0);
+    CU_ASSERT_EQUAL(fake.last_signal[21], SIGTERM);
+}
+
+const struct unit_test unit_tests[] = {
+    {"workers are started when the frontend answers", test_workers_wait_for_the_frontend},
+    {"a dead worker comes back, nobody else is touched", test_dead_worker_comes_back},
+    {"a crash loop backs off, a healthy life starts over", test_crash_loop_backs_off},
+    {"a dead frontend leaves its workers alone", test_dead_frontend_leaves_workers_alone},
+    {"a quarantined worker is killed once, its successor not", test_quarantine_kills_once_and_only_this_life},
+    {"reports about no worker of ours are ignored", test_reports_of_nonsense_are_ignored},
+    {"a process that is not ready in time is killed", test_unready_process_is_killed},
+    {"stopping: workers, then the frontend, each bounded", test_stops_in_order},
+    {"a frontend that cannot start ends the first start", test_first_start_is_given_up},
+    {"a worker that never starts ends the first start", test_worker_that_never_starts_is_given_up},
+    {"what an earlier controld left running is taken over", test_adopted_processes_are_not_started_again},
+    {NULL, NULL},
+};
