@@ -38,7 +38,7 @@
 #define MEM_SIZE (2 * 1024 * 1024)
 #define PBUF_POOL_BUFSIZE 592 /* some pbuf tests need a chain for 1,024 bytes */
 #undef PBUF_POOL_SIZE
-#define PBUF_POOL_SIZE 1000
+#define PBUF_POOL_SIZE 2100
 #define MEMP_NUM_TCP_SEG TCP_SND_QUEUELEN
 
 #endif

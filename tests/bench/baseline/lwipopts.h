@@ -30,6 +30,7 @@
 #define LWIP_IPV6_DUP_DETECT_ATTEMPTS 0 /* the address is usable at once: nothing in a run waits for DAD */
 
 #define TCP_MSS 1460
+#define PBUF_POOL_SIZE 1024 /* lwIP checks that a window fits into it */
 #define TCP_WND (1024 * 1024)
 #define TCP_SND_BUF (1024 * 1024)
 #define TCP_SND_QUEUELEN (4 * TCP_SND_BUF / TCP_MSS)
