@@ -31,7 +31,7 @@ enum conn_flag {
     CONN_FIN_QUEUED = 1u << 4,   /* lwIP has been told to close */
     CONN_HAS_SUPER = 1u << 5,    /* segments longer than the real MSS are queued or in flight */
     CONN_OPEN = 1u << 6,         /* handshake done, consumer opened */
-    CONN_BLOCKED = 1u << 7,      /* output waits for room in the tx ring */
+    CONN_BLOCKED = 1u << 7,      /* output waits for room in the tx ring, or the consumer for memory */
     CONN_ABORT = 1u << 8,        /* to be reset when the stack next looks at it */
     CONN_TIME_WAIT = 1u << 9,    /* counted as such */
 };

@@ -66,6 +66,12 @@ void fifo_memory_release(struct fifo_memory *memory);
 /* Bytes of the blocks given out. */
 uint64_t fifo_memory_used_bytes(const struct fifo_memory *memory);
 
+/* Bytes there are in all. */
+static inline uint64_t fifo_memory_size_bytes(const struct fifo_memory *memory)
+{
+    return (uint64_t)memory->n_pages * FIFO_MEMORY_PAGE_BYTES;
+}
+
 /* Where a block lies in this process. */
 static inline uint8_t *fifo_memory_at(const struct fifo_memory *memory, uint32_t page_idx)
 {

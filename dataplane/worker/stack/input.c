@@ -2,9 +2,9 @@
 /*
  * input.c — a burst of frames into lwIP.
  *
- * lwIP looks for a PCB in its lists; they hold just the PCB that our flow table found for the segment, and are
- * emptied after each one ("swap"). On a miss they stay empty and lwIP goes on to its listening PCBs. Three
- * prefetch passes over the burst hide the cache misses of many connections.
+ * lwIP looks for a PCB in its lists; they hold just the PCB that our flow table found for the segment, and
+ * are emptied after each one ("swap"). On a miss they stay empty and lwIP goes on to its listening PCBs.
+ * Three prefetch passes over the burst hide the cache misses of many connections.
  */
 #include <lwip/ip.h>
 #include <lwip/tcp.h>
@@ -15,6 +15,7 @@
 
 #define INPUT_PCB_LINES 6u /* cache lines of struct tcp_pcb that a segment touches */
 #define INPUT_TS_BYTES 10u
+#define INPUT_ANSWER_SHARE 8u /* this part of the FIFO memory is for what is sent */
 
 void stack_lists_put(struct conn *conn)
 {
@@ -53,7 +54,8 @@ static struct conn *stack_find(struct stack *stack, const struct rx_frame *frame
 {
     uint32_t idx = frame->conn_idx;
 
-    if (idx != CONN_NONE && stack->conns[idx].pcb != NULL && flow_key_equal(&stack->conns[idx].key, &frame->key))
+    if (idx != CONN_NONE && stack->conns[idx].pcb != NULL &&
+        flow_key_equal(&stack->conns[idx].key, &frame->key))
         return &stack->conns[idx];
     idx = flow_table_find(&stack->flows, frame->note.hash, &frame->key);
     return idx == FLOW_TABLE_NONE ? NULL : &stack->conns[idx];
@@ -72,8 +74,8 @@ static bool stack_syn_timestamp(const uint8_t *tcp, uint32_t header_len, uint32_
         if (tcp[off + 1] < 2 || off + tcp[off + 1] > header_len)
             return false;
         if (tcp[off] == LWIP_TCP_OPT_TS && tcp[off + 1] == INPUT_TS_BYTES) {
-            *value = (uint32_t)tcp[off + 2] << 24 | (uint32_t)tcp[off + 3] << 16 | (uint32_t)tcp[off + 4] << 8 |
-                     tcp[off + 5];
+            *value = (uint32_t)tcp[off + 2] << 24 | (uint32_t)tcp[off + 3] << 16 |
+                     (uint32_t)tcp[off + 4] << 8 | tcp[off + 5];
             return true;
         }
         off += tcp[off + 1];
@@ -171,9 +173,8 @@ static void stack_prefetch(struct stack *stack, struct rx_frame *frames, unsigne
             __builtin_prefetch(conn + line, 1);
     }
     for (unsigned i = 0; i < n; i++) {
-        const char *pcb = frames[i].conn_idx == CONN_NONE
-                              ? NULL
-                              : (const char *)stack->conns[frames[i].conn_idx].pcb;
+        const char *pcb =
+            frames[i].conn_idx == CONN_NONE ? NULL : (const char *)stack->conns[frames[i].conn_idx].pcb;
 
         for (unsigned line = 0; pcb != NULL && line < INPUT_PCB_LINES; line++)
             __builtin_prefetch(pcb + line * SEGMENT_LINE_BYTES, 1);
@@ -188,28 +189,51 @@ void stack_input(struct stack *stack, struct rx_frame *frames, unsigned n)
     counter_add(stack->config.counters, WORKER_rx_frames, n);
 }
 
-/*
- * Room for the payload is made before lwIP takes the segment: what lwIP has accepted can then always be stored,
- * and what cannot be stored was, for the peer, lost on the way. A segment that fills a hole makes everything
- * behind the hole readable too.
- */
-static bool stack_make_room(struct stack *stack, struct conn *conn, uint16_t payload_len)
+/* What is received must not take the memory for the answers: nothing would move any more. */
+static bool stack_may_grow(const struct stack *stack)
 {
-    uint32_t want = conn->pcb->ooseq != NULL ? STACK_FIFO_MAX_BYTES : payload_len;
-    uint32_t used = fifo_used(&conn->rx);
+    uint64_t size_bytes = fifo_memory_size_bytes(stack->config.fifo_memory);
 
-    if (payload_len == 0)
+    return fifo_memory_used_bytes(stack->config.fifo_memory) < size_bytes - size_bytes / INPUT_ANSWER_SHARE;
+}
+
+/* Bytes that become readable with a segment that fills the hole: its own and what waits right behind it. */
+static uint32_t stack_readable(const struct tcp_pcb *pcb, uint32_t seqno, uint32_t len)
+{
+    uint32_t end = seqno + len;
+
+    for (const struct tcp_seg *waiting = pcb->ooseq; waiting != NULL; waiting = waiting->next) {
+        if (TCP_SEQ_GT(waiting->tcphdr->seqno, end))
+            break;
+        if (TCP_SEQ_GT(waiting->tcphdr->seqno + waiting->len, end))
+            end = waiting->tcphdr->seqno + waiting->len;
+    }
+    return TCP_SEQ_GT(end, pcb->rcv_nxt) ? end - pcb->rcv_nxt : 0;
+}
+
+/*
+ * Room for the payload is made before lwIP takes the segment: what lwIP has accepted can then always be
+ * stored, and what cannot be stored was, for the peer, lost on the way. A segment out of order stays in its
+ * frame.
+ */
+static bool stack_make_room(struct stack *stack, struct conn *conn, const struct tcp_hdr *header,
+                            uint16_t payload_len)
+{
+    uint32_t used = fifo_used(&conn->rx), want;
+
+    if (payload_len == 0 || TCP_SEQ_GT(header->seqno, conn->pcb->rcv_nxt))
         return true;
-    if (want > STACK_FIFO_MAX_BYTES - used)
-        want = STACK_FIFO_MAX_BYTES - used;
-    if (fifo_make_room(&conn->rx, stack->config.fifo_memory, want) == 0)
+    want = LWIP_MIN(stack_readable(conn->pcb, header->seqno, payload_len), STACK_FIFO_MAX_BYTES - used);
+    if (want <= conn->rx.capacity - used)
+        return true;
+    if (stack_may_grow(stack) && fifo_make_room(&conn->rx, stack->config.fifo_memory, want) == 0)
         return true;
     counter_add(stack->config.counters, WORKER_rx_drop_fifo_memory, 1);
     return false;
 }
 
-err_t stack_hook_segment_in(struct tcp_pcb *pcb, struct tcp_hdr *header, u16_t options_len, u16_t options1_len,
-                            u8_t *options2, struct pbuf *payload)
+err_t stack_hook_segment_in(struct tcp_pcb *pcb, struct tcp_hdr *header, u16_t options_len,
+                            u16_t options1_len, u8_t *options2, struct pbuf *payload)
 {
     struct stack *stack = stack_the();
     struct conn *conn;
@@ -224,7 +248,7 @@ err_t stack_hook_segment_in(struct tcp_pcb *pcb, struct tcp_hdr *header, u16_t o
         return ERR_OK;
     stack_mark_dirty(stack, conn);
     stack_mark_ready(stack, conn);
-    if (!stack_make_room(stack, conn, payload->tot_len))
+    if (!stack_make_room(stack, conn, header, payload->tot_len))
         return ERR_MEM;
     if (pcb->state == TIME_WAIT)
         return ERR_OK;

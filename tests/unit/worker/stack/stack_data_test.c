@@ -6,8 +6,12 @@
 #include "tests/unit/worker/stack/stack_receiver.h"
 #include "worker/stack/stack_internal.h"
 
+<<<<<<< HEAD
 #define WINDOW_BYTES (1u << 20) /* of lwipopts.h: receive window and FIFO */
 #define STACK_SCALE 5u
+=======
+#define WINDOW_BYTES STACK_FIFO_MAX_BYTES /* the receive window */
+>>>>>>> engine
 #define SUPER_BYTES 60000u
 
 static struct rig rig;
@@ -75,6 +79,7 @@ static void test_reversed_and_overlapping(void)
     for (uint32_t i = 0; i < 50; i++)
         send_at(&peer, i * 1000, 1000); /* all of it again */
     CU_ASSERT_EQUAL(rig.n_read, 50400);
+    CU_ASSERT_EQUAL(fifo_memory_used_bytes(&rig.pair.fifo_memory), 0);
     rig_fini(&rig);
 }
 
@@ -100,11 +105,11 @@ static void test_window_follows_reader(void)
     uint32_t sent = 0;
 
     while (sent < WINDOW_BYTES) {
-        send_at(&peer, sent, 1024);
-        sent += 1024;
+        send_at(&peer, sent, 4096);
+        sent += 4096;
         CU_ASSERT_FATAL(rig_take_last(&rig, &peer, &ack));
         CU_ASSERT_EQUAL(ack.ack, peer.seq + sent);
-        CU_ASSERT((uint32_t)ack.window << STACK_SCALE <= WINDOW_BYTES - sent);
+        CU_ASSERT((uint32_t)ack.window << TCP_RCV_SCALE <= WINDOW_BYTES - sent);
     }
     CU_ASSERT_EQUAL(ack.window, 0);
     /* A byte beyond the window changes nothing. */
@@ -118,7 +123,7 @@ static void test_window_follows_reader(void)
     lane_pair_turn(&rig.pair);
     CU_ASSERT_EQUAL(rig.n_read, WINDOW_BYTES);
     CU_ASSERT_FATAL(rig_take_last(&rig, &peer, &ack));
-    CU_ASSERT((uint32_t)ack.window << STACK_SCALE > WINDOW_BYTES - 65536);
+    CU_ASSERT((uint32_t)ack.window << TCP_RCV_SCALE > WINDOW_BYTES - 65536);
     rig_fini(&rig);
 }
 

@@ -18,20 +18,43 @@ static struct rig rig;
 static uint8_t chunk[1448];
 
 /* A peer that sends a stream, and goes back to what was acknowledged last when nothing moves. */
-struct sender {
+static struct sender {
     struct tcp_script script; /* seq: of stream byte 0 */
     uint32_t sent, acked;
-};
+} senders[N_PEERS];
 
-static void sender_take(struct sender *sender)
+/* A pure ACK: one beside the data, which may be dropped with its segment when memory is short. */
+static void sender_acknowledge(const struct sender *sender)
+{
+    struct tcp_segment ack = tcp_script_segment(&sender->script, SEGMENT_ACK, NULL, 0);
+
+    ack.seq += sender->acked;
+    rig_inject(&rig, &sender->script, &ack);
+}
+
+static void sender_take(struct sender *sender, const struct tcp_segment *segment)
+{
+    uint32_t acked = segment->ack - sender->script.seq;
+
+    if (acked <= STREAM_BYTES && acked > sender->acked)
+        sender->acked = acked;
+    if (segment->payload_len == 0)
+        return;
+    if (segment->seq == sender->script.ack && sender->script.window > 0) /* what is echoed */
+        sender->script.ack += segment->payload_len;
+    sender_acknowledge(sender);
+}
+
+/* Everything that has left, each packet to its peer. */
+static void senders_take(void)
 {
     struct tcp_segment segment;
 
-    while (rig_take(&rig, &sender->script, &segment)) {
-        uint32_t acked = segment.ack - sender->script.seq;
-
-        if (acked <= STREAM_BYTES && acked > sender->acked)
-            sender->acked = acked;
+    while (lane_pair_take(&rig.pair, &rig.packet)) {
+        for (uint32_t i = 0; i < N_PEERS; i++) {
+            if (tcp_script_read(&senders[i].script, rig.packet.bytes, rig.packet.slot.len_bytes, &segment))
+                sender_take(&senders[i], &segment);
+        }
     }
 }
 
@@ -49,30 +72,44 @@ static void sender_step(struct sender *sender, uint32_t n_segments)
         rig_inject(&rig, &sender->script, &segment);
     }
     lane_pair_turn(&rig.pair);
-    sender_take(sender);
+    senders_take();
+}
+
+static void senders_step(uint32_t n_segments)
+{
+    for (uint32_t i = 0; i < N_PEERS; i++)
+        sender_step(&senders[i], n_segments);
 }
 
 /* All streams at once; true if every byte was acknowledged. */
-static bool send_all(struct sender *senders, uint32_t n)
+static bool send_all(void)
 {
     uint32_t n_done = 0;
 
-    for (uint32_t round = 0; round < 4000 && n_done < n; round++) {
+    for (uint32_t round = 0; round < 2000 && n_done < N_PEERS; round++) {
         n_done = 0;
-        for (uint32_t i = 0; i < n; i++) {
-            sender_step(&senders[i], 8);
+        senders_step(8);
+        for (uint32_t i = 0; i < N_PEERS; i++) {
             if (senders[i].sent == STREAM_BYTES || senders[i].sent > senders[i].acked + 65536)
                 senders[i].sent = senders[i].acked;
             n_done += senders[i].acked == STREAM_BYTES;
         }
         lane_pair_advance(&rig.pair, 20);
+        senders_take();
     }
-    return n_done == n;
+    return n_done == N_PEERS;
 }
 
-static void open_senders(struct sender *senders, uint32_t n)
+/* Nothing was lost of what has not been acknowledged: from there. */
+static void send_again(void)
 {
-    for (uint32_t i = 0; i < n; i++) {
+    for (uint32_t i = 0; i < N_PEERS; i++)
+        senders[i].sent = senders[i].acked;
+}
+
+static void open_senders(void)
+{
+    for (uint32_t i = 0; i < N_PEERS; i++) {
         senders[i] = (struct sender){.script = rig_peer(4, (uint16_t)(2000 + i))};
         CU_ASSERT_FATAL(rig_open(&rig, &senders[i].script, RIG_OPTIONS_LINUX, NULL));
     }
@@ -81,27 +118,77 @@ static void open_senders(struct sender *senders, uint32_t n)
 static void test_fifo_memory_exhausted(void)
 {
     struct lane_pair_config config;
-    struct sender senders[N_PEERS];
 
     rig_defaults(&config);
     config.fifo_memory_bytes = 1u << 20; /* sixteen streams held back want four times as much */
     rig_start(&rig, RIG_HOLD, &config);
-    open_senders(senders, N_PEERS);
-    for (int round = 0; round < 30; round++) {
-        for (uint32_t i = 0; i < N_PEERS; i++)
-            sender_step(&senders[i], 8);
-    }
+    open_senders();
+    for (int round = 0; round < 30; round++)
+        senders_step(8);
     CU_ASSERT(lane_pair_counter(&rig.pair, WORKER_rx_drop_fifo_memory) > 0);
     CU_ASSERT_EQUAL(rig.n_closed, 0);
     rig.is_reading = true;
     for (uint32_t i = 0; i < rig.pair.stack.n_unused_idx; i++)
         stack_mark_ready(&rig.pair.stack, &rig.pair.stack.conns[i]);
-    for (uint32_t i = 0; i < N_PEERS; i++)
-        senders[i].sent = senders[i].acked;
-    CU_ASSERT(send_all(senders, N_PEERS));
+    send_again();
+    CU_ASSERT(send_all());
     CU_ASSERT_EQUAL(rig.n_read, (uint64_t)N_PEERS * STREAM_BYTES);
     CU_ASSERT_EQUAL(rig.n_closed, 0);
     rig_fini(&rig);
+}
+
+/* What is received must not take the memory that answering it needs. */
+static void test_echo_needs_both_fifos(void)
+{
+    struct lane_pair_config config;
+
+    rig_defaults(&config);
+    config.fifo_memory_bytes = 1u << 20;
+    rig_start(&rig, RIG_ECHO, &config);
+    open_senders();
+    for (uint32_t i = 0; i < N_PEERS; i++)
+        senders[i].script.window = 0; /* so that answers pile up */
+    for (int round = 0; round < 30; round++)
+        senders_step(8);
+    for (uint32_t i = 0; i < N_PEERS; i++) {
+        senders[i].script.window = 0xffff;
+        sender_acknowledge(&senders[i]);
+    }
+    send_again();
+    CU_ASSERT(send_all());
+    CU_ASSERT_EQUAL(rig.n_closed, 0);
+    for (uint32_t i = 0; i < N_PEERS; i++)
+        CU_ASSERT(senders[i].script.ack - senders[i].script.irs > STREAM_BYTES / 2);
+    rig_fini(&rig);
+}
+
+/* A consumer that found no room to write to is asked again when there is memory, though nothing else happens.
+ */
+static void test_fifo_memory_comes_back(void)
+{
+    struct tcp_script peer = rig_peer(4, 2000);
+    struct fifo_memory *memory = &rig.pair.fifo_memory;
+    struct tcp_segment segment;
+    uint32_t blocks[256], n = 0;
+
+    rig_init(&rig, RIG_HOLD);
+    CU_ASSERT_FATAL(rig_open(&rig, &peer, RIG_OPTIONS_LINUX, NULL));
+    rig_fill(chunk, 0, 100);
+    rig_send_data(&rig, &peer, chunk, 100);
+    rig_drop_all(&rig);
+    for (uint32_t bytes = FIFO_MEMORY_MAX_BYTES; bytes >= FIFO_MEMORY_MIN_BYTES; bytes /= 2) {
+        while ((blocks[n] = fifo_memory_alloc(memory, bytes)) != FIFO_MEMORY_NONE)
+            n += bytes == FIFO_MEMORY_MAX_BYTES;
+    }
+    rig.consumer = RIG_ECHO;
+    stack_mark_ready(&rig.pair.stack, rig.conn);
+    lane_pair_turn(&rig.pair);
+    CU_ASSERT_EQUAL(rig_drop_all(&rig), 0);
+    fifo_memory_free(memory, blocks[0], FIFO_MEMORY_MAX_BYTES);
+    lane_pair_advance(&rig.pair, 20);
+    CU_ASSERT_FATAL(rig_take_last(&rig, &peer, &segment));
+    CU_ASSERT_EQUAL(segment.payload_len, 100);
+    lane_pair_fini(&rig.pair);
 }
 
 /* Eats lwIP's memory down to `left_bytes`. */
@@ -136,23 +223,20 @@ static void give_back(void *eaten)
 static void test_pool_exhausted_receiving(void)
 {
     struct lane_pair_config config;
-    struct sender senders[N_PEERS];
     void *eaten;
 
     rig_defaults(&config);
     config.stack_memory_bytes = 1u << 20;
     rig_start(&rig, RIG_SINK, &config);
-    open_senders(senders, N_PEERS);
+    open_senders();
     for (uint32_t round = 0; round < 40; round++) {
         eaten = eat_pool(round * 64);
-        for (uint32_t i = 0; i < N_PEERS; i++)
-            sender_step(&senders[i], 4);
+        senders_step(4);
         give_back(eaten);
     }
     CU_ASSERT(lane_pair_counter(&rig.pair, WORKER_rx_drop_stack_memory) > 0);
-    for (uint32_t i = 0; i < N_PEERS; i++)
-        senders[i].sent = senders[i].acked;
-    CU_ASSERT(send_all(senders, N_PEERS));
+    send_again();
+    CU_ASSERT(send_all());
     CU_ASSERT_EQUAL(rig.n_read, (uint64_t)N_PEERS * STREAM_BYTES);
     CU_ASSERT_EQUAL(rig.n_closed, 0);
     rig_fini(&rig);
@@ -295,6 +379,8 @@ static void test_many_time_outs(void)
 const char unit_suite_name[] = "worker/stack: memory";
 const struct unit_test unit_tests[] = {
     {"without FIFO memory segments wait at the peer and none is lost", test_fifo_memory_exhausted},
+    {"what is received leaves memory to answer it", test_echo_needs_both_fifos},
+    {"a consumer without FIFO memory is asked again when there is some", test_fifo_memory_comes_back},
     {"without packet memory received segments come again and none is lost", test_pool_exhausted_receiving},
     {"without packet memory a stream is sent all the same", test_pool_exhausted_sending},
     {"without packet memory losses are repaired all the same", test_pool_exhausted_recovering},

@@ -5,7 +5,10 @@
 #include "tests/support/unit.h"
 #include "tests/unit/worker/stack/stack_rig.h"
 
+<<<<<<< HEAD
 #define STACK_SCALE 5u      /* TCP_RCV_SCALE of lwipopts.h */
+=======
+>>>>>>> engine
 #define TIME_WAIT_MS 10100u /* 2 * TCP_MSL and a bit */
 
 static struct rig rig;
@@ -19,7 +22,7 @@ static void check_syn_ack(uint8_t family, uint16_t mss)
     CU_ASSERT_FATAL(rig_open(&rig, &peer, RIG_OPTIONS_LINUX, &reply));
     CU_ASSERT_EQUAL(reply.ack, peer.seq);
     CU_ASSERT_EQUAL(reply.mss, mss);
-    CU_ASSERT(reply.has_scale && reply.scale == STACK_SCALE);
+    CU_ASSERT(reply.has_scale && reply.scale == TCP_RCV_SCALE);
     CU_ASSERT(reply.is_sack_permitted);
     CU_ASSERT(reply.has_timestamp && reply.ts_echo == peer.ts_value);
     CU_ASSERT_EQUAL(rig.n_opened, 1);
