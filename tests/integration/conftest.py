@@ -74,9 +74,11 @@ def bad_path(lab):
     def make(*options):
         router, far = lab.ns("router"), lab.ns("peer")
         lab.bad_cable(far, "wire0", router, "wire1", *options)
-        far.address("wire0", "10.88.0.2/24")
-        router.address("wire1", "10.88.0.1/24")
+        far.address("wire0", "10.88.0.2/24", "fd88::2/64")
+        router.address("wire1", "10.88.0.1/24", "fd88::1/64")
         far.route("10.77.0.0/24", "10.88.0.1")
+        far.route("fd77::/64", "fd88::1")
         router.sysctl("net.ipv4.ip_forward", 1)
+        router.sysctl("net.ipv6.conf.all.forwarding", 1)
         return router, far
     return make

@@ -160,7 +160,7 @@ class Ours(Stack):
         folder = self.bin_dir(wrapper)
         sections.setdefault("worker", {})["count"] = workers
         if routed:
-            sections.setdefault("host", {})["gateway4"] = LOCAL4
+            sections.setdefault("host", {}).update(gateway4=LOCAL4, gateway6=LOCAL6)
         if sections.get("nic", {}).get("backend", "tap") == "tap":
             self.make_tap(vnet_hdr=True)
         config = self.write_config(page_bytes, sections)
