@@ -6,12 +6,7 @@
 #include "tests/unit/worker/stack/stack_receiver.h"
 #include "worker/stack/stack_internal.h"
 
-<<<<<<< HEAD
-#define WINDOW_BYTES (1u << 20) /* of lwipopts.h: receive window and FIFO */
-#define STACK_SCALE 5u
-=======
 #define WINDOW_BYTES STACK_FIFO_MAX_BYTES /* the receive window */
->>>>>>> engine
 #define SUPER_BYTES 60000u
 
 static struct rig rig;

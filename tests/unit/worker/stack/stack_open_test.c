@@ -5,10 +5,6 @@
 #include "tests/support/unit.h"
 #include "tests/unit/worker/stack/stack_rig.h"
 
-<<<<<<< HEAD
-#define STACK_SCALE 5u      /* TCP_RCV_SCALE of lwipopts.h */
-=======
->>>>>>> engine
 #define TIME_WAIT_MS 10100u /* 2 * TCP_MSL and a bit */
 
 static struct rig rig;
