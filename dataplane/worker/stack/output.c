@@ -57,10 +57,30 @@ static struct staging_hint stack_hint(const struct pbuf *packet, uint32_t ip_hea
     return hint;
 }
 
+/*
+ * lwIP answers each segment out of order at once. With SACK one answer at the end of the turn tells the same and
+ * more, as Linux compresses its SACKs too: refused here, the ACK stays due and stack_acknowledge() sends it.
+ */
+static bool stack_is_early_ack(const struct stack *stack, const struct pbuf *packet, uint32_t ip_header_len)
+{
+    const uint8_t *tcp = (const uint8_t *)packet->payload + ip_header_len;
+    const struct tcp_pcb *pcb = output_pcb;
+
+    return pcb != NULL && stack->in_hand != NULL && stack->in_hand->pcb == pcb && pcb->state == ESTABLISHED &&
+           (pcb->flags & TF_SACK) && tcp[13] == TCP_ACK &&
+           packet->tot_len == ip_header_len + (uint32_t)(tcp[12] >> 4) * 4;
+}
+
 static err_t stack_stage(struct netif *netif, struct pbuf *packet, uint32_t ip_header_len)
 {
     struct stack *stack = netif->state;
-    int failed = staging_put(stack->config.staging, packet, stack_hint(packet, ip_header_len));
+    int failed;
+
+    if (stack_is_early_ack(stack, packet, ip_header_len)) {
+        output_pcb = NULL;
+        return ERR_MEM;
+    }
+    failed = staging_put(stack->config.staging, packet, stack_hint(packet, ip_header_len));
 
     if (failed == 0)
         return ERR_OK;
