@@ -3,7 +3,7 @@
  * control.h — control endpoint: the thread of the frontend that speaks protobuf over nng (REQ/REP on
  * ipc://RUNTIME/frontend.ipc, events PUB on ipc://RUNTIME/frontend-events.ipc). It touches nothing but the
  * board. nng starts its own threads, so control_start() runs after confine_capabilities() (which reaches only the
- * calling thread and those it starts later) and before confine().
+ * calling thread and those it starts later) and before confine(). It also gives malloc one heap for all threads.
  */
 #ifndef MPA_FRONTEND_CONTROL_H
 #define MPA_FRONTEND_CONTROL_H
