@@ -30,6 +30,16 @@ void staging_fini(struct staging *staging)
         free(staging->arena[p].slot_end);
 }
 
+/* An arena that is empty begins again at its start, whose lines are still in the cache. Only with no slot left:
+ * a fence that is still to be freed names the old tail. */
+static void staging_rewind(struct staging_arena *arena)
+{
+    uint64_t used_off = arena->tail % arena->size;
+
+    if (used_off != 0)
+        arena->freed = arena->tail += arena->size - used_off;
+}
+
 static void staging_refresh_one(struct staging *staging, int priority)
 {
     struct ring_producer *ring = &staging->ring[priority];
@@ -43,6 +53,8 @@ static void staging_refresh_one(struct staging *staging, int priority)
     if (ring->head != arena->freed_slot) {
         arena->freed = arena->slot_end[(ring->head - 1) & (ring->n_slots - 1)];
         arena->freed_slot = ring->head;
+        if (ring->head == ring->staged_tail)
+            staging_rewind(arena);
     }
     if (ring->is_congested && !was_congested)
         counter_add(staging->counters, WORKER_tx_congested, 1);
