@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * loop.c — the worker's loop. One turn: take a burst, let lwIP and the consumers run, output only staged; then
- * in this order: commit, publish tx, free rx, publish returns. A worker that dies before the publish has, for
- * the world, not run that turn.
+ * loop.c — the worker's loop. One turn: take a burst, let lwIP and the consumers run, output only staged;
+ * then in this order: commit, publish tx, free rx, publish returns. A worker that dies before the publish
+ * has, for the world, not run that turn.
  */
 #include <errno.h>
 #include <poll.h>
@@ -44,7 +44,8 @@ static void loop_lane_lost(struct worker *worker, const char *why)
 }
 
 /* A slot that is not a frame. */
-static void loop_control_slot(struct worker *worker, const struct border_rx *slot, enum lane_priority priority)
+static void loop_control_slot(struct worker *worker, const struct border_rx *slot,
+                              enum lane_priority priority)
 {
     if (slot->kind == LANE_SLOT_ADDRESSES)
         worker_take_addresses(worker);
@@ -54,7 +55,8 @@ static void loop_control_slot(struct worker *worker, const struct border_rx *slo
 
 /* Takes up to `room` frames of one ring. Control slots are carried out in their place: a frame after one is
  * left for the next turn. */
-static unsigned loop_take(struct worker *worker, enum lane_priority priority, struct rx_frame *frames, unsigned room)
+static unsigned loop_take(struct worker *worker, enum lane_priority priority, struct rx_frame *frames,
+                          unsigned room)
 {
     struct ring_consumer *ring = &worker->rx[priority];
     uint32_t bytes = 0;
@@ -125,7 +127,8 @@ static void loop_congestion(struct worker *worker, uint64_t now_ns)
     worker->congested_since_ns = now_ns;
     counter_add(loop_counters(worker), WORKER_tx_stalled, 1);
     if (log_gate_open(&worker->stall_gate, now_ns, &n_held))
-        log_warn("tx_stalled wait_ms=%u held=%llu", worker->config.worker.tx_wait_ms, (unsigned long long)n_held);
+        log_warn("tx_stalled wait_ms=%u held=%llu", worker->config.worker.tx_wait_ms,
+                 (unsigned long long)n_held);
 }
 
 /* One turn; true if there was anything to do. *next_ns is when timers want to run. */

@@ -30,8 +30,8 @@ void staging_fini(struct staging *staging)
         free(staging->arena[p].slot_end);
 }
 
-/* An arena that is empty begins again at its start, whose lines are still in the cache. Only with no slot left:
- * a fence that is still to be freed names the old tail. */
+/* An arena that is empty begins again at its start, whose lines are still in the cache. Only with no slot
+ * left: a fence that is still to be freed names the old tail. */
 static void staging_rewind(struct staging_arena *arena)
 {
     uint64_t used_off = arena->tail % arena->size;
@@ -128,8 +128,8 @@ static void staging_write_checksum(uint8_t *packet, uint32_t header_len, uint16_
     memcpy(packet + header_len + TCP_CHECKSUM_OFF, &inverted, sizeof(inverted));
 }
 
-/* RFC 6864: an atomic datagram (DF, not fragmented) carries ID 0. Other datagrams get theirs from the frontend,
- * which alone knows whether it fragments them. */
+/* RFC 6864: an atomic datagram (DF, not fragmented) carries ID 0. Other datagrams get theirs from the
+ * frontend, which alone knows whether it fragments them. */
 static void staging_finish_ip4(uint8_t *ip, bool is_tcp)
 {
     uint16_t sum;
@@ -148,8 +148,7 @@ static void staging_finish_ip4(uint8_t *ip, bool is_tcp)
 
 static enum lane_priority staging_priority(const uint8_t *ip)
 {
-    uint8_t traffic_class =
-        ip[0] >> 4 == 4 ? ip[1] : (uint8_t)((ip[0] & 0x0f) << 4 | ip[1] >> 4);
+    uint8_t traffic_class = ip[0] >> 4 == 4 ? ip[1] : (uint8_t)((ip[0] & 0x0f) << 4 | ip[1] >> 4);
 
     return dscp_is_urgent(traffic_class >> 2) ? LANE_URGENT : LANE_NORMAL;
 }
@@ -221,8 +220,9 @@ int staging_put(struct staging *staging, const struct pbuf *chain, struct stagin
     }
     arena->tail = new_tail;
     arena->slot_end[ring->staged_tail & (ring->n_slots - 1)] = new_tail;
-    ring_producer_stage(ring, lane_word(LANE_SLOT_FRAME | flags << 8, hint.gso_bytes, (uint32_t)(out - arena->bytes)),
-                        chain->tot_len);
+    ring_producer_stage(
+        ring, lane_word(LANE_SLOT_FRAME | flags << 8, hint.gso_bytes, (uint32_t)(out - arena->bytes)),
+        chain->tot_len);
     counter_add(staging->counters, WORKER_tx_packets, 1);
     counter_add(staging->counters, WORKER_tx_bytes, chain->tot_len);
     if (priority == LANE_URGENT)

@@ -2,10 +2,11 @@
 /*
  * timer.c — lwIP's TCP timers over only those connections that are due.
  *
- * tcp_slowtmr() counts time for the whole stack, so it is called once a slow tick with a chain of the due PCBs.
- * A PCB is due each tick while something of it counts visits (retransmission, persist); else at the tick when
- * an absolute time-out ends, kept in a wheel of slow ticks; an idle connection is in no list at all. All
- * connections in TIME_WAIT wait equally long, so they stand in the wheel like the rest and are skipped cheaply.
+ * tcp_slowtmr() counts time for the whole stack, so it is called once a slow tick with a chain of the due
+ * PCBs. A PCB is due each tick while something of it counts visits (retransmission, persist); else at the
+ * tick when an absolute time-out ends, kept in a wheel of slow ticks; an idle connection is in no list at
+ * all. All connections in TIME_WAIT wait equally long, so they stand in the wheel like the rest and are
+ * skipped cheaply.
  */
 #include <lwip/tcp.h>
 
