@@ -4,6 +4,7 @@
  * only when there was nothing to do; while there is work, it polls.
  */
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -252,7 +253,10 @@ int frontend_run(struct frontend *frontend)
             idle_since_ns = frontend->now_ns;
             if (n_turns % LOOP_POLL_TURNS == 0)
                 loop_poll(frontend, 0);
-        } else if (frontend->now_ns - idle_since_ns >= spin_ns) {
+        } else if (frontend->now_ns - idle_since_ns < spin_ns) {
+            sched_yield(); /* spinning, but never in the way of whoever has work for this core */
+            frontend->now_ns = clock_now_ns();
+        } else {
             loop_sleep(frontend);
             idle_since_ns = clock_now_ns();
             frontend->now_ns = idle_since_ns;

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/signalfd.h>
@@ -249,7 +250,10 @@ int worker_run(struct worker *worker)
             counter_add(loop_counters(worker), WORKER_turns, 1);
             worker->busy_ns += end_ns - now_ns;
             idle_since_ns = end_ns;
-        } else if (end_ns - idle_since_ns >= spin_ns) {
+        } else if (end_ns - idle_since_ns < spin_ns) {
+            sched_yield(); /* spinning, but never in the way of whoever has work for this core */
+            end_ns = clock_now_ns();
+        } else {
             loop_sleep(worker, next_ns > end_ns ? next_ns - end_ns : 0);
             idle_since_ns = end_ns = clock_now_ns();
         }

@@ -20,6 +20,7 @@ static const int worker_syscalls[] = {
     SCMP_SYS(clock_gettime),
     SCMP_SYS(clock_nanosleep),
     SCMP_SYS(getrandom),
+    SCMP_SYS(sched_yield),
     SCMP_SYS(mmap),
     SCMP_SYS(munmap),
     SCMP_SYS(mprotect),
