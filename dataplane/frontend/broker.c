@@ -292,3 +292,10 @@ void broker_lane_event(struct frontend *frontend, struct lane *lane)
     else
         broker_gone(frontend, lane); /* its end, or words that a worker does not say */
 }
+
+void broker_process_ended(struct frontend *frontend, struct lane *lane)
+{
+    /* An event of the slot's last worker, taken in one go with the hello of the next, is not about that one. */
+    if (lane->state == BOARD_LANE_SERVING || lane->state == BOARD_LANE_QUARANTINED)
+        broker_gone(frontend, lane);
+}

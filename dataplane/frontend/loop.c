@@ -162,6 +162,8 @@ static void loop_event(struct frontend *frontend, uint64_t tag, uint32_t *woken_
         broker_greeting_event(frontend, (unsigned)(tag - FRONTEND_TAG_GREETING));
     else if (tag / FRONTEND_MAX_LANES == 1)
         *woken_lanes |= 1u << tag % FRONTEND_MAX_LANES;
+    else if (tag / FRONTEND_MAX_LANES == 2)
+        broker_process_ended(frontend, &frontend->lanes[tag % FRONTEND_MAX_LANES]);
     else
         broker_lane_event(frontend, &frontend->lanes[tag % FRONTEND_MAX_LANES]);
 }

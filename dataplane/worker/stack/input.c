@@ -7,6 +7,7 @@
  * Three prefetch passes over the burst hide the cache misses of many connections.
  */
 #include <lwip/ip.h>
+#include <lwip/stats.h>
 #include <lwip/tcp.h>
 #include <string.h>
 
@@ -187,6 +188,8 @@ void stack_input(struct stack *stack, struct rx_frame *frames, unsigned n)
     for (unsigned i = 0; i < n; i++)
         stack_input_one(stack, &frames[i]);
     counter_add(stack->config.counters, WORKER_rx_frames, n);
+    counter_add(stack->config.counters, WORKER_rx_drop_tcp_checksum, lwip_stats.tcp.chkerr);
+    lwip_stats.tcp.chkerr = 0;
 }
 
 /* What is received must not take the memory for the answers: nothing would move any more. */
