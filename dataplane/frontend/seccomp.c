@@ -74,19 +74,9 @@ static const int frontend_syscalls[] = {
     SCMP_SYS(sysinfo),
 };
 
-/* What the runtimes of ASan, UBSan and LeakSanitizer call besides. */
-static const int frontend_sanitizer_syscalls[] = {
-    SCMP_SYS(sigaltstack), SCMP_SYS(openat),    SCMP_SYS(readlink),   SCMP_SYS(readlinkat),
-    SCMP_SYS(wait4),       SCMP_SYS(ptrace),    SCMP_SYS(getdents64), SCMP_SYS(process_vm_readv),
-    SCMP_SYS(uname),       SCMP_SYS(prlimit64), SCMP_SYS(mremap),     SCMP_SYS(lseek),
-    SCMP_SYS(dup),         SCMP_SYS(socket),    SCMP_SYS(connect),    SCMP_SYS(kill),
-};
-
 static const struct confinement frontend_confinement = {
     .syscalls = frontend_syscalls,
     .n_syscalls = sizeof(frontend_syscalls) / sizeof(frontend_syscalls[0]),
-    .sanitizer_syscalls = frontend_sanitizer_syscalls,
-    .n_sanitizer_syscalls = sizeof(frontend_sanitizer_syscalls) / sizeof(frontend_sanitizer_syscalls[0]),
     .is_fatal = true,
 };
 
