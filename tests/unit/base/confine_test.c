@@ -51,7 +51,7 @@ static int call_outside_the_list(void)
 
     if (confine(&confinement) != 0)
         return 1;
-    return syscall(SYS_getppid) == -1 && errno == EPERM ? 0 : 2;
+    return syscall(SYS_getpgid, 0) == -1 && errno == EPERM ? 0 : 2;
 }
 
 static void a_call_outside_the_list_fails(void)
@@ -65,7 +65,7 @@ static int call_outside_the_fatal_list(void)
 
     if (confine(&confinement) != 0)
         return 1;
-    syscall(SYS_getppid);
+    syscall(SYS_getpgid, 0);
     return 2;
 }
 
@@ -85,7 +85,7 @@ static void *try_in_thread(void *unused)
     (void)unused;
     pthread_barrier_wait(&barrier); /* started */
     pthread_barrier_wait(&barrier); /* confined */
-    thread_errno = syscall(SYS_getppid) == -1 ? errno : 0;
+    thread_errno = syscall(SYS_getpgid, 0) == -1 ? errno : 0;
     return NULL;
 }
 
