@@ -175,7 +175,7 @@ static enum host_hop transmit_hop(struct frontend *frontend, const struct offloa
     enum host_hop result;
 
     if (hop->family == family && hop->epoch == host_epoch(frontend->host) &&
-        hop->until_ns > frontend->now_ns && memcmp(hop->destination, to, size) == 0) {
+        hop->until_ns > frontend->now_ns && memcmp(hop->destination, to, sizeof(hop->destination)) == 0) {
         memcpy(mac, hop->mac, 6);
         return HOST_HOP_FOUND;
     }
