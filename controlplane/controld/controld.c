@@ -6,6 +6,7 @@
 #include "controlplane/controld/controld.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <nng/nng.h>
 #include <signal.h>
 #include <stdio.h>
@@ -249,6 +250,9 @@ int controld_init_privileged(struct controld *controld, const struct spawner_pla
     /* The loop's timers ask for the boot id later, when no file may be opened any more: this keeps it. */
     if (sd_id128_get_boot(&boot_id) < 0)
         log_warn("boot_id_missing action=none");
+    /* One heap for all threads: to shrink a thread's own, malloc reads a file of /proc, which kills the
+     * confined. */
+    mallopt(M_ARENA_MAX, 1);
     error = controld_confine_capabilities();
     if (error != 0)
         return error;

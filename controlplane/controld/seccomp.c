@@ -85,22 +85,9 @@ static const int controld_syscalls[] = {
     SCMP_SYS(exit_group),
 };
 
-/* What the runtimes of ASan, UBSan and LeakSanitizer call besides: the leak check forks a tracer at the end.
- */
-static const int controld_sanitizer_syscalls[] = {
-    SCMP_SYS(sigaltstack), SCMP_SYS(openat),   SCMP_SYS(readlink),  SCMP_SYS(readlinkat),
-    SCMP_SYS(clone),       SCMP_SYS(clone3),   SCMP_SYS(wait4),     SCMP_SYS(ptrace),
-    SCMP_SYS(getdents64),  SCMP_SYS(getdents), SCMP_SYS(uname),     SCMP_SYS(process_vm_readv),
-    SCMP_SYS(prlimit64),   SCMP_SYS(dup),      SCMP_SYS(getrusage), SCMP_SYS(kill),
-    SCMP_SYS(tkill),       SCMP_SYS(getppid),  SCMP_SYS(open),      SCMP_SYS(arch_prctl),
-    SCMP_SYS(getuid),      SCMP_SYS(access),
-};
-
 static const struct confinement controld_confinement = {
     .syscalls = controld_syscalls,
     .n_syscalls = sizeof(controld_syscalls) / sizeof(controld_syscalls[0]),
-    .sanitizer_syscalls = controld_sanitizer_syscalls,
-    .n_sanitizer_syscalls = sizeof(controld_sanitizer_syscalls) / sizeof(controld_sanitizer_syscalls[0]),
     .capabilities = controld_capabilities,
     .n_capabilities = sizeof(controld_capabilities) / sizeof(controld_capabilities[0]),
     .is_fatal = true,

@@ -94,10 +94,6 @@ static int output_open(struct capture *capture)
     const struct options *options = capture->options;
     const char *path = options->path != NULL ? options->path : "-";
 
-    capture->pcap =
-        pcap_open_dead_with_tstamp_precision(DLT_EN10MB, MAX_SNAP_BYTES, PCAP_TSTAMP_PRECISION_NANO);
-    if (capture->pcap == NULL)
-        return mpactl_fail(MPACTL_FAILED, "out of memory");
     if (capture->mpactl->is_json && options->path == NULL)
         return MPACTL_OK;
     if (strcmp(path, "-") == 0 && isatty(STDOUT_FILENO))

@@ -88,8 +88,8 @@ struct board_event {
 /* Commands from the control thread. */
 enum board_command_kind {
     BOARD_COMMAND_NONE,
-    BOARD_COMMAND_STOP,            /* leave the loop */
-    BOARD_COMMAND_CAPTURE_START,   /* `capture` below is filled in */
+    BOARD_COMMAND_STOP,          /* leave the loop */
+    BOARD_COMMAND_CAPTURE_START, /* `capture` below is filled in */
     BOARD_COMMAND_CAPTURE_STOP,
 };
 
@@ -128,22 +128,22 @@ struct board {
     counter nic[N_NIC_COUNTERS];
     struct board_lane lanes[CONFIG_MAX_WORKERS];
     uint32_t n_buckets;
-    counter *bucket_frames;              /* n_buckets: frames classified into each */
-    _Atomic uint8_t *bucket_worker;      /* n_buckets: worker slot or BUCKET_NO_WORKER */
+    counter *bucket_frames;         /* n_buckets: frames classified into each */
+    _Atomic uint8_t *bucket_worker; /* n_buckets: worker slot or BUCKET_NO_WORKER */
     _Atomic uint64_t loop_turns;
     _Atomic uint64_t loop_heartbeat_ns;
     _Atomic uint64_t pool_free_chunks, pool_chunks, pool_free_large, pool_large;
-    _Atomic uint32_t addresses_seq;      /* odd while `addresses` is being written (sequence lock) */
-    _Atomic uint64_t addresses[BOARD_ADDRESSES_WORDS];         /* a struct host_addresses */
+    _Atomic uint32_t addresses_seq; /* odd while `addresses` is being written (sequence lock) */
+    _Atomic uint64_t addresses[BOARD_ADDRESSES_WORDS];          /* a struct host_addresses */
     _Atomic uint64_t events[BOARD_N_EVENTS][BOARD_EVENT_WORDS]; /* ring of struct board_event */
-    _Atomic uint64_t events_written;     /* release-stored after the entry; a reader BOARD_N_EVENTS or more
-                                            behind has missed some */
+    _Atomic uint64_t events_written; /* release-stored after the entry; a reader BOARD_N_EVENTS or more
+                                        behind has missed some */
     /* control thread writes, loop reads */
-    _Atomic uint32_t command;            /* enum board_command_kind; the loop sets NONE (release) when done */
-    struct board_capture capture;        /* valid while a CAPTURE_START is pending */
-    int command_fd;                      /* eventfd, non-blocking: wakes the loop; owned by the board */
+    _Atomic uint32_t command;     /* enum board_command_kind; the loop sets NONE (release) when done */
+    struct board_capture capture; /* valid while a CAPTURE_START is pending */
+    int command_fd;               /* eventfd, non-blocking: wakes the loop; owned by the board */
     /* capture ring: loop writes records, control thread reads; free-running byte positions */
-    uint8_t *capture_ring;               /* BOARD_CAPTURE_RING_BYTES; records may wrap */
+    uint8_t *capture_ring; /* BOARD_CAPTURE_RING_BYTES; records may wrap */
     _Atomic uint64_t capture_written;
     _Atomic uint64_t capture_read;
 };
@@ -154,10 +154,11 @@ int board_init(struct board *board, uint32_t n_buckets) MPA_WARN_UNUSED;
 void board_fini(struct board *board);
 
 /* Loop: appends an event; never waits, the oldest is overwritten. */
-void board_event_add(struct board *board, uint64_t now_ns, enum board_event_kind kind, uint32_t a, uint64_t b);
+void board_event_add(struct board *board, uint64_t now_ns, enum board_event_kind kind, uint32_t a,
+                     uint64_t b);
 /*
- * Control thread: event number *next (from 0) into *event, *next moves on. False when there is none yet. Where
- * events were overwritten before they were read, *next jumps and *n_lost gets their number (else 0).
+ * Control thread: event number *next (from 0) into *event, *next moves on. False when there is none yet.
+ * Where events were overwritten before they were read, *next jumps and *n_lost gets their number (else 0).
  */
 bool board_event_read(struct board *board, uint64_t *next, struct board_event *event, uint64_t *n_lost);
 
@@ -178,11 +179,12 @@ void board_command_done(struct board *board);
  * Loop: appends record->stored_bytes bytes, taken from the front of the parts (which hold at least so many).
  * False when the ring is full: nothing is written, NIC_capture_missed is counted.
  */
-bool board_capture_add(struct board *board, const struct board_capture_record *record, const struct iovec *parts,
-                       int n_parts);
+bool board_capture_add(struct board *board, const struct board_capture_record *record,
+                       const struct iovec *parts, int n_parts);
 /* Control thread: the oldest record without taking it; false when there is none. */
 bool board_capture_peek(struct board *board, struct board_capture_record *record);
-/* Control thread: takes the record that board_capture_peek() showed and copies its stored_bytes to `bytes`. */
+/* Control thread: takes the record that board_capture_peek() showed and copies its stored_bytes to `bytes`.
+ */
 void board_capture_take(struct board *board, const struct board_capture_record *record, uint8_t *bytes);
 
 #endif

@@ -129,7 +129,8 @@ static void broker_refuse(struct frontend *frontend, int socket, uint32_t slot, 
 }
 
 /* NULL when the hello is fine, else why not. */
-static const char *broker_check_hello(const struct frontend *frontend, const struct attach_hello *hello, ssize_t size)
+static const char *broker_check_hello(const struct frontend *frontend, const struct attach_hello *hello,
+                                      ssize_t size)
 {
     if (size != (ssize_t)sizeof(*hello) || hello->magic != ATTACH_MAGIC || hello->kind != ATTACH_HELLO)
         return "not a hello";
@@ -274,7 +275,8 @@ void broker_quarantine(struct frontend *frontend, struct lane *lane, enum lane_c
         return;
     stage_lock(frontend);
     lane_count(lane, fault, 1);
-    log_error("worker_quarantined slot=%u pid=%u fault=%s", lane->slot, lane->pid, lane_counter_texts[fault].name);
+    log_error("worker_quarantined slot=%u pid=%u fault=%s", lane->slot, lane->pid,
+              lane_counter_texts[fault].name);
     /* The socket stays open until the process is gone: its end makes the slot free again. */
     epoll_ctl(broker_wake_epoll(frontend), EPOLL_CTL_DEL, lane->wake_socket, NULL);
     frontend->lane_mask &= ~(1u << lane->slot);
@@ -298,8 +300,8 @@ void broker_lane_event(struct frontend *frontend, struct lane *lane)
     size = fd_receive(lane->attach_socket, &ready, sizeof(ready), fds, 0);
     if (size == -EAGAIN)
         return;
-    if (lane->state == BOARD_LANE_ATTACHING && size == (ssize_t)sizeof(ready) && ready.magic == ATTACH_MAGIC &&
-        ready.kind == ATTACH_READY)
+    if (lane->state == BOARD_LANE_ATTACHING && size == (ssize_t)sizeof(ready) &&
+        ready.magic == ATTACH_MAGIC && ready.kind == ATTACH_READY)
         broker_serving(frontend, lane);
     else
         broker_gone(frontend, lane); /* its end, or words that a worker does not say */

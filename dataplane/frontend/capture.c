@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * capture.c — copies of frames for `mpactl capture`, into the board's ring. Costs one test a frame while nobody
- * captures; a slow reader loses frames (counted), never the data path.
+ * capture.c — copies of frames for `mpactl capture`, into the board's ring. Costs one test a frame while
+ * nobody captures; a slow reader loses frames (counted), never the data path.
  */
 #include <pcap/pcap.h>
 #include <string.h>
@@ -37,7 +37,8 @@ static uint64_t capture_time_ns(void)
     return (uint64_t)now.tv_sec * CLOCK_NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
-void capture_frame(struct frontend *frontend, const struct iovec *parts, int n_parts, uint32_t lane, bool is_out)
+void capture_frame(struct frontend *frontend, const struct iovec *parts, int n_parts, uint32_t lane,
+                   bool is_out)
 {
     static uint8_t frame[NIC_MAX_FRAME_BYTES];
     const struct board_capture *capture = &frontend->board.capture;

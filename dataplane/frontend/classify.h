@@ -27,11 +27,11 @@ struct classify_verdict {
     enum nic_counter drop;
     struct flow_key key;
     uint32_t hash;
-    uint32_t frame_len;    /* link header + IP length: padding of short frames is cut off */
-    uint16_t ip_off;       /* of the IP header in the frame: 14 */
+    uint32_t frame_len;     /* link header + IP length: padding of short frames is cut off */
+    uint16_t ip_off;        /* of the IP header in the frame: 14 */
     uint16_t transport_off; /* of the TCP, UDP or ICMP header in the frame */
     uint8_t dscp;
-    bool is_syn;           /* TCP SYN without ACK: a new connection */
+    bool is_syn; /* TCP SYN without ACK: a new connection */
 };
 
 /* What the classifier knows of us; borrowed. */
@@ -51,12 +51,12 @@ struct classify_frame {
 };
 
 /*
- * A frame from the NIC, link header first. Rules: destination MAC is ours, broadcast or multicast; IP destination
- * one of `addresses` for TCP and UDP, source neither ours nor multicast nor broadcast nor unspecified nor
- * loopback; IPv4 header checksum; TCP data offset and every option's length inside the header
- * (tcp_option_malformed); UDP length; fragments, ARP, ND, IGMP/MLD, ICMP echo, DHCP client (UDP to port 68, or
- * to 546 over IPv6) and other multicast go to the host stack; ICMP errors that quote TCP or UDP sent by us go to
- * its worker; 802.1Q and other ethertypes are dropped by name. LLC frames count as ethertype.
+ * A frame from the NIC, link header first. Rules: destination MAC is ours, broadcast or multicast; IP
+ * destination one of `addresses` for TCP and UDP, source neither ours nor multicast nor broadcast nor
+ * unspecified nor loopback; IPv4 header checksum; TCP data offset and every option's length inside the header
+ * (tcp_option_malformed); UDP length; fragments, ARP, ND, IGMP/MLD, ICMP echo, DHCP client (UDP to port 68,
+ * or to 546 over IPv6) and other multicast go to the host stack; ICMP errors that quote TCP or UDP sent by us
+ * go to its worker; 802.1Q and other ethertypes are dropped by name. LLC frames count as ethertype.
  */
 void classify_frame(const struct classify_context *context, const struct classify_frame *frame,
                     struct classify_verdict *verdict);

@@ -199,8 +199,8 @@ int frontend_init_confined(struct frontend *frontend)
     frontend->addresses = *host_addresses(frontend->host);
     broker_publish_host(frontend);
     frontend_receive_init(frontend);
-    log_info("serving nic=%s backend=%s mtu=%u offload=%s", frontend->config.nic.name, frontend->nic.ops->name,
-             frontend->nic.mtu_bytes, frontend->nic.caps != 0 ? "yes" : "no");
+    log_info("serving nic=%s backend=%s mtu=%u offload=%s", frontend->config.nic.name,
+             frontend->nic.ops->name, frontend->nic.mtu_bytes, frontend->nic.caps != 0 ? "yes" : "no");
     return 0;
 }
 

@@ -35,7 +35,7 @@
 
 /* A place of the receive burst: the chunks that the NIC fills next. */
 struct receive_place {
-    uint32_t head_idx;  /* LANE_NO_CHUNK: the pool was empty */
+    uint32_t head_idx; /* LANE_NO_CHUNK: the pool was empty */
     uint32_t large_idx;
 };
 
@@ -74,10 +74,10 @@ struct frontend {
     unsigned next_greeting;
     int signal_fd;
     int epoll_fd;
-    int lock_fd; /* RUNTIME/frontend.lock: one frontend for each runtime folder */
+    int lock_fd;             /* RUNTIME/frontend.lock: one frontend for each runtime folder */
     _Atomic uint64_t now_ns; /* written by the loop's thread */
-    uint64_t next_house_ns; /* housekeeping */
-    uint64_t next_host_ns;  /* host_tick() */
+    uint64_t next_house_ns;  /* housekeeping */
+    uint64_t next_host_ns;   /* host_tick() */
     bool is_stopping;
     int exit_code;
     bool is_capturing;
@@ -152,7 +152,8 @@ void capture_start(struct frontend *frontend);
 void capture_stop(struct frontend *frontend);
 /* One frame for whoever captures; `lane` BOARD_CAPTURE_ALL_LANES: none. Parts are contiguous pieces. */
 struct iovec;
-void capture_frame(struct frontend *frontend, const struct iovec *parts, int n_parts, uint32_t lane, bool is_out);
+void capture_frame(struct frontend *frontend, const struct iovec *parts, int n_parts, uint32_t lane,
+                   bool is_out);
 
 /* seccomp.c: capabilities before any thread is started, system calls after. */
 int frontend_drop_capabilities(void) MPA_WARN_UNUSED;

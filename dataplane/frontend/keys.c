@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* keys.c — random keys made once and kept in the runtime folder, so that a new frontend hashes like the old. */
+/* keys.c — random keys made once and kept in the runtime folder, so that a new frontend hashes like the old.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

@@ -29,8 +29,8 @@ void lane_init(struct lane *lane, uint8_t slot, struct board_lane *board)
 
 static int lane_map(struct lane *lane, int fds[N_ATTACH_HELLO_FDS])
 {
-    int failed = segment_attach(&lane->worker_half, fds[ATTACH_FD_WORKER_HALF], SEGMENT_WORKER, SEGMENT_ANY_VERSION,
-                                sizeof(struct worker_half));
+    int failed = segment_attach(&lane->worker_half, fds[ATTACH_FD_WORKER_HALF], SEGMENT_WORKER,
+                                SEGMENT_ANY_VERSION, sizeof(struct worker_half));
 
     fds[ATTACH_FD_WORKER_HALF] = -1;
     if (failed < 0)
@@ -47,7 +47,8 @@ static int lane_map(struct lane *lane, int fds[N_ATTACH_HELLO_FDS])
 
 static int lane_new_half(struct lane *lane)
 {
-    struct segment_spec spec = {.name = "mpa-frontend-half", .kind = SEGMENT_FRONTEND, .version = lane->version};
+    struct segment_spec spec = {
+        .name = "mpa-frontend-half", .kind = SEGMENT_FRONTEND, .version = lane->version};
     int failed;
 
     lane_layout_init(&lane->layout, &lane->shape);
@@ -69,7 +70,8 @@ static void lane_rings(struct lane *lane)
     for (int p = 0; p < N_LANE_PRIORITIES; p++) {
         uint32_t n_slots = lane->shape.ring_slots[p];
 
-        ring_producer_init(&lane->rx[p], (struct lane_slot *)(void *)(own_base + lane->layout.rx_slots_off[p]),
+        ring_producer_init(&lane->rx[p],
+                           (struct lane_slot *)(void *)(own_base + lane->layout.rx_slots_off[p]),
                            &own->rx_tail[p], &peer->rx_head[p], n_slots);
         ring_consumer_init(&lane->tx[p],
                            (const struct lane_slot *)(const void *)(peer_base + lane->layout.tx_slots_off[p]),
@@ -189,7 +191,8 @@ static void lane_report_worker(struct lane *lane)
     for (int i = 0; i < N_WORKER_COUNTERS; i++) {
         uint64_t own = is_mapped ? border_worker_counter(lane->worker_half.base, (enum worker_counter)i) : 0;
 
-        atomic_store_explicit(&lane->board->worker_counters[i], lane->worker_base[i] + own, memory_order_relaxed);
+        atomic_store_explicit(&lane->board->worker_counters[i], lane->worker_base[i] + own,
+                              memory_order_relaxed);
     }
 }
 

@@ -34,9 +34,9 @@ struct lane {
     struct wake rx_wake; /* of the receive stage: wakes the worker after publishing rx slots */
     struct wake tx_wake; /* of the transmit stage: sleeps for tx slots, wakes the worker after freeing them */
     _Atomic uint32_t tx_fault; /* 1 + enum lane_counter: the transmit thread saw a fault; 0: none */
-    uint64_t deficit_bytes; /* deficit round robin */
+    uint64_t deficit_bytes;    /* deficit round robin */
     bool was_congested;
-    bool has_news;         /* slots were staged in this burst */
+    bool has_news;                           /* slots were staged in this burst */
     uint64_t worker_base[N_WORKER_COUNTERS]; /* counts of earlier workers of this slot */
     struct board_lane *board;
 };
@@ -44,7 +44,8 @@ struct lane {
 void lane_init(struct lane *lane, uint8_t slot, struct board_lane *board);
 
 /* Checks and maps what the worker sent, makes our half. Takes all `fds`. 0 or -errno. */
-int lane_attach(struct lane *lane, const struct attach_hello *hello, int fds[N_ATTACH_HELLO_FDS]) MPA_WARN_UNUSED;
+int lane_attach(struct lane *lane, const struct attach_hello *hello,
+                int fds[N_ATTACH_HELLO_FDS]) MPA_WARN_UNUSED;
 
 /* Sets up the rings with our end of the wake socket (taken). */
 void lane_start(struct lane *lane, int wake_socket);

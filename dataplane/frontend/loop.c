@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * loop.c — the data loop: burst in, burst out, spin a bounded time, sleep. Interrupts (epoll) are asked for only
- * when there was nothing to do; while there is work, it polls.
+ * loop.c — the data loop: burst in, burst out, spin a bounded time, sleep. Interrupts (epoll) are asked for
+ * only when there was nothing to do; while there is work, it polls.
  */
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -77,9 +78,11 @@ static void loop_report(struct frontend *frontend)
         lane_report(&frontend->lanes[i], &frontend->pool, n_buckets[i]);
         loop_congestion(frontend, &frontend->lanes[i]);
     }
-    atomic_store_explicit(&frontend->board.pool_free_chunks, frontend->pool.n_free_head, memory_order_relaxed);
+    atomic_store_explicit(&frontend->board.pool_free_chunks, frontend->pool.n_free_head,
+                          memory_order_relaxed);
     atomic_store_explicit(&frontend->board.pool_chunks, frontend->pool.n_head, memory_order_relaxed);
-    atomic_store_explicit(&frontend->board.pool_free_large, frontend->pool.n_free_large, memory_order_relaxed);
+    atomic_store_explicit(&frontend->board.pool_free_large, frontend->pool.n_free_large,
+                          memory_order_relaxed);
     atomic_store_explicit(&frontend->board.pool_large, frontend->pool.n_large, memory_order_relaxed);
     atomic_store_explicit(&frontend->board.loop_heartbeat_ns, frontend->now_ns, memory_order_relaxed);
 }
@@ -183,7 +186,8 @@ static uint32_t loop_poll(struct frontend *frontend, int wait_ms)
 
 static int loop_sleep_ms(const struct frontend *frontend)
 {
-    uint64_t wait_ns = frontend->next_host_ns > frontend->now_ns ? frontend->next_host_ns - frontend->now_ns : 0;
+    uint64_t wait_ns =
+        frontend->next_host_ns > frontend->now_ns ? frontend->next_host_ns - frontend->now_ns : 0;
     uint64_t wait_ms = wait_ns / CLOCK_NS_PER_MS + 1;
 
     if (frontend->is_nic_busy || frontend->park.n_used > 0 || frontend->nic.fd < 0)
@@ -251,7 +255,10 @@ int frontend_run(struct frontend *frontend)
             idle_since_ns = frontend->now_ns;
             if (n_turns % LOOP_POLL_TURNS == 0)
                 loop_poll(frontend, 0);
-        } else if (frontend->now_ns - idle_since_ns >= spin_ns) {
+        } else if (frontend->now_ns - idle_since_ns < spin_ns) {
+            sched_yield(); /* spinning, but never in the way of whoever has work for this core */
+            frontend->now_ns = clock_now_ns();
+        } else {
             loop_sleep(frontend);
             idle_since_ns = clock_now_ns();
             frontend->now_ns = idle_since_ns;

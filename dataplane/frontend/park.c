@@ -15,7 +15,8 @@ int park_init(struct park *park, uint32_t n_entries)
     park->entries = calloc(n_entries, sizeof(*park->entries));
     if (park->entries == NULL)
         return -ENOMEM;
-    park->memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    park->memory =
+        mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (park->memory == MAP_FAILED) {
         park->memory = NULL;
         park_fini(park);

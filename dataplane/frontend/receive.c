@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * receive.c — from the NIC into the rx rings: frames are read straight into chunks of the rx pool, classified,
- * and handed to a worker by a 16-byte slot. Chunks that a burst did not use serve the next one.
+ * receive.c — from the NIC into the rx rings: frames are read straight into chunks of the rx pool,
+ * classified, and handed to a worker by a 16-byte slot. Chunks that a burst did not use serve the next one.
  */
 #include <string.h>
 #include <sys/uio.h>
@@ -16,7 +16,8 @@
 #define RECEIVE_HEAD_ROOM (NIC_HEAD_BYTES - RECEIVE_FRAME_OFF)
 #define RECEIVE_KEPT_LARGE_SHARE 8u /* at least two: config allows no fewer than 16 large chunks */
 
-_Static_assert(NIC_HEAD_BYTES == POOL_HEAD_BYTES && NIC_TAIL_BYTES == POOL_LARGE_BYTES, "a frame fits its chunks");
+_Static_assert(NIC_HEAD_BYTES == POOL_HEAD_BYTES && NIC_TAIL_BYTES == POOL_LARGE_BYTES,
+               "a frame fits its chunks");
 
 /* The note for the worker where the virtio_net_hdr stood (worker/stack/rx_frame.h reads it). */
 struct receive_note {
@@ -48,7 +49,8 @@ static unsigned receive_prepare(struct frontend *frontend, struct nic_rx *rx, un
             place->large_idx = frame_pool_take_large(&frontend->pool);
         rx[i] = (struct nic_rx){
             .head = frame_pool_head(&frontend->pool, place->head_idx),
-            .tail = place->large_idx == LANE_NO_CHUNK ? NULL : frame_pool_large(&frontend->pool, place->large_idx),
+            .tail = place->large_idx == LANE_NO_CHUNK ? NULL
+                                                      : frame_pool_large(&frontend->pool, place->large_idx),
         };
     }
     return n;
@@ -141,7 +143,8 @@ static bool receive_to_worker(struct frontend *frontend, struct receive_frame *f
     enum lane_priority priority = dscp_is_urgent(verdict->dscp) ? LANE_URGENT : LANE_NORMAL;
     enum lane_slot_kind kind = verdict->to == CLASSIFY_ICMP_ERROR ? LANE_SLOT_ICMP_ERROR : LANE_SLOT_FRAME;
     struct receive_note note = {verdict->hash, verdict->transport_off, verdict->key.protocol};
-    uint32_t flags = (frame->offload.has_good_csum ? LANE_FLAG_CSUM : 0u) | (frame->offload.is_gso ? LANE_FLAG_GSO : 0u);
+    uint32_t flags =
+        (frame->offload.has_good_csum ? LANE_FLAG_CSUM : 0u) | (frame->offload.is_gso ? LANE_FLAG_GSO : 0u);
     uint32_t large_idx = verdict->frame_len > RECEIVE_HEAD_ROOM ? frame->large_idx : LANE_NO_CHUNK;
     uint16_t generation;
 
@@ -288,8 +291,8 @@ bool frontend_receive(struct frontend *frontend)
 }
 
 /* A link header in front of a reassembled packet, as if it had come in one piece. */
-static uint32_t receive_rebuild(struct frontend *frontend, const uint8_t *packet, uint32_t len_bytes, uint8_t *head,
-                                uint8_t *large)
+static uint32_t receive_rebuild(struct frontend *frontend, const uint8_t *packet, uint32_t len_bytes,
+                                uint8_t *head, uint8_t *large)
 {
     uint32_t in_head = RECEIVE_HEAD_ROOM - NIC_LINK_BYTES;
 
@@ -308,19 +311,22 @@ static uint32_t receive_rebuild(struct frontend *frontend, const uint8_t *packet
 
 void frontend_receive_datagram(struct frontend *frontend, const uint8_t *packet, uint32_t len_bytes)
 {
-    struct receive_frame frame = {.head_idx = frame_pool_take_head(&frontend->pool), .large_idx = LANE_NO_CHUNK};
+    struct receive_frame frame = {.head_idx = frame_pool_take_head(&frontend->pool),
+                                  .large_idx = LANE_NO_CHUNK};
     bool needs_large = NIC_LINK_BYTES + len_bytes > RECEIVE_HEAD_ROOM;
 
     if (needs_large)
         frame.large_idx = frame_pool_take_large(&frontend->pool);
-    if (frame.head_idx == LANE_NO_CHUNK || (needs_large && frame.large_idx == LANE_NO_CHUNK) || len_bytes == 0) {
+    if (frame.head_idx == LANE_NO_CHUNK || (needs_large && frame.large_idx == LANE_NO_CHUNK) ||
+        len_bytes == 0) {
         counter_add(frontend->board.nic, NIC_rx_drop_pool_empty, 1);
     } else {
         uint8_t *head = frame_pool_head(&frontend->pool, frame.head_idx);
 
         frame.bytes = head + RECEIVE_FRAME_OFF;
-        frame.len_bytes = receive_rebuild(frontend, packet, len_bytes, head,
-                                          needs_large ? frame_pool_large(&frontend->pool, frame.large_idx) : NULL);
+        frame.len_bytes =
+            receive_rebuild(frontend, packet, len_bytes, head,
+                            needs_large ? frame_pool_large(&frontend->pool, frame.large_idx) : NULL);
         frame.head_len = frame.len_bytes < RECEIVE_HEAD_ROOM ? frame.len_bytes : RECEIVE_HEAD_ROOM;
         if (receive_frame_one(frontend, &frame))
             return; /* published with the burst it came in */

@@ -3,10 +3,10 @@
  * stage.h — the two stages of the frontend. By default one thread runs receive and transmit in turn; with
  * frontend.split_threads the transmit stage has a thread of its own, which can be pinned to another core.
  *
- * What both touch is under one recursive lock: lanes coming and going, the host stack, the NIC's transmit side.
- * The transmit thread holds it while it transmits; the receive path of frames for workers never takes it, so
- * the stages run beside each other where it matters. The rx pool and the bucket table are the receive stage's
- * alone: a fault that the transmit thread sees is left for the loop in lane->tx_fault.
+ * What both touch is under one recursive lock: lanes coming and going, the host stack, the NIC's transmit
+ * side. The transmit thread holds it while it transmits; the receive path of frames for workers never takes
+ * it, so the stages run beside each other where it matters. The rx pool and the bucket table are the receive
+ * stage's alone: a fault that the transmit thread sees is left for the loop in lane->tx_fault.
  */
 #ifndef MPA_FRONTEND_STAGE_H
 #define MPA_FRONTEND_STAGE_H
@@ -18,20 +18,22 @@
 
 #include "flow/key.h"
 
-/* A worker's word about a flow that a pin led to it (flow/pin.h): from the transmit stage to the receive stage,
- * which owns the pins. */
+/* A worker's word about a flow that a pin led to it (flow/pin.h): from the transmit stage to the receive
+ * stage, which owns the pins. */
 struct stage_note {
     struct flow_key key;
     uint8_t worker;
     bool is_opened; /* confirmed; else closed */
 };
 
-#define STAGE_N_NOTES 256u /* power of two; one too many is lost, and its pin expires or is swept with its lane */
+#define STAGE_N_NOTES                                                                                        \
+    256u /* power of two; one too many is lost, and its pin expires or is swept with its lane */
 
 struct stage {
     struct stage_note notes[STAGE_N_NOTES];
-    _Atomic uint32_t notes_written; /* transmit stage; release, pairs with the acquire in stage_take_notes() */
-    _Atomic uint32_t notes_read;    /* receive stage; release, pairs with the acquire in stage_note_add() */
+    _Atomic uint32_t
+        notes_written;           /* transmit stage; release, pairs with the acquire in stage_take_notes() */
+    _Atomic uint32_t notes_read; /* receive stage; release, pairs with the acquire in stage_note_add() */
     bool is_split;
     pthread_mutex_t lock;
     pthread_t thread;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * transmit.c — from the tx rings to the NIC. Urgent rings of all workers first, then the normal ones by deficit
- * round robin in bytes (Shreedhar and Varghese, 1995). Headers are copied to private memory, checked there, and
- * the copy is what leaves; the payload goes straight from the worker's arena.
+ * transmit.c — from the tx rings to the NIC. Urgent rings of all workers first, then the normal ones by
+ * deficit round robin in bytes (Shreedhar and Varghese, 1995). Headers are copied to private memory, checked
+ * there, and the copy is what leaves; the payload goes straight from the worker's arena.
  */
 #include <errno.h>
 #include <string.h>
@@ -14,7 +14,7 @@
 #include "frontend/offload.h"
 
 #define TRANSMIT_QUANTUM_BYTES 65536u
-#define TRANSMIT_MAX_URGENT 64u     /* of one lane in one round: urgent, but the loop goes on */
+#define TRANSMIT_MAX_URGENT 64u /* of one lane in one round: urgent, but the loop goes on */
 #define TRANSMIT_HOP_LIFE_NS (1ull * 1000000000ull)
 #define TRANSMIT_LINK_OFF NIC_VNET_BYTES
 
@@ -31,7 +31,8 @@ struct transmit_out {
     enum transmit_result result;
 };
 
-static enum nic_tx_result transmit_parts(struct frontend *frontend, struct iovec *parts, int n_parts, uint32_t lane)
+static enum nic_tx_result transmit_parts(struct frontend *frontend, struct iovec *parts, int n_parts,
+                                         uint32_t lane)
 {
     enum nic_tx_result result = frontend->nic.ops->tx(&frontend->nic, parts, n_parts);
     uint64_t bytes = 0;
@@ -110,7 +111,8 @@ static void transmit_fragments(struct frontend *frontend, const struct transmit_
                                .header_len = plan->transport_off,
                                .payload = datagram,
                                .payload_len = in_header + payload_len,
-                               .identification = plan->key.family == 4 ? frontend->ip4_id++ : frontend->ip6_id++,
+                               .identification =
+                                   plan->key.family == 4 ? frontend->ip4_id++ : frontend->ip6_id++,
                                .mtu_bytes = frontend->addresses.mtu_bytes};
 
     memcpy(datagram, packet->header + plan->transport_off, in_header);
@@ -168,11 +170,12 @@ static enum host_hop transmit_hop(struct frontend *frontend, const struct offloa
     uint8_t family = plan->key.family;
     uint32_t size = family == 4 ? 4 : 16;
     const uint8_t *to = plan->key.remote;
-    struct frontend_hop *hop = &frontend->hops[(to[size - 1] * 31u + to[size - 2] * 7u + to[size - 3]) % FRONTEND_HOPS];
+    struct frontend_hop *hop =
+        &frontend->hops[(to[size - 1] * 31u + to[size - 2] * 7u + to[size - 3]) % FRONTEND_HOPS];
     enum host_hop result;
 
-    if (hop->family == family && hop->epoch == host_epoch(frontend->host) && hop->until_ns > frontend->now_ns &&
-        memcmp(hop->destination, to, size) == 0) {
+    if (hop->family == family && hop->epoch == host_epoch(frontend->host) &&
+        hop->until_ns > frontend->now_ns && memcmp(hop->destination, to, size) == 0) {
         memcpy(mac, hop->mac, 6);
         return HOST_HOP_FOUND;
     }
@@ -262,7 +265,8 @@ static enum transmit_result transmit_from_lane(struct frontend *frontend, struct
         lane_count(lane, outcome == OFFLOAD_BAD_SOURCE ? LANE_tx_drop_source : LANE_tx_drop_header, 1);
         return TRANSMIT_DONE;
     }
-    const struct transmit_packet packet = {&plan, header, arena + tx->arena_off + plan.header_len, lane->slot};
+    const struct transmit_packet packet = {&plan, header, arena + tx->arena_off + plan.header_len,
+                                           lane->slot};
     return transmit_checked(frontend, &packet);
 }
 
@@ -275,8 +279,8 @@ static void transmit_take_note(struct frontend *frontend, struct lane *lane, con
     stage_note_add(frontend, &note);
 }
 
-/* Takes packets of one ring until `budget` bytes or `max` packets are used up, or the NIC is busy. Returns the
- * bytes taken, or -1 when the lane is gone. */
+/* Takes packets of one ring until `budget` bytes or `max` packets are used up, or the NIC is busy. Returns
+ * the bytes taken, or -1 when the lane is gone. */
 static int64_t transmit_ring(struct frontend *frontend, struct lane *lane, enum lane_priority priority,
                              uint64_t budget, uint32_t max)
 {
@@ -393,7 +397,8 @@ void frontend_transmit_parked(struct frontend *frontend)
 {
     for (uint32_t i = 0; i < frontend->park.n_used;) {
         struct park_entry *entry = &frontend->park.entries[i];
-        const struct transmit_packet packet = {&entry->plan, entry->header, entry->payload, BOARD_CAPTURE_ALL_LANES};
+        const struct transmit_packet packet = {&entry->plan, entry->header, entry->payload,
+                                               BOARD_CAPTURE_ALL_LANES};
         uint8_t mac[6];
         enum host_hop hop = transmit_hop(frontend, &entry->plan, mac);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* attach.c — the worker's side of the handshake: makes its segments, trades descriptors, sets up the rings. */
+/* attach.c — the worker's side of the handshake: makes its segments, trades descriptors, sets up the rings.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -32,7 +33,8 @@ static void attach_shape(const struct config *config, struct lane_shape *shape)
     *shape = (struct lane_shape){
         .ring_slots = {config->worker.ring_slots, config->worker.urgent_ring_slots},
         .return_slots = attach_return_slots(config->frontend.pool_chunks),
-        .arena_bytes = {config->worker.tx_arena_kib * ATTACH_KIB, config->worker.urgent_arena_kib * ATTACH_KIB},
+        .arena_bytes = {config->worker.tx_arena_kib * ATTACH_KIB,
+                        config->worker.urgent_arena_kib * ATTACH_KIB},
     };
 }
 
@@ -167,20 +169,21 @@ static int attach_rings(struct worker *worker)
     for (int p = 0; p < N_LANE_PRIORITIES; p++) {
         uint32_t n_slots = half->shape.ring_slots[p];
 
-        ring_consumer_init(&worker->rx[p],
-                           (const struct lane_slot *)(const void *)(frontend_base + worker->layout.rx_slots_off[p]),
-                           &half->rx_head[p], &frontend->rx_tail[p], n_slots);
+        ring_consumer_init(
+            &worker->rx[p],
+            (const struct lane_slot *)(const void *)(frontend_base + worker->layout.rx_slots_off[p]),
+            &half->rx_head[p], &frontend->rx_tail[p], n_slots);
         ring_producer_init(&worker->staging.ring[p],
-                           (struct lane_slot *)(void *)(base + worker->layout.tx_slots_off[p]), &half->tx_tail[p],
-                           &frontend->tx_head[p], n_slots);
-        failed = staging_init_arena(&worker->staging, (enum lane_priority)p, base + worker->layout.arena_off[p],
-                                    half->shape.arena_bytes[p]);
+                           (struct lane_slot *)(void *)(base + worker->layout.tx_slots_off[p]),
+                           &half->tx_tail[p], &frontend->tx_head[p], n_slots);
+        failed = staging_init_arena(&worker->staging, (enum lane_priority)p,
+                                    base + worker->layout.arena_off[p], half->shape.arena_bytes[p]);
         if (failed < 0)
             return failed;
     }
     ring_producer_init(&worker->frames.return_ring,
-                       (struct lane_slot *)(void *)(base + worker->layout.return_slots_off), &half->return_tail,
-                       &frontend->return_head, half->shape.return_slots);
+                       (struct lane_slot *)(void *)(base + worker->layout.return_slots_off),
+                       &half->return_tail, &frontend->return_head, half->shape.return_slots);
     wake_init(&worker->wake, worker->wake_socket, &half->sleeping, &frontend->sleeping);
     return 0;
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * loop.c — the worker's loop. One turn: take a burst, let lwIP and the consumers run, output only staged; then
- * in this order: commit, publish tx, free rx, publish returns. A worker that dies before the publish has, for
- * the world, not run that turn.
+ * loop.c — the worker's loop. One turn: take a burst, let lwIP and the consumers run, output only staged;
+ * then in this order: commit, publish tx, free rx, publish returns. A worker that dies before the publish
+ * has, for the world, not run that turn.
  */
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/signalfd.h>
@@ -44,7 +45,8 @@ static void loop_lane_lost(struct worker *worker, const char *why)
 }
 
 /* A slot that is not a frame. */
-static void loop_control_slot(struct worker *worker, const struct border_rx *slot, enum lane_priority priority)
+static void loop_control_slot(struct worker *worker, const struct border_rx *slot,
+                              enum lane_priority priority)
 {
     if (slot->kind == LANE_SLOT_ADDRESSES)
         worker_take_addresses(worker);
@@ -54,7 +56,8 @@ static void loop_control_slot(struct worker *worker, const struct border_rx *slo
 
 /* Takes up to `room` frames of one ring. Control slots are carried out in their place: a frame after one is
  * left for the next turn. */
-static unsigned loop_take(struct worker *worker, enum lane_priority priority, struct rx_frame *frames, unsigned room)
+static unsigned loop_take(struct worker *worker, enum lane_priority priority, struct rx_frame *frames,
+                          unsigned room)
 {
     struct ring_consumer *ring = &worker->rx[priority];
     uint32_t bytes = 0;
@@ -125,7 +128,8 @@ static void loop_congestion(struct worker *worker, uint64_t now_ns)
     worker->congested_since_ns = now_ns;
     counter_add(loop_counters(worker), WORKER_tx_stalled, 1);
     if (log_gate_open(&worker->stall_gate, now_ns, &n_held))
-        log_warn("tx_stalled wait_ms=%u held=%llu", worker->config.worker.tx_wait_ms, (unsigned long long)n_held);
+        log_warn("tx_stalled wait_ms=%u held=%llu", worker->config.worker.tx_wait_ms,
+                 (unsigned long long)n_held);
 }
 
 /* One turn; true if there was anything to do. *next_ns is when timers want to run. */
@@ -246,7 +250,10 @@ int worker_run(struct worker *worker)
             counter_add(loop_counters(worker), WORKER_turns, 1);
             worker->busy_ns += end_ns - now_ns;
             idle_since_ns = end_ns;
-        } else if (end_ns - idle_since_ns >= spin_ns) {
+        } else if (end_ns - idle_since_ns < spin_ns) {
+            sched_yield(); /* spinning, but never in the way of whoever has work for this core */
+            end_ns = clock_now_ns();
+        } else {
             loop_sleep(worker, next_ns > end_ns ? next_ns - end_ns : 0);
             idle_since_ns = end_ns = clock_now_ns();
         }

@@ -63,8 +63,8 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
     }
 }
 
-static const struct argp argp = {options, parse_option, NULL, "One worker of the stack: attaches to mpa-frontend.",
-                                 NULL, NULL, NULL};
+static const struct argp argp = {
+    options, parse_option, NULL, "One worker of the stack: attaches to mpa-frontend.", NULL, NULL, NULL};
 
 static int load(const struct arguments *arguments, struct config *config)
 {
@@ -72,14 +72,18 @@ static int load(const struct arguments *arguments, struct config *config)
     char error[1024];
 
     config_defaults(config);
-    if (arguments->config_path != NULL && config_load(arguments->config_path, config, error, sizeof(error)) < 0) {
+    if (arguments->config_path != NULL &&
+        config_load(arguments->config_path, config, error, sizeof(error)) < 0) {
         fprintf(stderr, "mpa-worker: %s\n", error);
         return -1;
     }
     if (arguments->runtime_dir != NULL)
-        snprintf(config->control.runtime_dir, sizeof(config->control.runtime_dir), "%s", arguments->runtime_dir);
-    if (log_level_parse(arguments->log_level != NULL ? arguments->log_level : config->control.log_level, &level) < 0) {
-        fprintf(stderr, "mpa-worker: --log-level %s (allowed: error, warn, info, debug)\n", arguments->log_level);
+        snprintf(config->control.runtime_dir, sizeof(config->control.runtime_dir), "%s",
+                 arguments->runtime_dir);
+    if (log_level_parse(arguments->log_level != NULL ? arguments->log_level : config->control.log_level,
+                        &level) < 0) {
+        fprintf(stderr, "mpa-worker: --log-level %s (allowed: error, warn, info, debug)\n",
+                arguments->log_level);
         return -1;
     }
     log_init("mpa-worker", level);

@@ -95,7 +95,8 @@ static void session_note(struct worker *worker, const struct conn *conn, enum la
 static bool session_opened(void *context, struct conn *conn)
 {
     struct worker *worker = context;
-    const struct service *service = service_table_find(worker->services, ntohs(conn->key.local_port_be), &conn->service);
+    const struct service *service =
+        service_table_find(worker->services, ntohs(conn->key.local_port_be), &conn->service);
 
     if (service == NULL)
         return false;
@@ -120,8 +121,8 @@ static void session_closed(void *context, struct conn *conn)
 
 const struct stack_callbacks worker_session_callbacks = {session_opened, session_ready, session_closed};
 
-static void session_udp_echo(void *argument, struct udp_pcb *pcb, struct pbuf *datagram, const ip_addr_t *address,
-                             u16_t port)
+static void session_udp_echo(void *argument, struct udp_pcb *pcb, struct pbuf *datagram,
+                             const ip_addr_t *address, u16_t port)
 {
     struct worker *worker = argument;
     counter *counters = ((struct worker_half *)worker->half.base)->counters;

@@ -44,7 +44,7 @@ struct worker {
     uint64_t busy_since_ns; /* for the busy gauge: start of the window */
     uint64_t busy_ns;
     uint64_t next_gauges_ns;
-    bool was_congested;           /* output waits for room in the tx ring */
+    bool was_congested; /* output waits for room in the tx ring */
     uint64_t congested_since_ns;
     struct log_gate stall_gate;
     bool is_stopping;

@@ -15,8 +15,6 @@
 struct confinement {
     const int *syscalls; /* allowed calls (SCMP_SYS numbers, negative ones of other machines skipped) */
     size_t n_syscalls;
-    const int *sanitizer_syscalls; /* added only in a sanitizer build (MPA_SANITIZER) */
-    size_t n_sanitizer_syscalls;
     const int *capabilities; /* CAP_ numbers kept; usually none */
     size_t n_capabilities;
     bool is_fatal; /* a call outside the list raises SIGSYS; else it fails with EPERM */

@@ -55,8 +55,8 @@ enum border_result border_peek_tx(const struct ring_consumer *ring, uint32_t ahe
     return BORDER_OK;
 }
 
-enum border_result border_peek_return(const struct ring_consumer *ring, uint32_t ahead, uint32_t n_head_chunks,
-                                      struct border_return *chunk)
+enum border_result border_peek_return(const struct ring_consumer *ring, uint32_t ahead,
+                                      uint32_t n_head_chunks, struct border_return *chunk)
 {
     struct ring_slot_value value = ring_consumer_peek(ring, ahead);
     uint32_t head_idx = border_word_high32(&value);
@@ -110,7 +110,8 @@ uint64_t border_worker_counter(const struct worker_half MPA_PEER *peer_half, enu
     return peer_load64_relaxed(&peer_half->counters[which]);
 }
 
-bool border_worker_shape(const struct worker_half MPA_PEER *peer_half, size_t size_bytes, struct lane_shape *shape)
+bool border_worker_shape(const struct worker_half MPA_PEER *peer_half, size_t size_bytes,
+                         struct lane_shape *shape)
 {
     struct lane_layout layout;
     struct lane_shape copy;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * border.h — the gate: raw slots of a peer come in, checked private values go out, or a fault. The raw slot is
- * never passed on. Each word is loaded once; what is checked is what is used.
+ * border.h — the gate: raw slots of a peer come in, checked private values go out, or a fault. The raw slot
+ * is never passed on. Each word is loaded once; what is checked is what is used.
  */
 #ifndef MPA_BORDER_BORDER_H
 #define MPA_BORDER_BORDER_H
@@ -22,7 +22,7 @@ struct border_tx {
     uint8_t flags;            /* enum lane_slot_flag */
     uint16_t gso_bytes;
     uint32_t arena_off;
-    uint32_t len_bytes;       /* 1..65535 */
+    uint32_t len_bytes; /* 1..65535 */
     uint64_t fence;
 };
 
@@ -41,8 +41,8 @@ struct border_return {
 };
 
 /* Frontend: the slot `ahead` of the next one in a return ring. */
-enum border_result border_peek_return(const struct ring_consumer *ring, uint32_t ahead, uint32_t n_head_chunks,
-                                      struct border_return *chunk) MPA_WARN_UNUSED;
+enum border_result border_peek_return(const struct ring_consumer *ring, uint32_t ahead,
+                                      uint32_t n_head_chunks, struct border_return *chunk) MPA_WARN_UNUSED;
 
 /* A frame for a worker: chunks inside the pool, length inside the chunks. */
 struct border_rx {
@@ -64,9 +64,10 @@ enum border_result border_peek_rx(const struct ring_consumer *ring, uint32_t ahe
 uint64_t border_worker_gauge(const struct worker_half MPA_PEER *peer_half, enum worker_gauge gauge);
 uint64_t border_worker_counter(const struct worker_half MPA_PEER *peer_half, enum worker_counter which);
 
-/* Frontend: the shape a worker's half claims, valid and with its rings and arenas inside the `size_bytes` of its
- * segment; false: refuse the attach. */
-bool border_worker_shape(const struct worker_half MPA_PEER *peer_half, size_t size_bytes, struct lane_shape *shape);
+/* Frontend: the shape a worker's half claims, valid and with its rings and arenas inside the `size_bytes` of
+ * its segment; false: refuse the attach. */
+bool border_worker_shape(const struct worker_half MPA_PEER *peer_half, size_t size_bytes,
+                         struct lane_shape *shape);
 
 /* Frontend: a private copy of arena bytes [off, off + size), which border_peek_tx has found inside. */
 void border_copy_arena(void *private_copy, const uint8_t MPA_PEER *peer_arena, uint32_t off, uint32_t size);

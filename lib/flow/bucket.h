@@ -32,6 +32,7 @@ static inline uint32_t bucket_of(const struct bucket_table *table, uint32_t hash
  * bucket has a worker. Calls `moved` (may be NULL) for each bucket that changes. Returns the number moved.
  */
 typedef void bucket_moved_fn(void *context, uint32_t bucket, uint8_t from, uint8_t to);
-uint32_t bucket_table_spread(struct bucket_table *table, uint32_t alive, bucket_moved_fn *moved, void *context);
+uint32_t bucket_table_spread(struct bucket_table *table, uint32_t alive, bucket_moved_fn *moved,
+                             void *context);
 
 #endif

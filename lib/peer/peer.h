@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * peer.h — the mark for memory that a peer may change at any moment, and the only loads from it. Whoever includes
- * this file is attack surface; only lib/ring and lib/border may. A value is loaded once, then checked, then used.
+ * peer.h — the mark for memory that a peer may change at any moment, and the only loads from it. Whoever
+ * includes this file is attack surface; only lib/ring and lib/border may. A value is loaded once, then
+ * checked, then used.
  */
 #ifndef MPA_PEER_PEER_H
 #define MPA_PEER_PEER_H

@@ -150,7 +150,8 @@ uint32_t frame_pool_reclaim(struct frame_pool *pool, uint8_t worker)
     uint32_t n_reclaimed = 0;
 
     for (uint32_t i = 0; i < pool->n_head && pool->n_held[worker] > 0; i++) {
-        if (pool->entries[i].holder == worker && frame_pool_return(pool, i, pool->entries[i].generation, worker))
+        if (pool->entries[i].holder == worker &&
+            frame_pool_return(pool, i, pool->entries[i].generation, worker))
             n_reclaimed++;
     }
     return n_reclaimed;

@@ -25,7 +25,7 @@ struct frame_pool_entry {
     uint32_t next_free; /* head chunks only on the free list */
     uint32_t large_idx; /* large chunk that belongs to it, or LANE_NO_CHUNK */
     uint16_t generation;
-    uint8_t holder;     /* worker slot, FRAME_POOL_FRONTEND or FRAME_POOL_FREE */
+    uint8_t holder; /* worker slot, FRAME_POOL_FRONTEND or FRAME_POOL_FREE */
 };
 
 struct frame_pool {
@@ -35,14 +35,15 @@ struct frame_pool {
     uint32_t n_head, n_large;
     uint32_t n_free_head, n_free_large;
     uint32_t first_free_head;
-    uint32_t *free_large; /* owned stack of n_free_large */
-    struct frame_pool_entry *entries; /* owned, n_head */
+    uint32_t *free_large;                    /* owned stack of n_free_large */
+    struct frame_pool_entry *entries;        /* owned, n_head */
     uint32_t n_held[FRAME_POOL_MAX_HOLDERS]; /* head chunks with each worker */
     uint32_t quota;                          /* most a worker may hold */
 };
 
 /* Creates and seals the segment, allocates the tables. 0 or -errno. */
-int frame_pool_init(struct frame_pool *pool, uint32_t n_head, uint32_t n_large, bool wants_huge) MPA_WARN_UNUSED;
+int frame_pool_init(struct frame_pool *pool, uint32_t n_head, uint32_t n_large,
+                    bool wants_huge) MPA_WARN_UNUSED;
 void frame_pool_fini(struct frame_pool *pool);
 
 static inline uint8_t *frame_pool_head(const struct frame_pool *pool, uint32_t idx)

@@ -5,12 +5,12 @@
 void ring_producer_init(struct ring_producer *ring, struct lane_slot *slots, struct lane_index *tail,
                         const struct lane_index MPA_PEER *peer_head, uint32_t n_slots)
 {
-    *ring = (struct ring_producer){
-        .slots = slots, .tail = tail, .peer_head = peer_head, .n_slots = n_slots};
+    *ring = (struct ring_producer){.slots = slots, .tail = tail, .peer_head = peer_head, .n_slots = n_slots};
 }
 
 void ring_consumer_init(struct ring_consumer *ring, const struct lane_slot MPA_PEER *peer_slots,
-                        struct lane_index *head, const struct lane_index MPA_PEER *peer_tail, uint32_t n_slots)
+                        struct lane_index *head, const struct lane_index MPA_PEER *peer_tail,
+                        uint32_t n_slots)
 {
     *ring = (struct ring_consumer){
         .peer_slots = peer_slots, .head = head, .peer_tail = peer_tail, .n_slots = n_slots};

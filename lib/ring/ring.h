@@ -3,10 +3,10 @@
  * ring.h — SPSC ring mechanics: one producer process, one consumer process, 16-byte slots in the producer's
  * segment, the consumer's index in the consumer's segment.
  *
- * The producer stages slots and publishes them with one release store; the consumer takes and later frees them
- * with one release store. Each side keeps private copies of both indexes; the peer's is loaded once a batch and
- * range-checked by subtraction. An index that moved back or too far is a peer fault: an outcome, never an
- * assert. A ring is congested from 90 % full until it has fallen to 80 %.
+ * The producer stages slots and publishes them with one release store; the consumer takes and later frees
+ * them with one release store. Each side keeps private copies of both indexes; the peer's is loaded once a
+ * batch and range-checked by subtraction. An index that moved back or too far is a peer fault: an outcome,
+ * never an assert. A ring is congested from 90 % full until it has fallen to 80 %.
  */
 #ifndef MPA_RING_RING_H
 #define MPA_RING_RING_H
@@ -29,13 +29,13 @@ struct ring_slot_value {
 };
 
 struct ring_producer {
-    struct lane_slot *slots;                      /* own segment */
-    struct lane_index *tail;                      /* own segment */
-    const struct lane_index MPA_PEER *peer_head;  /* consumer's segment */
-    uint32_t n_slots;                             /* power of two */
-    uint32_t staged_tail;                         /* next slot to write; published up to published_tail */
+    struct lane_slot *slots;                     /* own segment */
+    struct lane_index *tail;                     /* own segment */
+    const struct lane_index MPA_PEER *peer_head; /* consumer's segment */
+    uint32_t n_slots;                            /* power of two */
+    uint32_t staged_tail;                        /* next slot to write; published up to published_tail */
     uint32_t published_tail;
-    uint32_t head;                                /* checked copy of the peer's */
+    uint32_t head; /* checked copy of the peer's */
     bool is_congested;
 };
 
@@ -44,15 +44,16 @@ struct ring_consumer {
     struct lane_index *head;                     /* own segment */
     const struct lane_index MPA_PEER *peer_tail; /* producer's segment */
     uint32_t n_slots;
-    uint32_t taken_head;                         /* next slot to take; freed up to the published head */
+    uint32_t taken_head; /* next slot to take; freed up to the published head */
     uint32_t freed_head;
-    uint32_t tail;                               /* checked copy of the peer's */
+    uint32_t tail; /* checked copy of the peer's */
 };
 
 void ring_producer_init(struct ring_producer *ring, struct lane_slot *slots, struct lane_index *tail,
                         const struct lane_index MPA_PEER *peer_head, uint32_t n_slots);
 void ring_consumer_init(struct ring_consumer *ring, const struct lane_slot MPA_PEER *peer_slots,
-                        struct lane_index *head, const struct lane_index MPA_PEER *peer_tail, uint32_t n_slots);
+                        struct lane_index *head, const struct lane_index MPA_PEER *peer_tail,
+                        uint32_t n_slots);
 
 /* Loads the consumer's index and updates the congestion state. RING_OK or RING_PEER_FAULT. */
 enum ring_result ring_producer_refresh(struct ring_producer *ring) MPA_WARN_UNUSED;
@@ -79,7 +80,8 @@ static inline void ring_producer_stage(struct ring_producer *ring, uint64_t word
     ring->staged_tail++;
 }
 
-/* Publishes all staged slots (release; pairs with the acquire in ring_consumer_refresh). True if there were any. */
+/* Publishes all staged slots (release; pairs with the acquire in ring_consumer_refresh). True if there were
+ * any. */
 static inline bool ring_producer_publish(struct ring_producer *ring)
 {
     if (ring->published_tail == ring->staged_tail)
@@ -115,7 +117,8 @@ static inline void ring_consumer_take(struct ring_consumer *ring, uint32_t n)
     ring->taken_head += n;
 }
 
-/* Gives all taken slots back (release; pairs with the acquire in ring_producer_refresh). True if there were any. */
+/* Gives all taken slots back (release; pairs with the acquire in ring_producer_refresh). True if there were
+ * any. */
 static inline bool ring_consumer_free(struct ring_consumer *ring)
 {
     if (ring->freed_head == ring->taken_head)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * wake.h — sleeping and waking across a lane. A consumer about to sleep announces it, looks at its rings once
- * more and blocks on the lane's wake socket; a producer that has published looks at the announcement and sends
- * one byte. The announcement counts: odd means "wake me", and one number is answered only once, so a burst of
- * publishing does not become a burst of system calls.
+ * more and blocks on the lane's wake socket; a producer that has published looks at the announcement and
+ * sends one byte. The announcement counts: odd means "wake me", and one number is answered only once, so a
+ * burst of publishing does not become a burst of system calls.
  *
- * The wake object is a socketpair (AF_UNIX, datagram, non-blocking sends by flag): a peer that never reads can
- * fill it, and then a send fails with EAGAIN; it can never block the waker.
+ * The wake object is a socketpair (AF_UNIX, datagram, non-blocking sends by flag): a peer that never reads
+ * can fill it, and then a send fails with EAGAIN; it can never block the waker.
  */
 #ifndef MPA_RING_WAKE_H
 #define MPA_RING_WAKE_H

@@ -41,10 +41,10 @@ struct attach_hello {
 struct attach_welcome {
     uint32_t magic;
     uint32_t kind;
-    uint32_t version;       /* of the lane, chosen */
+    uint32_t version; /* of the lane, chosen */
     uint32_t reserved;
-    uint32_t flow_seed[4];  /* struct flow_seed */
-    uint8_t isn_key[16];    /* one for all workers, kept over restarts */
+    uint32_t flow_seed[4]; /* struct flow_seed */
+    uint8_t isn_key[16];   /* one for all workers, kept over restarts */
 };
 
 struct attach_refused {

@@ -12,11 +12,11 @@
 /* The frontend's half of a lane; rx slots follow at lane_layout.rx_slots_off. */
 struct frontend_half {
     struct segment_header header;
-    struct lane_shape shape;                          /* constant after attach */
-    struct lane_index rx_tail[N_LANE_PRIORITIES];     /* frontend writes · worker reads · publishes rx slots */
-    struct lane_index tx_head[N_LANE_PRIORITIES];     /* frontend writes · worker reads · frees tx slots, arena */
-    struct lane_index return_head;                    /* frontend writes · worker reads · frees return slots */
-    struct lane_index sleeping;                       /* frontend writes · worker reads · odd: wake me */
+    struct lane_shape shape;                      /* constant after attach */
+    struct lane_index rx_tail[N_LANE_PRIORITIES]; /* frontend writes · worker reads · publishes rx slots */
+    struct lane_index tx_head[N_LANE_PRIORITIES]; /* frontend writes · worker reads · frees tx slots, arena */
+    struct lane_index return_head;                /* frontend writes · worker reads · frees return slots */
+    struct lane_index sleeping;                   /* frontend writes · worker reads · odd: wake me */
 };
 
 #define HOST_SEGMENT_VERSION 1u
@@ -36,8 +36,9 @@ struct host_facts {
 struct host_segment {
     struct segment_header header;
     uint32_t n_buckets;
-    _Alignas(SEGMENT_LINE_BYTES) _Atomic uint32_t seq; /* frontend writes · workers read · even: the copy
-                                                          seq / 2 % 2 is complete, odd: the other is written */
+    _Alignas(
+        SEGMENT_LINE_BYTES) _Atomic uint32_t seq; /* frontend writes · workers read · even: the copy
+                                                     seq / 2 % 2 is complete, odd: the other is written */
     struct host_facts copies[2];
     _Alignas(SEGMENT_LINE_BYTES) _Atomic uint8_t bucket_worker[]; /* n_buckets: slot of the worker */
 };

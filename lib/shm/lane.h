@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * lane.h — the shape of a lane: what frontend and worker agree on. A lane has an rx ring and a tx ring for each
- * priority, a return ring for rx chunks, and a tx arena for each priority. Each half stands in the segment of
- * the process that writes it (frontend_writes.h, worker_writes.h).
+ * lane.h — the shape of a lane: what frontend and worker agree on. A lane has an rx ring and a tx ring for
+ * each priority, a return ring for rx chunks, and a tx arena for each priority. Each half stands in the
+ * segment of the process that writes it (frontend_writes.h, worker_writes.h).
  *
  * Indexes are free-running 32-bit counts, compared by subtraction; slots are 16 bytes.
  */
@@ -51,8 +51,9 @@ enum lane_slot_kind {
     LANE_SLOT_ICMP_ERROR = 2, /* rx: a frame with an ICMP error about a flow of this worker */
     LANE_SLOT_ADDRESSES = 3,  /* rx: the addresses in the host segment have changed */
     LANE_SLOT_FENCE = 4,      /* both ways: everything before is done; word 1 is the fence's number */
-    LANE_SLOT_OPENED = 5,     /* tx: a flow outside the worker's buckets is established; the arena holds its key */
-    LANE_SLOT_CLOSED = 6,     /* tx: such a flow is gone */
+    LANE_SLOT_OPENED =
+        5, /* tx: a flow outside the worker's buckets is established; the arena holds its key */
+    LANE_SLOT_CLOSED = 6, /* tx: such a flow is gone */
 };
 
 /* Flags of a slot: bits 8..15 of word 0. */

@@ -81,7 +81,8 @@ static int segment_check_fd(int fd, size_t min_bytes, size_t *size_bytes)
     return 0;
 }
 
-int segment_attach(struct segment *segment, int fd, enum segment_kind kind, uint32_t version, size_t min_bytes)
+int segment_attach(struct segment *segment, int fd, enum segment_kind kind, uint32_t version,
+                   size_t min_bytes)
 {
     size_t size_bytes = 0;
     int failed = segment_check_fd(fd, min_bytes, &size_bytes);

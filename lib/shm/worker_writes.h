@@ -28,9 +28,10 @@ struct worker_half {
     struct segment_header header;
     struct lane_shape shape;
     struct lane_index rx_head[N_LANE_PRIORITIES]; /* worker writes · frontend reads · frees rx slots */
-    struct lane_index tx_tail[N_LANE_PRIORITIES]; /* worker writes · frontend reads · publishes tx slots, arena */
-    struct lane_index return_tail;                /* worker writes · frontend reads · publishes return slots */
-    struct lane_index sleeping;                   /* worker writes · frontend reads · odd: wake me */
+    struct lane_index
+        tx_tail[N_LANE_PRIORITIES]; /* worker writes · frontend reads · publishes tx slots, arena */
+    struct lane_index return_tail;  /* worker writes · frontend reads · publishes return slots */
+    struct lane_index sleeping;     /* worker writes · frontend reads · odd: wake me */
     _Alignas(SEGMENT_LINE_BYTES) _Atomic uint64_t suspect; /* rx slot in hand: 1 + head chunk;
                                                               WORKER_NO_SUSPECT outside of frames */
     _Atomic uint64_t gauges[N_WORKER_GAUGES];

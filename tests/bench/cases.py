@@ -3,6 +3,7 @@
 the turns, medians and printing."""
 import os
 import re
+import time
 import statistics
 
 import native
@@ -162,7 +163,12 @@ class Spread(Bench):
         n_workers = case.arguments["workers"]
         stack = self.start(lab, name, workers=n_workers)
         with stacks.Held(stack, N_IDLE):
-            counts = [worker["connections"] for worker in stack.mpactl("workers")["workers"]]
+            # The gauges are some 100 ms old.
+            for _ in range(30):
+                counts = [worker["connections"] for worker in stack.mpactl("workers")["workers"]]
+                if sum(counts) == N_IDLE:
+                    break
+                time.sleep(0.1)
         if len(counts) != n_workers or sum(counts) != N_IDLE:
             raise LabError(f"{counts} connections on {n_workers} workers, {N_IDLE} were opened")
         case.keep("least", min(counts) * n_workers / N_IDLE)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * control_request.c — fuzz target: any bytes as a request to the frontend's control endpoint. Each gets a reply
- * that packs into a message of the allowed size; the board stays whole, since the next input uses it too.
+ * control_request.c — fuzz target: any bytes as a request to the frontend's control endpoint. Each gets a
+ * reply that packs into a message of the allowed size; the board stays whole, since the next input uses it
+ * too.
  */
 #include <stdint.h>
 #include <stdlib.h>

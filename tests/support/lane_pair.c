@@ -245,7 +245,7 @@ static unsigned pair_take_frames(struct lane_pair *pair, enum lane_priority prio
     return n;
 }
 
-static void pair_take_returns(struct lane_pair *pair)
+void lane_pair_take_returns(struct lane_pair *pair)
 {
     struct border_return chunk;
 
@@ -259,8 +259,8 @@ static void pair_take_returns(struct lane_pair *pair)
     ring_consumer_free(&pair->returns);
 }
 
-/* One burst, as worker/loop.c runs it. True if the ring may hold more. */
-static bool pair_worker_turn(struct lane_pair *pair)
+/* As worker/loop.c: loop_turn(). */
+bool lane_pair_worker_turn(struct lane_pair *pair)
 {
     struct rx_frame frames[LANE_PAIR_MAX_BURST];
     unsigned n;
@@ -288,8 +288,8 @@ void lane_pair_turn(struct lane_pair *pair)
     for (int p = 0; p < N_LANE_PRIORITIES; p++)
         ring_producer_publish(&pair->rx[p]);
     do {
-        has_more = pair_worker_turn(pair);
-        pair_take_returns(pair);
+        has_more = lane_pair_worker_turn(pair);
+        lane_pair_take_returns(pair);
     } while (has_more);
     for (int p = 0; p < N_LANE_PRIORITIES; p++)
         mpa_assert(ring_producer_refresh(&pair->rx[p]) == RING_OK);

@@ -82,8 +82,14 @@ bool lane_pair_inject_as(struct lane_pair *pair, const uint8_t *frame, uint32_t 
 /* Note and flow key of such a frame, as the frontend's classifier would find them. */
 void lane_pair_note(const struct lane_pair *pair, const uint8_t *frame, struct rx_note *note);
 
-/* The frontend publishes, the worker runs one turn, the frontend takes the returned chunks. */
+/* The frontend publishes, the worker runs turns until it has taken everything, the frontend takes the
+ * returned chunks. */
 void lane_pair_turn(struct lane_pair *pair);
+
+/* The worker's part of it alone: one burst. True if there may be more. */
+bool lane_pair_worker_turn(struct lane_pair *pair);
+/* The frontend's: the chunks that came back. */
+void lane_pair_take_returns(struct lane_pair *pair);
 
 /* Moves the clock on, a turn for each slow tick on the way. */
 void lane_pair_advance(struct lane_pair *pair, uint32_t ms);

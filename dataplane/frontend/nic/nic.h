@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * nic.h — one interface for every NIC backend; a file per backend (tap.c, packet.c, memory.c; room for xdp.c).
+ * nic.h — one interface for every NIC backend; a file per backend (tap.c, packet.c, memory.c; room for
+ * xdp.c).
  *
  * A received frame stands in two buffers of the caller: `head` (NIC_HEAD_BYTES) begins with a
  * struct virtio_net_hdr of NIC_VNET_BYTES, then the link header, then as much as fits; the rest is in `tail`.
@@ -17,8 +18,8 @@
 #include "base/assert.h"
 #include "base/config.h"
 
-#define NIC_VNET_BYTES 10u    /* struct virtio_net_hdr without num_buffers */
-#define NIC_LINK_BYTES 14u    /* Ethernet, no VLAN */
+#define NIC_VNET_BYTES 10u /* struct virtio_net_hdr without num_buffers */
+#define NIC_LINK_BYTES 14u /* Ethernet, no VLAN */
 #define NIC_HEAD_BYTES 2048u
 #define NIC_TAIL_BYTES 65536u
 #define NIC_MAX_FRAME_BYTES (NIC_LINK_BYTES + 65535u)
@@ -31,8 +32,8 @@ enum nic_cap {
 
 /* One receive place: the caller sets the buffers, the backend the length. */
 struct nic_rx {
-    uint8_t *head; /* NIC_HEAD_BYTES */
-    uint8_t *tail; /* NIC_TAIL_BYTES, or NULL when the caller has none left: longer frames are cut off */
+    uint8_t *head;      /* NIC_HEAD_BYTES */
+    uint8_t *tail;      /* NIC_TAIL_BYTES, or NULL when the caller has none left: longer frames are cut off */
     uint32_t len_bytes; /* frame length without the virtio_net_hdr; 0: nothing; may exceed what fitted */
 };
 
@@ -46,7 +47,8 @@ struct nic;
 
 struct nic_ops {
     const char *name;
-    /* Fills up to n places in order; returns how many, 0 when there is nothing, or -errno when the NIC is gone. */
+    /* Fills up to n places in order; returns how many, 0 when there is nothing, or -errno when the NIC is
+     * gone. */
     int (*rx)(struct nic *nic, struct nic_rx *places, unsigned n);
     enum nic_tx_result (*tx)(struct nic *nic, const struct iovec *parts, int n_parts);
     /* Sends what tx() has gathered; may be NULL. */
@@ -56,19 +58,20 @@ struct nic_ops {
 
 struct nic {
     const struct nic_ops *ops;
-    uint32_t caps;       /* enum nic_cap */
-    int fd;              /* readable when a frame waits, writable after BUSY; -1: poll by calling rx */
+    uint32_t caps; /* enum nic_cap */
+    int fd;        /* readable when a frame waits, writable after BUSY; -1: poll by calling rx */
     uint16_t mtu_bytes;
-    uint8_t mac[6];      /* ours: what frames to us are addressed to */
-    bool has_vnet;       /* the descriptor speaks virtio_net_hdr */
-    void *backend;       /* owned by the backend */
+    uint8_t mac[6]; /* ours: what frames to us are addressed to */
+    bool has_vnet;  /* the descriptor speaks virtio_net_hdr */
+    void *backend;  /* owned by the backend */
 };
 
 /*
  * Opens the backend that `config` names, in the privileged start step. On failure returns -errno and writes
  * one line to `error` that says what, where and what to do (no permission, interface missing, busy, ...).
  */
-int nic_open(struct nic *nic, const struct config_nic *config, char *error, size_t error_size) MPA_WARN_UNUSED;
+int nic_open(struct nic *nic, const struct config_nic *config, char *error,
+             size_t error_size) MPA_WARN_UNUSED;
 void nic_close(struct nic *nic);
 
 #endif

@@ -13,8 +13,9 @@ struct tcp_hdr;
 struct pbuf;
 
 u32_t stack_hook_isn(const ip_addr_t *local, u16_t local_port, const ip_addr_t *remote, u16_t remote_port);
-err_t stack_hook_segment_in(struct tcp_pcb *pcb, struct tcp_hdr *header, u16_t options_len, u16_t options1_len,
-                            u8_t *options2, struct pbuf *payload);
+/* LONG: lwIP gives the six parameters. */
+err_t stack_hook_segment_in(struct tcp_pcb *pcb, struct tcp_hdr *header, u16_t options_len,
+                            u16_t options1_len, u8_t *options2, struct pbuf *payload);
 u32_t *stack_hook_segment_out(struct pbuf *packet, struct tcp_hdr *header, const struct tcp_pcb *pcb,
                               u32_t *options);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * lwipopts.h — lwIP as a worker runs it: TCP, UDP and IP from layer 3 up, no link layer, no timers of its own,
- * no fragmentation and no reassembly (the frontend does both), memory from the budgeted pool.
+ * lwipopts.h — lwIP as a worker runs it: TCP, UDP and IP from layer 3 up, no link layer, no timers of its
+ * own, no fragmentation and no reassembly (the frontend does both), memory from the budgeted pool.
  */
 #ifndef MPA_LWIP_WORKER_LWIPOPTS_H
 #define MPA_LWIP_WORKER_LWIPOPTS_H
@@ -98,7 +98,8 @@ unsigned short stack_lwip_checksum(const void *data, int len);
 #define LWIP_TCP_MAX_SACK_NUM 4
 #define TCP_QUEUE_OOSEQ 1
 #define TCP_OOSEQ_MAX_PBUFS 1024
-#define TCP_LISTEN_BACKLOG 0 /* bounded by the worker's connection limit, not by 255 half-open ones a port */
+/* Bounded by the worker's connection limit, not by 255 half-open ones a port. */
+#define TCP_LISTEN_BACKLOG 0
 #define LWIP_TCP_KEEPALIVE 1
 #define LWIP_TCP_PCB_NUM_EXT_ARGS 1
 #define LWIP_CALLBACK_API 1

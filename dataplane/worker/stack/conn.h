@@ -3,7 +3,8 @@
  * conn.h — one TCP connection of a worker: lwIP's PCB, the two FIFOs, and what the glue keeps beside them.
  *
  * Stream positions are 64-bit and begin at 0 after the SYN: sequence number = iss + 1 + position (tx) and
- * irs + 1 + position (rx). The FIFO cursors are the truth about a connection; lwIP's numbers follow from them.
+ * irs + 1 + position (rx). The FIFO cursors are the truth about a connection; lwIP's numbers follow from
+ * them.
  *
  *   tx  acknowledged (tx.read) <= enqueued (tx_enqueued, given to tcp_write) <= written (tx.written)
  *   rx  consumed (rx.read) <= received in order (rx.written)
@@ -24,31 +25,31 @@ struct recovery;
 #define CONN_STATE_BYTES 64u
 
 enum conn_flag {
-    CONN_DIRTY = 1u << 0,        /* touched in this turn: to be committed */
-    CONN_READY = 1u << 1,        /* on the ready list: its consumer and the pump must look at it */
-    CONN_PEER_CLOSED = 1u << 2,  /* FIN received, all bytes before it are in rx */
-    CONN_CLOSING = 1u << 3,      /* the consumer is done: FIN after what is in tx */
-    CONN_FIN_QUEUED = 1u << 4,   /* lwIP has been told to close */
-    CONN_HAS_SUPER = 1u << 5,    /* segments longer than the real MSS are queued or in flight */
-    CONN_OPEN = 1u << 6,         /* handshake done, consumer opened */
-    CONN_BLOCKED = 1u << 7,      /* output waits for room in the tx ring, or the consumer for memory */
-    CONN_ABORT = 1u << 8,        /* to be reset when the stack next looks at it */
-    CONN_TIME_WAIT = 1u << 9,    /* counted as such */
+    CONN_DIRTY = 1u << 0,       /* touched in this turn: to be committed */
+    CONN_READY = 1u << 1,       /* on the ready list: its consumer and the pump must look at it */
+    CONN_PEER_CLOSED = 1u << 2, /* FIN received, all bytes before it are in rx */
+    CONN_CLOSING = 1u << 3,     /* the consumer is done: FIN after what is in tx */
+    CONN_FIN_QUEUED = 1u << 4,  /* lwIP has been told to close */
+    CONN_HAS_SUPER = 1u << 5,   /* segments longer than the real MSS are queued or in flight */
+    CONN_OPEN = 1u << 6,        /* handshake done, consumer opened */
+    CONN_BLOCKED = 1u << 7,     /* output waits for room in the tx ring, or the consumer for memory */
+    CONN_ABORT = 1u << 8,       /* to be reset when the stack next looks at it */
+    CONN_TIME_WAIT = 1u << 9,   /* counted as such */
 };
 
 struct conn {
     struct tcp_pcb *pcb; /* lwIP's; NULL when it is gone */
     uint32_t idx;
     uint32_t hash;
-    uint32_t flags;      /* enum conn_flag */
-    uint16_t real_mss;   /* what a segment on the wire may carry, options included */
-    uint16_t service;    /* of the consumer, see struct stack_callbacks */
+    uint32_t flags;    /* enum conn_flag */
+    uint16_t real_mss; /* what a segment on the wire may carry, options included */
+    uint16_t service;  /* of the consumer, see struct stack_callbacks */
     struct flow_key key;
     uint32_t iss, irs;
     struct fifo rx, tx;
     uint64_t tx_enqueued;
-    uint64_t rx_window_given; /* position up to which tcp_recved() was told */
-    uint32_t due_tick;        /* in the timer wheel: lwIP tick of the next visit */
+    uint64_t rx_window_given;        /* position up to which tcp_recved() was told */
+    uint32_t due_tick;               /* in the timer wheel: lwIP tick of the next visit */
     uint32_t wheel_next, wheel_prev; /* CONN_NONE: end; next free while unused */
     uint32_t dirty_next, ready_next;
     struct recovery *recovery; /* loss recovery state, NULL while nothing is lost */

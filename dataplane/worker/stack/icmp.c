@@ -12,7 +12,7 @@
 #include "worker/stack/stack_internal.h"
 
 #define ICMP_HEADER_BYTES 8u
-#define ICMP_IP4_MIN_MTU 576u   /* smaller claims are ignored (RFC 5927 7.2) */
+#define ICMP_IP4_MIN_MTU 576u /* smaller claims are ignored (RFC 5927 7.2) */
 #define ICMP_IP6_MIN_MTU 1280u
 #define ICMP_IP4_MIN_BYTES 20u
 #define ICMP_IP6_BYTES 40u
@@ -88,7 +88,8 @@ void stack_icmp_error(struct stack *stack, struct rx_frame *frame)
     bool is_parsed = icmp_parse(frame, &error);
 
     rx_frame_drop(stack->config.frames, frame);
-    /* The frame is about the flow that it quotes; its hash names the connection, the sequence number is the proof. */
+    /* The frame is about the flow that it quotes; its hash names the connection, the sequence number is the
+     * proof. */
     if (flow_table_guess(&stack->flows, frame->note.hash) != FLOW_TABLE_NONE)
         conn = &stack->conns[flow_table_guess(&stack->flows, frame->note.hash)];
     if (!is_parsed || conn == NULL || conn->pcb == NULL || conn->hash != frame->note.hash ||

@@ -235,6 +235,7 @@ static bool stack_make_room(struct stack *stack, struct conn *conn, const struct
     return false;
 }
 
+/* LONG: lwIP gives the six parameters. */
 err_t stack_hook_segment_in(struct tcp_pcb *pcb, struct tcp_hdr *header, u16_t options_len,
                             u16_t options1_len, u8_t *options2, struct pbuf *payload)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * isn.c — initial sequence numbers (RFC 6528): a clock of 4 us plus a keyed hash of the 4-tuple. One key for all
- * workers, kept over restarts, so that a 4-tuple's numbers go on growing whoever serves it.
+ * isn.c — initial sequence numbers (RFC 6528): a clock of 4 us plus a keyed hash of the 4-tuple. One key for
+ * all workers, kept over restarts, so that a 4-tuple's numbers go on growing whoever serves it.
  */
 #include <lwip/ip_addr.h>
 #include <sodium/crypto_shorthash.h>

@@ -2,10 +2,10 @@
 /*
  * output.c — from the tx FIFO through lwIP into the tx arena.
  *
- * Bytes stay in the FIFO until the windows allow them to leave ("just in time"), so lwIP's unsent queue is empty
- * in steady state. Where the NIC cuts segments, what is queued is a super-segment: pcb->mss is raised only
- * around tcp_write(), so that congestion window, window updates and Nagle go on counting in real segments.
- * On the first sign of loss both queues are cut again to real segments (stack_requeue).
+ * Bytes stay in the FIFO until the windows allow them to leave ("just in time"), so lwIP's unsent queue is
+ * empty in steady state. Where the NIC cuts segments, what is queued is a super-segment: pcb->mss is raised
+ * only around tcp_write(), so that congestion window, window updates and Nagle go on counting in real
+ * segments. On the first sign of loss both queues are cut again to real segments (stack_requeue).
  */
 #include <errno.h>
 #include <lwip/ip.h>
@@ -16,7 +16,7 @@
 
 #define OUTPUT_TIMESTAMP_BYTES 12u
 #define OUTPUT_MAX_SUPER_BYTES 65160u /* payload of a super-segment; with headers below 65,535 */
-#define OUTPUT_WINDOW_PARTS 4u        /* a super-segment is at most this part of the window: ACKs keep coming */
+#define OUTPUT_WINDOW_PARTS 4u /* a super-segment is at most this part of the window: ACKs keep coming */
 #define OUTPUT_MAX_WRITE_BYTES 0xffffu
 #define OUTPUT_UNBOUNDED 0x7fffffffu
 
@@ -28,7 +28,8 @@ uint32_t stack_segment_payload(const struct conn *conn)
 /* Called by lwIP just before a segment goes to the netif: notes whose it is, for the staging hint. */
 static const struct tcp_pcb *output_pcb;
 
-u32_t *stack_hook_segment_out(struct pbuf *packet, struct tcp_hdr *header, const struct tcp_pcb *pcb, u32_t *options)
+u32_t *stack_hook_segment_out(struct pbuf *packet, struct tcp_hdr *header, const struct tcp_pcb *pcb,
+                              u32_t *options)
 {
     struct conn *conn = pcb == NULL || pcb->state == LISTEN ? NULL : stack_conn_of(pcb);
 
@@ -57,10 +58,31 @@ static struct staging_hint stack_hint(const struct pbuf *packet, uint32_t ip_hea
     return hint;
 }
 
+/*
+ * lwIP answers each segment out of order at once. With SACK one answer at the end of the turn tells the same
+ * and more, as Linux compresses its SACKs too: refused here, the ACK stays due and stack_acknowledge() sends
+ * it.
+ */
+static bool stack_is_early_ack(const struct stack *stack, const struct pbuf *packet, uint32_t ip_header_len)
+{
+    const uint8_t *tcp = (const uint8_t *)packet->payload + ip_header_len;
+    const struct tcp_pcb *pcb = output_pcb;
+
+    return pcb != NULL && stack->in_hand != NULL && stack->in_hand->pcb == pcb && pcb->state == ESTABLISHED &&
+           (pcb->flags & TF_SACK) && tcp[13] == TCP_ACK &&
+           packet->tot_len == ip_header_len + (uint32_t)(tcp[12] >> 4) * 4;
+}
+
 static err_t stack_stage(struct netif *netif, struct pbuf *packet, uint32_t ip_header_len)
 {
     struct stack *stack = netif->state;
-    int failed = staging_put(stack->config.staging, packet, stack_hint(packet, ip_header_len));
+    int failed;
+
+    if (stack_is_early_ack(stack, packet, ip_header_len)) {
+        output_pcb = NULL;
+        return ERR_MEM;
+    }
+    failed = staging_put(stack->config.staging, packet, stack_hint(packet, ip_header_len));
 
     if (failed == 0)
         return ERR_OK;
@@ -100,9 +122,10 @@ void stack_netif_init(struct stack *stack)
 static err_t stack_enqueue(struct stack *stack, struct conn *conn, uint64_t position, uint32_t n)
 {
     while (n > 0) {
-        struct fifo_span span = fifo_span_at(&conn->tx, stack->config.fifo_memory, position,
-                                             LWIP_MIN(n, OUTPUT_MAX_WRITE_BYTES));
-        err_t error = tcp_write(conn->pcb, span.bytes, (u16_t)span.len, n > span.len ? TCP_WRITE_FLAG_MORE : 0);
+        struct fifo_span span =
+            fifo_span_at(&conn->tx, stack->config.fifo_memory, position, LWIP_MIN(n, OUTPUT_MAX_WRITE_BYTES));
+        err_t error =
+            tcp_write(conn->pcb, span.bytes, (u16_t)span.len, n > span.len ? TCP_WRITE_FLAG_MORE : 0);
 
         if (error != ERR_OK)
             return error;
@@ -197,7 +220,8 @@ static bool stack_pump_one(struct stack *stack, struct conn *conn)
 /* The FIN, once everything before it is queued. */
 static void stack_pump_close(struct conn *conn)
 {
-    if (!(conn->flags & CONN_CLOSING) || (conn->flags & CONN_FIN_QUEUED) || conn->tx_enqueued != conn->tx.written)
+    if (!(conn->flags & CONN_CLOSING) || (conn->flags & CONN_FIN_QUEUED) ||
+        conn->tx_enqueued != conn->tx.written)
         return;
     conn->flags |= CONN_FIN_QUEUED;
     /* Only our half: data of the peer that is still on its way must not be answered with a reset. */
@@ -259,7 +283,8 @@ void stack_requeue(struct stack *stack, struct conn *conn)
     fifo_consume(&conn->tx, stack->config.fifo_memory, (uint32_t)(una - conn->tx.read));
     pcb->state = ESTABLISHED; /* tcp_write() wants a state that may send */
     tcp_clear_flags(pcb, TF_FIN);
-    if (stack_enqueue(stack, conn, una, n_sent) != ERR_OK || (is_fin_sent && tcp_enqueue_flags(pcb, TCP_FIN) != ERR_OK))
+    if (stack_enqueue(stack, conn, una, n_sent) != ERR_OK ||
+        (is_fin_sent && tcp_enqueue_flags(pcb, TCP_FIN) != ERR_OK))
         conn->flags |= CONN_ABORT;
     pcb->unacked = pcb->unsent;
     pcb->unsent = NULL;

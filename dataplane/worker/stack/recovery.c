@@ -2,11 +2,12 @@
 /*
  * recovery.c — loss recovery by SACK (RFC 6675) over lwIP's hooks.
  *
- * Stock lwIP sends SACK but never uses it, and counts a duplicate ACK only when the window stands still, so that
- * nearly every loss becomes a retransmission time-out. Here the scoreboard is kept beside the PCB: when three
- * segments' worth is reported above a hole, lwIP's own fast retransmit is made to start on this very ACK; then
- * each ACK sends what is certainly lost again, paced by what was delivered. A partial ACK keeps the recovery
- * going (RFC 6582), a tail that nobody reports is probed (RFC 8985 7), a time-out forgets the scoreboard.
+ * Stock lwIP sends SACK but never uses it, and counts a duplicate ACK only when the window stands still, so
+ * that nearly every loss becomes a retransmission time-out. Here the scoreboard is kept beside the PCB: when
+ * three segments' worth is reported above a hole, lwIP's own fast retransmit is made to start on this very
+ * ACK; then each ACK sends what is certainly lost again, paced by what was delivered. A partial ACK keeps the
+ * recovery going (RFC 6582), a tail that nobody reports is probed (RFC 8985 7), a time-out forgets the
+ * scoreboard.
  */
 #include <lwip/tcp.h>
 #include <string.h>
@@ -16,9 +17,9 @@
 #include "worker/stack/stack_internal.h"
 
 #define RECOVERY_MAX_RANGES 32u
-#define RECOVERY_LOST_SEGMENTS 3u      /* reported above a hole: the hole is lost (DupThresh, RFC 6675) */
-#define RECOVERY_MIN_PROBE_MS 50u      /* above a peer's delayed ACK of 40 ms */
-#define RECOVERY_SRTT_SHIFT 3u         /* smoothed by 1/8 (RFC 6298) */
+#define RECOVERY_LOST_SEGMENTS 3u /* reported above a hole: the hole is lost (DupThresh, RFC 6675) */
+#define RECOVERY_MIN_PROBE_MS 50u /* above a peer's delayed ACK of 40 ms */
+#define RECOVERY_SRTT_SHIFT 3u    /* smoothed by 1/8 (RFC 6298) */
 #define RECOVERY_SACK_BLOCK_BYTES 8u
 #define RECOVERY_OPTION_SACK 5u /* RFC 2018; lwIP knows only how to send it */
 
@@ -156,8 +157,8 @@ static bool recovery_parse(struct conn *conn, const struct tcp_hdr *header)
 }
 
 /*
- * How many bytes reported above a hole make it lost: three segments' worth, as less may only be out of order; a
- * standstill that was probed is too old for that, and there any report will do (RFC 8985 7.4).
+ * How many bytes reported above a hole make it lost: three segments' worth, as less may only be out of order;
+ * a standstill that was probed is too old for that, and there any report will do (RFC 8985 7.4).
  */
 static uint32_t recovery_lost_bytes(const struct conn *conn)
 {
@@ -165,14 +166,16 @@ static uint32_t recovery_lost_bytes(const struct conn *conn)
 }
 
 /* A pure duplicate ACK: makes lwIP see it as one, and start fast retransmit when enough is reported. */
-static void recovery_duplicate_ack(struct stack *stack, struct conn *conn, const struct tcp_hdr *header, bool has_sack)
+static void recovery_duplicate_ack(struct stack *stack, struct conn *conn, const struct tcp_hdr *header,
+                                   bool has_sack)
 {
     struct tcp_pcb *pcb = conn->pcb;
 
     if (pcb->unacked == NULL)
         return;
     if (has_sack)
-        pcb->snd_wnd = (tcpwnd_size_t)SND_WND_SCALE(pcb, header->wnd); /* a reading peer moves its window in each ACK */
+        pcb->snd_wnd =
+            (tcpwnd_size_t)SND_WND_SCALE(pcb, header->wnd); /* a reading peer moves its window in each ACK */
     if (recovery_is_recovering(conn) || (pcb->flags & TF_RTO))
         return;
     if (recovery_sacked(conn) >= recovery_lost_bytes(conn) && pcb->dupacks < 2)
@@ -181,7 +184,8 @@ static void recovery_duplicate_ack(struct stack *stack, struct conn *conn, const
         stack_requeue(stack, conn);
 }
 
-bool recovery_segment_in(struct stack *stack, struct conn *conn, const struct tcp_hdr *header, uint16_t payload_len)
+bool recovery_segment_in(struct stack *stack, struct conn *conn, const struct tcp_hdr *header,
+                         uint16_t payload_len)
 {
     struct tcp_pcb *pcb = conn->pcb;
     uint32_t sacked = recovery_sacked(conn);
@@ -202,7 +206,8 @@ bool recovery_segment_in(struct stack *stack, struct conn *conn, const struct tc
 }
 
 /* Bytes reported above `seqno`, and whether [left, right) is reported itself. */
-static uint32_t recovery_reported_above(const struct recovery *recovery, uint32_t left, uint32_t right, bool *is_covered)
+static uint32_t recovery_reported_above(const struct recovery *recovery, uint32_t left, uint32_t right,
+                                        bool *is_covered)
 {
     uint32_t above = 0;
 
@@ -219,7 +224,8 @@ static uint32_t recovery_reported_above(const struct recovery *recovery, uint32_
 }
 
 /* Takes the lost segments that may be sent again off `unacked`, in order. */
-static struct tcp_seg *recovery_take_lost(struct conn *conn, bool is_head_lost, uint32_t budget, counter *counters)
+static struct tcp_seg *recovery_take_lost(struct conn *conn, bool is_head_lost, uint32_t budget,
+                                          counter *counters)
 {
     struct recovery *recovery = conn->recovery;
     struct tcp_seg **link = &conn->pcb->unacked, *lost = NULL, **lost_end = &lost;

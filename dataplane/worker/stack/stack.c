@@ -43,8 +43,8 @@ static const struct flow_key *stack_key_of(const void *context, uint32_t value)
     return &stack->conns[value].key;
 }
 
-int stack_init(struct stack *stack, const struct stack_config *config, const struct stack_callbacks *callbacks,
-               void *context)
+int stack_init(struct stack *stack, const struct stack_config *config,
+               const struct stack_callbacks *callbacks, void *context)
 {
     size_t conns_bytes = (size_t)config->max_connections * sizeof(struct conn);
     int failed;
@@ -59,7 +59,8 @@ int stack_init(struct stack *stack, const struct stack_config *config, const str
     failed = flow_table_init(&stack->flows, config->max_connections, stack_key_of, stack);
     if (failed < 0)
         return failed;
-    stack->conns = mmap(NULL, conns_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    stack->conns =
+        mmap(NULL, conns_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (stack->conns == MAP_FAILED) {
         flow_table_fini(&stack->flows);
         return -errno;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * stack.h — lwIP as an engine: frames of a burst go in, packets come out staged, connections are FIFOs with a
- * consumer. Stock lwIP keeps its PCBs in linear lists; here the lists are empty except for the one PCB that is
- * being worked on, and our own flow table finds it (O(1)).
+ * consumer. Stock lwIP keeps its PCBs in linear lists; here the lists are empty except for the one PCB that
+ * is being worked on, and our own flow table finds it (O(1)).
  *
  * One turn, by the worker's loop: stack_input() for a burst, stack_timers(), stack_run(), then
- * stack_commit(); only after that may staged packets be published. lwIP's state is global: one stack a process.
+ * stack_commit(); only after that may staged packets be published. lwIP's state is global: one stack a
+ * process.
  */
 #ifndef MPA_STACK_STACK_H
 #define MPA_STACK_STACK_H
@@ -56,15 +57,15 @@ struct stack {
     uint32_t ready_head, dirty_head;
     uint32_t blocked_head; /* on the ready_next links, while CONN_BLOCKED */
     uint32_t wheel[STACK_WHEEL_SLOTS];
-    uint8_t timer_count; /* mirror of lwIP's tcp_timer_ctr */
-    uint64_t now_ns; /* of this turn */
+    uint8_t timer_count;  /* mirror of lwIP's tcp_timer_ctr */
+    uint64_t now_ns;      /* of this turn */
     struct conn *in_hand; /* connection of the segment being processed */
     uint32_t in_hand_lastack;
 };
 
 /* Initialises lwIP and the glue. 0 or -errno. */
-int stack_init(struct stack *stack, const struct stack_config *config, const struct stack_callbacks *callbacks,
-               void *context) MPA_WARN_UNUSED;
+int stack_init(struct stack *stack, const struct stack_config *config,
+               const struct stack_callbacks *callbacks, void *context) MPA_WARN_UNUSED;
 
 /* Drops every connection without a packet, calling `closed` for those that were opened, and every listening
  * port; lwIP can be started again. Staging, frames and FIFO memory must still be there. */
@@ -100,7 +101,8 @@ void stack_commit(struct stack *stack);
 /* For consumers, only from within `ready` or `opened`. */
 struct fifo_span stack_conn_peek(struct stack *stack, struct conn *conn);
 void stack_conn_consume(struct stack *stack, struct conn *conn, uint32_t n_bytes);
-/* Room to write to, at least 1 and at most `want` bytes, growing the FIFO when needed; empty: wait for ready. */
+/* Room to write to, at least 1 and at most `want` bytes, growing the FIFO when needed; empty: wait for ready.
+ */
 struct fifo_span stack_conn_reserve(struct stack *stack, struct conn *conn, uint32_t want);
 void stack_conn_produce(struct stack *stack, struct conn *conn, uint32_t n_bytes);
 /* No more bytes will be produced: FIN after the last. */

@@ -187,7 +187,8 @@ void stack_commit(struct stack *stack)
             continue;
         stack_conn_release(stack, conn);
     }
-    /* Only now may the blocks that this turn freed be used again: until the commit a record could name them. */
+    /* Only now may the blocks that this turn freed be used again: until the commit a record could name them.
+     */
     fifo_memory_release(stack->config.fifo_memory);
 }
 

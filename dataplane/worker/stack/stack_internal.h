@@ -49,7 +49,8 @@ void stack_output_unbounded(struct conn *conn);
 uint32_t stack_segment_payload(const struct conn *conn);
 
 /* loss recovery: recovery.c */
-bool recovery_segment_in(struct stack *stack, struct conn *conn, const struct tcp_hdr *header, uint16_t payload_len);
+bool recovery_segment_in(struct stack *stack, struct conn *conn, const struct tcp_hdr *header,
+                         uint16_t payload_len);
 void recovery_after_input(struct stack *stack, struct conn *conn);
 void recovery_before_tick(struct stack *stack, struct conn *conn);
 void recovery_fini(struct conn *conn);

@@ -30,6 +30,16 @@ void staging_fini(struct staging *staging)
         free(staging->arena[p].slot_end);
 }
 
+/* An arena that is empty begins again at its start, whose lines are still in the cache. Only with no slot
+ * left: a fence that is still to be freed names the old tail. */
+static void staging_rewind(struct staging_arena *arena)
+{
+    uint64_t used_off = arena->tail % arena->size;
+
+    if (used_off != 0)
+        arena->freed = arena->tail += arena->size - used_off;
+}
+
 static void staging_refresh_one(struct staging *staging, int priority)
 {
     struct ring_producer *ring = &staging->ring[priority];
@@ -43,6 +53,8 @@ static void staging_refresh_one(struct staging *staging, int priority)
     if (ring->head != arena->freed_slot) {
         arena->freed = arena->slot_end[(ring->head - 1) & (ring->n_slots - 1)];
         arena->freed_slot = ring->head;
+        if (ring->head == ring->staged_tail)
+            staging_rewind(arena);
     }
     if (ring->is_congested && !was_congested)
         counter_add(staging->counters, WORKER_tx_congested, 1);
@@ -116,8 +128,8 @@ static void staging_write_checksum(uint8_t *packet, uint32_t header_len, uint16_
     memcpy(packet + header_len + TCP_CHECKSUM_OFF, &inverted, sizeof(inverted));
 }
 
-/* RFC 6864: an atomic datagram (DF, not fragmented) carries ID 0. Other datagrams get theirs from the frontend,
- * which alone knows whether it fragments them. */
+/* RFC 6864: an atomic datagram (DF, not fragmented) carries ID 0. Other datagrams get theirs from the
+ * frontend, which alone knows whether it fragments them. */
 static void staging_finish_ip4(uint8_t *ip, bool is_tcp)
 {
     uint16_t sum;
@@ -136,8 +148,7 @@ static void staging_finish_ip4(uint8_t *ip, bool is_tcp)
 
 static enum lane_priority staging_priority(const uint8_t *ip)
 {
-    uint8_t traffic_class =
-        ip[0] >> 4 == 4 ? ip[1] : (uint8_t)((ip[0] & 0x0f) << 4 | ip[1] >> 4);
+    uint8_t traffic_class = ip[0] >> 4 == 4 ? ip[1] : (uint8_t)((ip[0] & 0x0f) << 4 | ip[1] >> 4);
 
     return dscp_is_urgent(traffic_class >> 2) ? LANE_URGENT : LANE_NORMAL;
 }
@@ -209,8 +220,9 @@ int staging_put(struct staging *staging, const struct pbuf *chain, struct stagin
     }
     arena->tail = new_tail;
     arena->slot_end[ring->staged_tail & (ring->n_slots - 1)] = new_tail;
-    ring_producer_stage(ring, lane_word(LANE_SLOT_FRAME | flags << 8, hint.gso_bytes, (uint32_t)(out - arena->bytes)),
-                        chain->tot_len);
+    ring_producer_stage(
+        ring, lane_word(LANE_SLOT_FRAME | flags << 8, hint.gso_bytes, (uint32_t)(out - arena->bytes)),
+        chain->tot_len);
     counter_add(staging->counters, WORKER_tx_packets, 1);
     counter_add(staging->counters, WORKER_tx_bytes, chain->tot_len);
     if (priority == LANE_URGENT)

@@ -24,18 +24,18 @@ struct pbuf;
 struct staging_arena {
     uint8_t *bytes; /* own segment */
     uint32_t size;
-    uint64_t tail;      /* bytes ever reserved, skipped ones included */
-    uint64_t freed;     /* bytes ever freed */
-    uint64_t *slot_end; /* owned, a place per ring slot: tail after that slot's packet */
+    uint64_t tail;       /* bytes ever reserved, skipped ones included */
+    uint64_t freed;      /* bytes ever freed */
+    uint64_t *slot_end;  /* owned, a place per ring slot: tail after that slot's packet */
     uint32_t freed_slot; /* ring index up to which `freed` counts */
 };
 
 struct staging {
     struct ring_producer ring[N_LANE_PRIORITIES];
     struct staging_arena arena[N_LANE_PRIORITIES];
-    counter *counters;   /* borrowed */
+    counter *counters;     /* borrowed */
     bool has_offload_csum; /* the frontend fills in TCP checksums */
-    bool is_faulted;     /* the frontend's index is impossible: the lane is dead */
+    bool is_faulted;       /* the frontend's index is impossible: the lane is dead */
 };
 
 /* What the TCP layer says about the packet it is about to send; zero for everything else. */
@@ -43,8 +43,8 @@ struct staging_hint {
     uint16_t gso_bytes; /* payload of one segment on the wire; 0: not to be cut */
 };
 
-int staging_init_arena(struct staging *staging, enum lane_priority priority, uint8_t *bytes, uint32_t size)
-    MPA_WARN_UNUSED;
+int staging_init_arena(struct staging *staging, enum lane_priority priority, uint8_t *bytes,
+                       uint32_t size) MPA_WARN_UNUSED;
 void staging_fini(struct staging *staging);
 
 /* Learns what the frontend has freed. Call once a turn, and when out of room. */
@@ -55,13 +55,14 @@ bool staging_is_congested(const struct staging *staging);
 
 /*
  * Copies one IP packet (IPv4 or IPv6, headers first) out of `packet` and stages it; sums the TCP checksum in
- * the same pass unless the frontend does it, and writes ID, DF and header checksum of IPv4 (RFC 6864). Returns
- * 0, -ENOBUFS (ring or arena full; nothing staged) or -EINVAL.
+ * the same pass unless the frontend does it, and writes ID, DF and header checksum of IPv4 (RFC 6864).
+ * Returns 0, -ENOBUFS (ring or arena full; nothing staged) or -EINVAL.
  */
 int staging_put(struct staging *staging, const struct pbuf *packet, struct staging_hint hint) MPA_WARN_UNUSED;
 
 /* Stages a note about a flow: OPENED or CLOSED. 0 or -ENOBUFS. */
-int staging_put_note(struct staging *staging, enum lane_slot_kind kind, const struct flow_key *key) MPA_WARN_UNUSED;
+int staging_put_note(struct staging *staging, enum lane_slot_kind kind,
+                     const struct flow_key *key) MPA_WARN_UNUSED;
 
 /* Stages a fence; its room is reserved. */
 void staging_put_fence(struct staging *staging, enum lane_priority priority, uint64_t number);

@@ -2,10 +2,11 @@
 /*
  * timer.c — lwIP's TCP timers over only those connections that are due.
  *
- * tcp_slowtmr() counts time for the whole stack, so it is called once a slow tick with a chain of the due PCBs.
- * A PCB is due each tick while something of it counts visits (retransmission, persist); else at the tick when
- * an absolute time-out ends, kept in a wheel of slow ticks; an idle connection is in no list at all. All
- * connections in TIME_WAIT wait equally long, so they stand in the wheel like the rest and are skipped cheaply.
+ * tcp_slowtmr() counts time for the whole stack, so it is called once a slow tick with a chain of the due
+ * PCBs. A PCB is due each tick while something of it counts visits (retransmission, persist); else at the
+ * tick when an absolute time-out ends, kept in a wheel of slow ticks; an idle connection is in no list at
+ * all. All connections in TIME_WAIT wait equally long, so they stand in the wheel like the rest and are
+ * skipped cheaply.
  */
 #include <lwip/tcp.h>
 
@@ -165,6 +166,9 @@ uint64_t stack_timers(struct stack *stack, uint64_t now_ns)
     uint32_t n_reserve = stack->config.max_connections / TIMER_RESERVE_SHARE;
 
     stack->now_ns = now_ns;
+    /* What this turn has received is answered first, or the tick would send an ACK ahead of each answer. */
+    if (tick_wanted != tcp_ticks)
+        stack_run(stack);
     for (unsigned i = 0; i < TIMER_MAX_CATCH_UP && (int32_t)(tick_wanted - tcp_ticks) > 0; i++)
         stack_slow_tick(stack);
     if (stack->config.max_connections - stack->n_connections < n_reserve)

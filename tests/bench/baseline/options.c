@@ -138,6 +138,12 @@ int options_parse(int argc, char **argv, struct options *options)
     return 0;
 }
 
+#ifdef __OPTIMIZE__
+#define OPTIONS_OPTIMIZE 1
+#else
+#define OPTIONS_OPTIMIZE 0
+#endif
+
 /* Keys are those of a log line, so that a report can quote the line as it is. */
 void options_print(const struct options *options)
 {
@@ -150,12 +156,6 @@ void options_print(const struct options *options)
            "nodelay=1 mem=malloc cc=\"%s\" optimize=%d\n",
            LWIP_VERSION_STRING, options->tap_name, ip4, ip6, options->burst_frames, options->page_bytes,
            TCP_MSS, TCP_WND, TCP_SND_BUF, TCP_RCV_SCALE, LWIP_TCP_TIMESTAMPS, LWIP_TCP_SACK_OUT,
-           TCP_TMR_INTERVAL, LWIP_CHKSUM_ALGORITHM, __VERSION__,
-#ifdef __OPTIMIZE__
-           1
-#else
-           0
-#endif
-    );
+           TCP_TMR_INTERVAL, LWIP_CHKSUM_ALGORITHM, __VERSION__, OPTIONS_OPTIMIZE);
     fflush(stdout);
 }

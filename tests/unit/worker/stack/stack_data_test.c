@@ -2,6 +2,7 @@
 /* stack_data_test.c — bytes in both directions: order, windows, super frames, moving FIFOs, path MTU. */
 #include <string.h>
 
+#include "base/clock.h"
 #include "tests/support/unit.h"
 #include "tests/unit/worker/stack/stack_receiver.h"
 #include "worker/stack/stack_internal.h"
@@ -237,6 +238,23 @@ static void test_echo_stream(void)
     rig_fini(&rig);
 }
 
+/* A timer tick falls into a turn that has input: the answer is still one segment. */
+static void test_tick_sends_no_ack_of_its_own(void)
+{
+    struct tcp_script peer = start_open(RIG_ECHO);
+    struct tcp_segment segment;
+
+    for (unsigned i = 0; i < 10; i++) {
+        rig.pair.now_ns += 20 * CLOCK_NS_PER_MS;
+        rig_send_data(&rig, &peer, stream + i * 100, 100);
+        CU_ASSERT_FATAL(rig_take(&rig, &peer, &segment));
+        CU_ASSERT_EQUAL(segment.payload_len, 100);
+        CU_ASSERT_EQUAL(rig_drop_all(&rig), 0);
+        peer.ack += segment.payload_len;
+    }
+    rig_fini(&rig);
+}
+
 /* ICMP "fragmentation needed" as the frontend hands it over: link header, IP, ICMP, quoted IP and 8 bytes of
  * TCP. */
 static void send_too_big(const struct tcp_script *peer, uint16_t mtu_bytes, uint32_t quoted_seq)
@@ -396,6 +414,7 @@ const struct unit_test unit_tests[] = {
     {"no more is in flight than a small window allows", test_small_window_is_respected},
     {"a FIFO that grows with bytes in flight changes none", test_fifo_grows_in_flight},
     {"a stream longer than the window is echoed exactly", test_echo_stream},
+    {"a timer tick in the turn of a request adds no segment", test_tick_sends_no_ack_of_its_own},
     {"a packet too big makes segments smaller and sends again", test_path_mtu},
     {"a packet too big re-cuts super-segments", test_path_mtu_super},
     {"a forged packet too big changes nothing", test_forged_too_big},

@@ -232,11 +232,23 @@ static void test_urgent_ring(void)
 static void test_arena_wraps_whole(void)
 {
     struct parts parts = {4, 6, 0, 1, {1460}};
+    uint32_t len, n_free = 0;
+    uint8_t flags;
 
     start(false);
-    /* 1,500 does not divide the arena: each time round, a packet that does not fit at the end starts at 0. */
-    for (int i = 0; i < 500; i++)
-        check_bytes(&parts);
+    /* 1,500 does not divide the arena: each time round, a packet that does not fit at the end starts at 0.
+     * The arena is never empty, or it would begin again by itself. */
+    CU_ASSERT_EQUAL(put(&parts, 0), 0);
+    for (int i = 0; i < 500; i++) {
+        CU_ASSERT_EQUAL_FATAL(put(&parts, 0), 0);
+        staging_publish(&rig.staging);
+        CU_ASSERT_EQUAL(residue(peek(LANE_NORMAL, 1, &len, &flags), 1500), 0);
+        CU_ASSERT_EQUAL(len, 1500);
+        ring_consumer_take(&rig.tx[LANE_NORMAL], 1);
+        n_free += ring_consumer_free(&rig.tx[LANE_NORMAL]);
+        staging_refresh(&rig.staging);
+    }
+    CU_ASSERT_EQUAL(n_free, 500);
     CU_ASSERT(rig.staging.arena[LANE_NORMAL].tail > 40 * ARENA_BYTES);
     end();
 }
@@ -295,10 +307,34 @@ static void test_fence_frees_nothing(void)
     tail = rig.staging.arena[LANE_NORMAL].tail;
     staging_publish(&rig.staging);
     CU_ASSERT_EQUAL(ring_consumer_refresh(&rig.tx[LANE_NORMAL]), RING_OK);
-    ring_consumer_take(&rig.tx[LANE_NORMAL], 2);
+    ring_consumer_take(&rig.tx[LANE_NORMAL], 1);
     ring_consumer_free(&rig.tx[LANE_NORMAL]);
     staging_refresh(&rig.staging);
     CU_ASSERT_EQUAL(rig.staging.arena[LANE_NORMAL].freed, tail);
+    CU_ASSERT_EQUAL(rig.staging.arena[LANE_NORMAL].tail, tail); /* the fence still stands there */
+    end();
+}
+
+static void test_empty_arena_rewinds(void)
+{
+    struct parts parts = {4, 6, 0, 1, {1000}};
+    const struct staging_arena *arena = &rig.staging.arena[LANE_NORMAL];
+    const uint8_t *first;
+    uint32_t len;
+    uint8_t flags;
+
+    start(false);
+    CU_ASSERT_EQUAL(put(&parts, 0), 0);
+    staging_put_fence(&rig.staging, LANE_NORMAL, 1);
+    staging_publish(&rig.staging);
+    first = peek(LANE_NORMAL, 0, &len, &flags);
+    ring_consumer_take(&rig.tx[LANE_NORMAL], 2);
+    ring_consumer_free(&rig.tx[LANE_NORMAL]);
+    staging_refresh(&rig.staging);
+    CU_ASSERT_EQUAL(arena->tail, arena->freed);
+    CU_ASSERT_EQUAL(put(&parts, 0), 0);
+    staging_publish(&rig.staging);
+    CU_ASSERT_PTR_EQUAL(peek(LANE_NORMAL, 0, &len, &flags), first);
     end();
 }
 
@@ -334,6 +370,7 @@ const struct unit_test unit_tests[] = {
     {"a full arena is refused, counted, and free again when learned", test_arena_full},
     {"a full ring still has room for fences", test_ring_keeps_control_slots},
     {"a fence takes no arena", test_fence_frees_nothing},
+    {"an arena that is empty begins again at its start", test_empty_arena_rewinds},
     {"a frontend index that lies is a fault", test_lying_index},
     {"a packet too short for its header is refused", test_nonsense_is_refused},
     {NULL, NULL},

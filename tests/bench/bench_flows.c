@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* bench_flows.c — connections, requests and consumers of the in-process benchmarks. */
+#include "tests/bench/bench_flows.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "tests/support/tcp_script.h"
+
+#define FLOWS_TCP_OFF 34u /* link and IPv4 header */
+#define FLOWS_FIRST_PORT 10000u
+
+static bool bench_opened(void *context, struct conn *conn)
+{
+    (void)context;
+    (void)conn;
+    return true;
+}
+
+static void bench_closed(void *context, struct conn *conn)
+{
+    (void)context;
+    (void)conn;
+}
+
+/* As worker/service_echo.c does it. */
+static void bench_echo_ready(void *context, struct conn *conn)
+{
+    struct stack *stack = &((struct lane_pair *)context)->stack;
+
+    for (;;) {
+        struct fifo_span in = stack_conn_peek(stack, conn), out;
+
+        if (in.len == 0)
+            return;
+        out = stack_conn_reserve(stack, conn, in.len);
+        if (out.len == 0)
+            return;
+        if (out.len < in.len)
+            in.len = out.len;
+        memcpy(out.bytes, in.bytes, in.len);
+        stack_conn_produce(stack, conn, in.len);
+        stack_conn_consume(stack, conn, in.len);
+    }
+}
+
+static void bench_discard_ready(void *context, struct conn *conn)
+{
+    struct stack *stack = &((struct lane_pair *)context)->stack;
+    struct fifo_span in;
+
+    while ((in = stack_conn_peek(stack, conn)).len > 0)
+        stack_conn_consume(stack, conn, in.len);
+}
+
+const struct stack_callbacks bench_echo = {bench_opened, bench_echo_ready, bench_closed};
+const struct stack_callbacks bench_discard = {bench_opened, bench_discard_ready, bench_closed};
+
+void bench_check(bool holds, const char *what)
+{
+    if (holds)
+        return;
+    fprintf(stderr, "bench: %s\n", what);
+    exit(EXIT_FAILURE);
+}
+
+void bench_pair_config(struct lane_pair_config *config, uint32_t max_connections,
+                       const struct stack_callbacks *callbacks)
+{
+    lane_pair_defaults(config);
+    config->n_head = 16384; /* as the defaults of the configuration */
+    config->ring_slots = 4096;
+    config->arena_bytes = 2u << 20;
+    config->fifo_memory_bytes = 256u << 20;
+    config->stack_memory_bytes = 256u << 20;
+    config->max_connections = max_connections;
+    config->has_offload_csum = true;
+    config->callbacks = *callbacks;
+}
+
+static void flows_drop_all(struct lane_pair *pair)
+{
+    static struct lane_pair_packet packet;
+
+    while (lane_pair_take(pair, &packet))
+        ;
+}
+
+static void flows_open_one(struct lane_pair *pair, struct bench_flow *flow, struct tcp_script *script)
+{
+    static struct lane_pair_packet packet;
+    uint8_t frame[128];
+    struct tcp_segment segment = tcp_script_segment(script, SEGMENT_SYN, NULL, 0), reply;
+    struct rx_note note;
+
+    segment.mss = 1460;
+    bench_check(lane_pair_inject(pair, frame, tcp_script_build(script, &segment, frame), 0),
+                "no room for a SYN");
+    lane_pair_turn(pair);
+    bench_check(lane_pair_take(pair, &packet) &&
+                    tcp_script_read(script, packet.bytes, packet.slot.len_bytes, &reply) &&
+                    (reply.flags & SEGMENT_SYN) != 0,
+                "no answer to a SYN");
+    script->seq++;
+    script->ack = reply.seq + 1;
+    segment = tcp_script_segment(script, SEGMENT_ACK, NULL, 0);
+    bench_check(lane_pair_inject(pair, frame, tcp_script_build(script, &segment, frame), 0),
+                "no room for an ACK");
+    lane_pair_turn(pair);
+    lane_pair_note(pair, frame, &note);
+    *flow = (struct bench_flow){script->seq, script->ack, note.hash, script->peer_port};
+}
+
+/* The frame that all requests are copies of. */
+static void flows_make_frame(struct bench_flows *flows, const struct lane_pair *pair,
+                             const struct tcp_script *script)
+{
+    uint8_t payload[BENCH_MAX_FRAME_BYTES];
+    struct tcp_segment segment;
+
+    for (uint32_t i = 0; i < flows->payload_bytes; i++)
+        payload[i] = (uint8_t)(i * 7);
+    segment = tcp_script_segment(script, SEGMENT_ACK | SEGMENT_PSH, payload, flows->payload_bytes);
+    flows->len_bytes = tcp_script_build(script, &segment, flows->frame);
+    lane_pair_note(pair, flows->frame, &flows->note);
+}
+
+void bench_flows_open(struct bench_flows *flows, struct lane_pair *pair, uint32_t n, uint32_t payload_bytes)
+{
+    struct tcp_script script = {.family = 4, .stack_port = BENCH_PORT, .window = 0xffff};
+
+    *flows = (struct bench_flows){
+        .n = n, .payload_bytes = payload_bytes, .flows = calloc(n, sizeof(struct bench_flow))};
+    bench_check(flows->flows != NULL && n <= 0xffff - FLOWS_FIRST_PORT, "too many connections");
+    for (uint32_t i = 0; i < n; i++) {
+        script.peer_port = (uint16_t)(FLOWS_FIRST_PORT + i);
+        script.seq = i * 100000u;
+        script.ack = 0;
+        flows_open_one(pair, &flows->flows[i], &script);
+    }
+    flows_make_frame(flows, pair, &script);
+    flows_drop_all(pair);
+    bench_check(pair->stack.n_connections == n, "not every connection was opened");
+}
+
+void bench_flows_free(struct bench_flows *flows)
+{
+    free(flows->flows);
+    flows->flows = NULL;
+}
+
+void bench_flows_write(struct bench_flows *flows, struct bench_flow *flow, uint8_t *head, bool is_echo)
+{
+    uint8_t *tcp = head + RX_FRAME_OFF + FLOWS_TCP_OFF;
+    uint16_t port_be = htons(flow->port);
+    uint32_t seq_be = htonl(flow->seq), ack_be = htonl(flow->ack);
+
+    flows->note.hash = flow->hash;
+    memcpy(head, &flows->note, sizeof(flows->note));
+    memcpy(head + RX_FRAME_OFF, flows->frame, flows->len_bytes);
+    memcpy(tcp, &port_be, sizeof(port_be));
+    memcpy(tcp + 4, &seq_be, sizeof(seq_be));
+    memcpy(tcp + 8, &ack_be, sizeof(ack_be));
+    flow->seq += flows->payload_bytes;
+    if (is_echo)
+        flow->ack += flows->payload_bytes;
+}
+
+uint64_t bench_now_ns(void)
+{
+    return clock_now_ns();
+}
+
+static int compare(const void *a, const void *b)
+{
+    const double *left = a, *right = b;
+
+    return (*left > *right) - (*left < *right);
+}
+
+double bench_median(double *values, uint32_t n)
+{
+    qsort(values, n, sizeof(*values), compare);
+    return n % 2 == 1 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * bench_flows.h — the peers of the in-process benchmarks: established connections to a stack behind a lane
+ * pair, each a few numbers, and one frame from which every request is made by changing three of its fields.
+ * Requests are marked as checked by the NIC, as a TAP or a NIC with offload gives them, so no sum is wanted.
+ */
+#ifndef MPA_TESTS_BENCH_FLOWS_H
+#define MPA_TESTS_BENCH_FLOWS_H
+
+#include "tests/support/lane_pair.h"
+
+#define BENCH_BURST 32u
+#define BENCH_PORT 7u
+#define BENCH_MAX_FRAME_BYTES 2038u
+
+struct bench_flow {
+    uint32_t seq, ack; /* of the next request */
+    uint32_t hash;
+    uint16_t port;
+};
+
+struct bench_flows {
+    uint32_t n;
+    struct bench_flow *flows; /* owned */
+    uint8_t frame[BENCH_MAX_FRAME_BYTES];
+    uint32_t len_bytes;
+    uint32_t payload_bytes;
+    struct rx_note note; /* but for the hash */
+};
+
+/* What a consumer behind BENCH_PORT does. */
+extern const struct stack_callbacks bench_echo, bench_discard;
+
+/* The pair that the benchmarks run on, for at most `max_connections`. */
+void bench_pair_config(struct lane_pair_config *config, uint32_t max_connections,
+                       const struct stack_callbacks *callbacks);
+
+/* Opens `n` connections, requests of `payload_bytes`. Exits with a message when that fails. */
+void bench_flows_open(struct bench_flows *flows, struct lane_pair *pair, uint32_t n, uint32_t payload_bytes);
+void bench_flows_free(struct bench_flows *flows);
+
+/* Writes the next request of a flow, its note included, to a head chunk; the flow moves on. With `is_echo`
+ * the answer is taken for received. */
+void bench_flows_write(struct bench_flows *flows, struct bench_flow *flow, uint8_t *head, bool is_echo);
+
+/* Nanoseconds of the clock that phases are measured with; about 25 ns a call. */
+uint64_t bench_now_ns(void);
+
+/* Median of n values, which are sorted. */
+double bench_median(double *values, uint32_t n);
+
+/* Ends the program when something that must hold does not: a figure of wrong work is worth nothing. */
+void bench_check(bool holds, const char *what);
+
+#endif
