@@ -46,6 +46,20 @@ int broker_init(struct frontend *frontend)
     return 0;
 }
 
+void broker_fini(struct frontend *frontend)
+{
+    char path[CONFIG_PATH_BYTES];
+
+    if (frontend->listen_socket < 0)
+        return;
+    snprintf(path, sizeof(path), "%s/%s", frontend->config.control.runtime_dir, ATTACH_SOCKET_NAME);
+    if (unlink(path) < 0)
+        log_warn("attach_socket_left socket=%s error=\"%s\"", path, strerror(errno));
+    fd_close(&frontend->listen_socket);
+    for (unsigned i = 0; i < FRONTEND_MAX_GREETING; i++)
+        fd_close(&frontend->greeting[i]);
+}
+
 static void broker_bucket_moved(void *context, uint32_t bucket, uint8_t from, uint8_t to)
 {
     struct frontend *frontend = context;

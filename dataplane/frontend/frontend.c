@@ -221,7 +221,7 @@ void frontend_fini(struct frontend *frontend)
     frame_pool_fini(&frontend->pool);
     segment_fini(&frontend->host_segment);
     board_fini(&frontend->board);
-    fd_close(&frontend->listen_socket);
+    broker_fini(frontend);
     fd_close(&frontend->epoll_fd);
     fd_close(&frontend->signal_fd);
     fd_close(&frontend->lock_fd);

@@ -129,6 +129,8 @@ void stage_sleep(struct frontend *frontend, uint32_t (*wait)(struct frontend *fr
 
 /* broker.c: the attach socket and the life of lanes. */
 int broker_init(struct frontend *frontend) MPA_WARN_UNUSED;
+/* Closes the attach socket and removes its file. Lanes are detached one by one. */
+void broker_fini(struct frontend *frontend);
 void broker_accept(struct frontend *frontend);
 /* The hello of accepted socket `idx` is here, or its end. */
 void broker_greeting_event(struct frontend *frontend, unsigned idx);

@@ -14,6 +14,7 @@
 
 #define RECEIVE_FRAME_OFF NIC_VNET_BYTES
 #define RECEIVE_HEAD_ROOM (NIC_HEAD_BYTES - RECEIVE_FRAME_OFF)
+#define RECEIVE_KEPT_LARGE_SHARE 8u /* at least two: config allows no fewer than 16 large chunks */
 
 _Static_assert(NIC_HEAD_BYTES == POOL_HEAD_BYTES && NIC_TAIL_BYTES == POOL_LARGE_BYTES,
                "a frame fits its chunks");
@@ -31,9 +32,12 @@ void frontend_receive_init(struct frontend *frontend)
         frontend->places[i] = (struct receive_place){LANE_NO_CHUNK, LANE_NO_CHUNK};
 }
 
-/* Fills the places with chunks; returns how many have a head chunk. */
+/* Fills the places with chunks; returns how many have a head chunk. In a small pool the places could hold every
+ * large chunk for frames to come: some are kept for datagrams that are reassembled meanwhile. */
 static unsigned receive_prepare(struct frontend *frontend, struct nic_rx *rx, unsigned n)
 {
+    uint32_t n_kept_large = frontend->pool.n_large / RECEIVE_KEPT_LARGE_SHARE;
+
     for (unsigned i = 0; i < n; i++) {
         struct receive_place *place = &frontend->places[i];
 
@@ -41,7 +45,7 @@ static unsigned receive_prepare(struct frontend *frontend, struct nic_rx *rx, un
             place->head_idx = frame_pool_take_head(&frontend->pool);
         if (place->head_idx == LANE_NO_CHUNK)
             return i;
-        if (place->large_idx == LANE_NO_CHUNK)
+        if (place->large_idx == LANE_NO_CHUNK && frontend->pool.n_free_large > n_kept_large)
             place->large_idx = frame_pool_take_large(&frontend->pool);
         rx[i] = (struct nic_rx){
             .head = frame_pool_head(&frontend->pool, place->head_idx),

@@ -35,6 +35,7 @@ static uint64_t kept_mask(const struct confinement *confinement)
 int confine_capabilities(const struct confinement *confinement)
 {
     capng_select_t sets = CAPNG_SELECT_CAPS | CAPNG_SELECT_AMBIENT;
+    uint64_t had = 0;
 
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return -errno;
@@ -44,9 +45,15 @@ int confine_capabilities(const struct confinement *confinement)
      * for no_new_privs is on. */
     if (capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP))
         sets |= CAPNG_SELECT_BOUNDS;
+    for (size_t i = 0; i < confinement->n_capabilities; i++) {
+        if (capng_have_capability(CAPNG_PERMITTED, (unsigned)confinement->capabilities[i]))
+            had |= UINT64_C(1) << confinement->capabilities[i];
+    }
     capng_clear(CAPNG_SELECT_ALL);
     for (size_t i = 0; i < confinement->n_capabilities; i++) {
-        if (capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED,
+        /* A list says what may be kept: a user without privilege has nothing to keep. */
+        if ((had >> confinement->capabilities[i] & 1) != 0 &&
+            capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED,
                          (unsigned)confinement->capabilities[i]) < 0)
             return -EINVAL;
     }

@@ -47,7 +47,7 @@ def peer(space, *words, pin=None, timeout=60):
 
 
 def descendants(pid):
-    """A process and all it has started, as {pid: name}."""
+    """A process and all it has started, as {pid: name}; without those that have ended and wait to be reaped."""
     parents, names = {}, {}
     for entry in filter(str.isdigit, os.listdir("/proc")):
         try:
@@ -55,8 +55,11 @@ def descendants(pid):
                 text = stat.read()
         except OSError:
             continue  # it has just ended
+        state, parent = text[text.rindex(")") + 2:].split()[:2]
+        if state == "Z":
+            continue
         names[int(entry)] = text[text.index("(") + 1:text.rindex(")")]
-        parents[int(entry)] = int(text[text.rindex(")") + 2:].split()[1])
+        parents[int(entry)] = int(parent)
     family = {pid} & names.keys()
     while True:
         more = {p for p, parent in parents.items() if parent in family} - family

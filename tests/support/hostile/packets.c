@@ -44,21 +44,27 @@ static uint8_t *write_packet(struct hostile *hostile, enum lane_priority priorit
     return packet;
 }
 
-static void put_slot(struct hostile *hostile, enum lane_priority priority, uint32_t idx, uint32_t off,
-                     uint32_t len_bytes, uint32_t gso_bytes)
+/* Word 0 of a slot for a packet at `off` in the arena. */
+static uint64_t packet_word(uint32_t off, uint32_t gso_bytes)
+{
+    uint32_t flags = LANE_FLAG_CSUM | (gso_bytes != 0 ? LANE_FLAG_GSO : 0u);
+
+    return lane_word(LANE_SLOT_FRAME | flags << 8, gso_bytes, off);
+}
+
+static void put_slot(struct hostile *hostile, enum lane_priority priority, uint32_t idx, uint64_t word,
+                     uint32_t len_bytes)
 {
     uint32_t n = hostile_half(hostile)->shape.ring_slots[priority];
     struct lane_slot *slot = &hostile_slots(hostile, hostile->layout.tx_slots_off[priority])[idx & (n - 1)];
-    uint32_t flags = LANE_FLAG_CSUM | (gso_bytes != 0 ? LANE_FLAG_GSO : 0u);
 
-    atomic_store_explicit(&slot->words[0], lane_word(LANE_SLOT_FRAME | flags << 8, gso_bytes, off),
-                          memory_order_relaxed);
+    atomic_store_explicit(&slot->words[0], word, memory_order_relaxed);
     atomic_store_explicit(&slot->words[1], len_bytes, memory_order_relaxed);
 }
 
 static void send_one(struct hostile *hostile, uint32_t len_bytes, uint32_t gso_bytes)
 {
-    put_slot(hostile, LANE_NORMAL, 0, 0, len_bytes, gso_bytes);
+    put_slot(hostile, LANE_NORMAL, 0, packet_word(0, gso_bytes), len_bytes);
     hostile_publish(hostile, &hostile_half(hostile)->tx_tail[LANE_NORMAL], 1);
 }
 
@@ -108,7 +114,8 @@ static void flood(struct hostile *hostile, enum lane_priority priority)
             atomic_load_explicit(&hostile_frontend(hostile)->tx_head[priority].value, memory_order_acquire);
 
         for (; tail - head < n; tail++)
-            put_slot(hostile, priority, tail, tail % n_places * PACKET_STEP_BYTES, PACKET_BYTES, 0);
+            put_slot(hostile, priority, tail, packet_word(tail % n_places * PACKET_STEP_BYTES, 0),
+                     PACKET_BYTES);
         hostile_publish(hostile, &half->tx_tail[priority], tail);
         usleep(100);
     }
