@@ -309,7 +309,8 @@ void broker_lane_event(struct frontend *frontend, struct lane *lane)
 
 void broker_process_ended(struct frontend *frontend, struct lane *lane)
 {
-    /* An event of the slot's last worker, taken in one go with the hello of the next, is not about that one. */
+    /* An event of the slot's last worker, taken in one go with the hello of the next, is not about that one.
+     */
     if (lane->state == BOARD_LANE_SERVING || lane->state == BOARD_LANE_QUARANTINED)
         broker_gone(frontend, lane);
 }

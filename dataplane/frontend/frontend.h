@@ -136,8 +136,8 @@ void broker_accept(struct frontend *frontend);
 void broker_greeting_event(struct frontend *frontend, unsigned idx);
 /* The lane's socket has something to say. */
 void broker_lane_event(struct frontend *frontend, struct lane *lane);
-/* The lane's pidfd has become readable: the worker has ended, or what it sent was no pidfd. Its lane ends, also
- * when somebody else still holds its socket. */
+/* The lane's pidfd has become readable: the worker has ended, or what it sent was no pidfd. Its lane ends,
+ * also when somebody else still holds its socket. */
 void broker_process_ended(struct frontend *frontend, struct lane *lane);
 /* The worker broke the rules: detach its lane now, tell controld. `fault` is the counter that says how. */
 void broker_quarantine(struct frontend *frontend, struct lane *lane, enum lane_counter fault);

@@ -32,8 +32,8 @@ void frontend_receive_init(struct frontend *frontend)
         frontend->places[i] = (struct receive_place){LANE_NO_CHUNK, LANE_NO_CHUNK};
 }
 
-/* Fills the places with chunks; returns how many have a head chunk. In a small pool the places could hold every
- * large chunk for frames to come: some are kept for datagrams that are reassembled meanwhile. */
+/* Fills the places with chunks; returns how many have a head chunk. In a small pool the places could hold
+ * every large chunk for frames to come: some are kept for datagrams that are reassembled meanwhile. */
 static unsigned receive_prepare(struct frontend *frontend, struct nic_rx *rx, unsigned n)
 {
     uint32_t n_kept_large = frontend->pool.n_large / RECEIVE_KEPT_LARGE_SHARE;
