@@ -75,7 +75,10 @@ static const int controld_syscalls[] = {
     /* signals and the end */
     SCMP_SYS(getpid),
     SCMP_SYS(gettid),
+    SCMP_SYS(getuid),
     SCMP_SYS(geteuid),
+    SCMP_SYS(getgid),
+    SCMP_SYS(getegid),
     SCMP_SYS(tgkill),
     SCMP_SYS(rt_sigreturn),
     SCMP_SYS(rt_sigprocmask),
@@ -93,7 +96,7 @@ static const int controld_sanitizer_syscalls[] = {
     SCMP_SYS(getdents64),  SCMP_SYS(getdents), SCMP_SYS(uname),     SCMP_SYS(process_vm_readv),
     SCMP_SYS(prlimit64),   SCMP_SYS(dup),      SCMP_SYS(getrusage), SCMP_SYS(kill),
     SCMP_SYS(tkill),       SCMP_SYS(getppid),  SCMP_SYS(open),      SCMP_SYS(arch_prctl),
-    SCMP_SYS(getuid),      SCMP_SYS(access),
+    SCMP_SYS(access),
 };
 
 static const struct confinement controld_confinement = {
