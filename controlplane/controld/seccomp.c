@@ -96,7 +96,7 @@ static const int controld_sanitizer_syscalls[] = {
     SCMP_SYS(getdents64),  SCMP_SYS(getdents), SCMP_SYS(uname),     SCMP_SYS(process_vm_readv),
     SCMP_SYS(prlimit64),   SCMP_SYS(dup),      SCMP_SYS(getrusage), SCMP_SYS(kill),
     SCMP_SYS(tkill),       SCMP_SYS(getppid),  SCMP_SYS(open),      SCMP_SYS(arch_prctl),
-    SCMP_SYS(access),
+    SCMP_SYS(getuid),      SCMP_SYS(access),
 };
 
 static const struct confinement controld_confinement = {
