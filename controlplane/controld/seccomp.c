@@ -75,7 +75,10 @@ static const int controld_syscalls[] = {
     /* signals and the end */
     SCMP_SYS(getpid),
     SCMP_SYS(gettid),
+    SCMP_SYS(getuid),
     SCMP_SYS(geteuid),
+    SCMP_SYS(getgid),
+    SCMP_SYS(getegid),
     SCMP_SYS(tgkill),
     SCMP_SYS(rt_sigreturn),
     SCMP_SYS(rt_sigprocmask),

@@ -98,10 +98,13 @@ class Control:
 
     def clean(self):
         """After a test, however it went: ends what it started, by number."""
-        if self.process is not None and self.process.poll() is None:
-            self.status()
-            self.process.kill()
-            self.process.wait()
+        if self.process is None:
+            return
+        self.status()
+        self.process.kill()
+        self.process.wait()
+        # Whoever has died too early to be asked: the frontend knows the workers.
+        self.mpactl("stop")
         for pid in self.pids:
             if is_alive(pid):
                 os.kill(pid, signal.SIGKILL)
@@ -250,6 +253,22 @@ def test_stop_without_controld_leaves_nothing(control):
     assert control.mpactl("stop").returncode == OK
     assert control.end() == -signal.SIGKILL
     assert control.mpactl("stop").returncode == NO_DAEMON
+
+
+def test_systemd_is_told_when_it_is_ready_and_when_it_stops(control, monkeypatch):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+        notify.settimeout(15)
+        notify.bind(os.path.join(control.dir, "notify"))
+        monkeypatch.setenv("NOTIFY_SOCKET", os.path.join(control.dir, "notify"))
+        control.start()
+        told = notify.recv(4096)
+        while b"READY=1" not in told:
+            told = notify.recv(4096)
+        assert control.status()["state"] == "running"
+        assert control.mpactl("stop").returncode == OK
+        while b"STOPPING=1" not in told:
+            told = notify.recv(4096)
+        assert control.end() == 0
 
 
 # ---- starts that cannot work ----
