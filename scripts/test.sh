@@ -107,7 +107,7 @@ check_format() {
 export -f check_format
 
 has_integration_tests() {
-    ctest --test-dir build/dev --show-only -L integration 2>/dev/null | grep -q 'Test *#'
+    ctest --test-dir build/dev --show-only -L integration 2>/dev/null | grep 'Test *#' >/dev/null
 }
 
 mkdir -p "$logs"

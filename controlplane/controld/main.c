@@ -19,27 +19,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
+#include "base/start.h"
 #include "controlplane/controld/controld.h"
 #include "controlplane/controld/spawner.h"
-
-#define EXIT_USAGE 2
 
 const char *argp_program_version = "mpa-controld " MPA_VERSION;
 
 struct arguments {
-    const char *config_path;
-    const char *runtime_dir;
+    struct start_options start;
     const char *bin_dir;
-    const char *log_level;
 };
 
 static const struct argp_option options[] = {
-    {"config", 'c', "FILE", 0, "configuration (default: built-in values)", 0},
-    {"runtime-dir", 'r', "DIR", 0, "folder for sockets, lock and keys (default: of the configuration)", 0},
     {"bin-dir", 'b', "DIR", 0,
      "folder of mpa-frontend and mpa-worker, or a build tree (default: beside this program)", 0},
-    {"log-level", 'l', "LEVEL", 0, "error, warn, info or debug (default: of the configuration)", 0},
     {0},
 };
 
@@ -48,20 +41,11 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
     struct arguments *arguments = state->input;
 
     switch (key) {
-    case 'c':
-        arguments->config_path = value;
-        return 0;
-    case 'r':
-        arguments->runtime_dir = value;
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &arguments->start;
         return 0;
     case 'b':
         arguments->bin_dir = value;
-        return 0;
-    case 'l':
-        arguments->log_level = value;
-        return 0;
-    case ARGP_KEY_ARG:
-        argp_error(state, "unexpected argument '%s'", value);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -74,7 +58,7 @@ static const struct argp argp = {
     NULL,
     "Starts mpa-frontend and the workers, keeps them running and answers mpactl.\v"
     "Exit codes: 0 stopped as asked, 1 could not start or run, 2 usage or configuration.",
-    NULL,
+    start_argp_children,
     NULL,
     NULL};
 
@@ -87,32 +71,6 @@ static int take_text(char *to, size_t size, const char *option, const char *text
     return -EINVAL;
 }
 
-/* Our configuration, with what the command line overrides. */
-static int load_config(const struct arguments *arguments, struct config *config)
-{
-    char error[1024];
-    enum log_level level = LOG_LEVEL_INFO;
-    const char *text;
-
-    config_defaults(config);
-    if (arguments->config_path != NULL &&
-        config_load(arguments->config_path, config, error, sizeof(error)) != 0) {
-        fprintf(stderr, "mpa-controld: %s\n", error);
-        return -EINVAL;
-    }
-    if (arguments->runtime_dir != NULL &&
-        take_text(config->control.runtime_dir, sizeof(config->control.runtime_dir), "--runtime-dir",
-                  arguments->runtime_dir) != 0)
-        return -EINVAL;
-    text = arguments->log_level != NULL ? arguments->log_level : config->control.log_level;
-    if (log_level_parse(text, &level) != 0) {
-        fprintf(stderr, "mpa-controld: --log-level %s (allowed: error, warn, info, debug)\n", text);
-        return -EINVAL;
-    }
-    log_init("mpa-controld", level);
-    return 0;
-}
-
 /* What the helper may start, with the arguments that both programs get. */
 static int make_plan(const struct arguments *arguments, const struct config *config,
                      struct spawner_plan *plan)
@@ -121,10 +79,10 @@ static int make_plan(const struct arguments *arguments, const struct config *con
 
     *plan = (struct spawner_plan){0};
     snprintf(plan->runtime_dir, sizeof(plan->runtime_dir), "%s", config->control.runtime_dir);
-    if ((arguments->config_path != NULL &&
-         take_text(plan->config_path, sizeof(plan->config_path), "--config", arguments->config_path) != 0) ||
-        (arguments->log_level != NULL &&
-         take_text(plan->log_level, sizeof(plan->log_level), "--log-level", arguments->log_level) != 0))
+    if ((arguments->start.config_path != NULL && take_text(plan->config_path, sizeof(plan->config_path),
+                                                           "--config", arguments->start.config_path) != 0) ||
+        (arguments->start.log_level != NULL &&
+         take_text(plan->log_level, sizeof(plan->log_level), "--log-level", arguments->start.log_level) != 0))
         return -EINVAL;
     if (spawner_plan_programs(plan, arguments->bin_dir, error, sizeof(error)) != 0) {
         fprintf(stderr, "mpa-controld: %s\n", error);
@@ -140,10 +98,10 @@ int main(int argc, char **argv)
     struct arguments arguments = {0};
     int exit_code = EXIT_FAILURE;
 
-    argp_err_exit_status = EXIT_USAGE;
+    argp_err_exit_status = START_EXIT_USAGE;
     argp_parse(&argp, argc, argv, 0, NULL, &arguments);
-    if (load_config(&arguments, &controld.config) != 0)
-        return EXIT_USAGE;
+    if (start_load("mpa-controld", &arguments.start, &controld.config) != 0)
+        return START_EXIT_USAGE;
     if (make_plan(&arguments, &controld.config, &plan) != 0)
         return EXIT_FAILURE;
     if (controld_init_privileged(&controld, &plan) == 0 && controld_confine() == 0 &&

@@ -10,89 +10,39 @@
  *   can hurt   all connections of the machine's NIC, and nothing beyond it
  *   on fault   a worker that breaks its lane is quarantined; malformed frames are counted by reason
  */
-#include <argp.h>
-#include <stdio.h>
 #include <stdlib.h>
 
-#include "base/log.h"
+#include "base/start.h"
 #include "frontend/frontend.h"
 
 const char *argp_program_version = "mpa-frontend " MPA_VERSION;
 
-struct arguments {
-    const char *config_path;
-    const char *runtime_dir;
-    const char *log_level;
-};
-
-static const struct argp_option options[] = {
-    {"config", 'c', "FILE", 0, "configuration (default: built-in values)", 0},
-    {"runtime-dir", 'r', "DIR", 0, "folder for sockets and keys", 0},
-    {"log-level", 'l', "LEVEL", 0, "error, warn, info or debug", 0},
-    {0},
-};
-
-static error_t parse_option(int key, char *value, struct argp_state *state)
+/* Its one child takes the options, and their place is the input. */
+static error_t parse_nothing(int key, char *value, struct argp_state *state)
 {
-    struct arguments *arguments = state->input;
-
-    switch (key) {
-    case 'c':
-        arguments->config_path = value;
-        return 0;
-    case 'r':
-        arguments->runtime_dir = value;
-        return 0;
-    case 'l':
-        arguments->log_level = value;
-        return 0;
-    case ARGP_KEY_ARG:
-        argp_error(state, "unexpected argument '%s'", value);
-        return 0;
-    default:
+    (void)value;
+    if (key != ARGP_KEY_INIT)
         return ARGP_ERR_UNKNOWN;
-    }
-}
-
-static const struct argp argp = {options, parse_option, NULL, "The NIC side of the stack: one for each NIC.",
-                                 NULL,    NULL,         NULL};
-
-static int load(const struct arguments *arguments, struct config *config)
-{
-    enum log_level level = LOG_LEVEL_INFO;
-    char error[1024];
-
-    config_defaults(config);
-    if (arguments->config_path != NULL &&
-        config_load(arguments->config_path, config, error, sizeof(error)) < 0) {
-        fprintf(stderr, "mpa-frontend: %s\n", error);
-        return -1;
-    }
-    if (arguments->runtime_dir != NULL)
-        snprintf(config->control.runtime_dir, sizeof(config->control.runtime_dir), "%s",
-                 arguments->runtime_dir);
-    if (log_level_parse(arguments->log_level != NULL ? arguments->log_level : config->control.log_level,
-                        &level) < 0) {
-        fprintf(stderr, "mpa-frontend: --log-level %s (allowed: error, warn, info, debug)\n",
-                arguments->log_level);
-        return -1;
-    }
-    log_init("mpa-frontend", level);
+    state->child_inputs[0] = state->input;
     return 0;
 }
+
+static const struct argp argp = {.parser = parse_nothing,
+                                 .doc = "The NIC side of the stack: one for each NIC.",
+                                 .children = start_argp_children};
 
 int main(int argc, char **argv)
 {
     static struct frontend frontend = {
         .listen_socket = -1, .signal_fd = -1, .epoll_fd = -1, .lock_fd = -1, .host_segment = {.fd = -1}};
-    struct arguments arguments = {0};
+    struct start_options options = {0};
     int exit_code = EXIT_FAILURE;
 
-    argp_err_exit_status = 2;
-    argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+    argp_err_exit_status = START_EXIT_USAGE;
+    argp_parse(&argp, argc, argv, 0, NULL, &options);
     frontend.pool.segment.fd = -1;
-    if (load(&arguments, &frontend.config) < 0)
-        return 2;
+    if (start_load("mpa-frontend", &options, &frontend.config) < 0)
+        return START_EXIT_USAGE;
     if (frontend_init_privileged(&frontend) == 0 && frontend_confine() == 0 &&
         frontend_init_confined(&frontend) == 0)
         exit_code = frontend_run(&frontend);

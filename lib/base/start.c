@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* start.c — common options, configuration and log of all processes. */
+#include "base/start.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/log.h"
+
+static const struct argp_option start_argp_options[] = {
+    {"config", 'c', "FILE", 0, "configuration (default: built-in values)", 0},
+    {"runtime-dir", 'r', "DIR", 0, "folder for sockets, locks and keys (default: of the configuration)", 0},
+    {"log-level", 'l', "LEVEL", 0, "error, warn, info or debug (default: of the configuration)", 0},
+    {0},
+};
+
+static error_t start_parse(int key, char *value, struct argp_state *state)
+{
+    struct start_options *options = state->input;
+
+    switch (key) {
+    case 'c':
+        options->config_path = value;
+        return 0;
+    case 'r':
+        options->runtime_dir = value;
+        return 0;
+    case 'l':
+        options->log_level = value;
+        return 0;
+    case ARGP_KEY_ARG:
+        argp_error(state, "unexpected argument '%s'", value);
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+const struct argp start_argp = {start_argp_options, start_parse, NULL, NULL, NULL, NULL, NULL};
+const struct argp_child start_argp_children[] = {{&start_argp, 0, NULL, 0}, {0}};
+
+int start_load(const char *program, const struct start_options *options, struct config *config)
+{
+    enum log_level level = LOG_LEVEL_INFO;
+    char error[1024];
+    const char *text;
+
+    config_defaults(config);
+    if (options->config_path != NULL && config_load(options->config_path, config, error, sizeof(error)) < 0) {
+        fprintf(stderr, "%s: %s\n", program, error);
+        return -EINVAL;
+    }
+    if (options->runtime_dir != NULL &&
+        snprintf(config->control.runtime_dir, sizeof(config->control.runtime_dir), "%s",
+                 options->runtime_dir) >= (int)sizeof(config->control.runtime_dir)) {
+        fprintf(stderr, "%s: --runtime-dir %s: longer than %zu characters\n", program, options->runtime_dir,
+                sizeof(config->control.runtime_dir) - 1);
+        return -EINVAL;
+    }
+    text = options->log_level != NULL ? options->log_level : config->control.log_level;
+    if (log_level_parse(text, &level) < 0) {
+        fprintf(stderr, "%s: --log-level %s (allowed: error, warn, info, debug)\n", program, text);
+        return -EINVAL;
+    }
+    log_init(program, level);
+    return 0;
+}

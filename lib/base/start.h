@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* start.h — how every process of ours begins: the options that all have, the configuration, the log. */
+#ifndef MPA_BASE_START_H
+#define MPA_BASE_START_H
+
+#include <argp.h>
+
+#include "base/assert.h"
+#include "base/config.h"
+
+#define START_EXIT_USAGE 2 /* exit code for a bad command line or configuration */
+
+/* --config, --runtime-dir, --log-level; NULL where not given. */
+struct start_options {
+    const char *config_path;
+    const char *runtime_dir;
+    const char *log_level;
+};
+
+/* argp child for the three options; its input is a struct start_options. Refuses stray arguments. */
+extern const struct argp start_argp;
+extern const struct argp_child start_argp_children[];
+
+/*
+ * Loads the configuration, lets the options override it, and starts the log under the name of the program. 0,
+ * or -EINVAL with one line on standard error that says what and where.
+ */
+int start_load(const char *program, const struct start_options *options,
+               struct config *config) MPA_WARN_UNUSED;
+
+#endif
