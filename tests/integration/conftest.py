@@ -8,6 +8,7 @@ import pytest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "support"))
 
+import leftovers  # noqa: E402
 import netlab  # noqa: E402
 import stacks  # noqa: E402
 import wire  # noqa: E402
@@ -18,6 +19,14 @@ def pytest_configure(config):
         netlab.isolate()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def nothing_is_left():
+    """After each module: no process, no shared memory, no namespace, no file. Whatever else lives as long as a
+    module names this fixture, so that it ends before the check."""
+    yield
+    leftovers.wait_for_none()
+
+
 @pytest.fixture
 def lab():
     """Namespaces, links and processes of one test."""
@@ -26,7 +35,7 @@ def lab():
 
 
 @pytest.fixture(scope="module")
-def shared():
+def shared(nothing_is_left):
     """Our stack in the namespace "shared", once for all tests of a module: they must leave it as it was."""
     with netlab.Lab() as it:
         os.mkdir(os.path.join(it.dir, "www"))

@@ -15,7 +15,8 @@ LINKS = {
     "reordering": ("-d", "3+3", "-N"),
     "duplication": ("-D", "20"),
     "delay and jitter": ("-d", "20+10"),
-    "damage": ("-n", "40"),
+    # So few that no frame is hit twice: TCP's checksum misses one such pair in 32, the kernel's as well as ours.
+    "damage": ("-n", "3"),
     "all at once": ("-l", "1", "-D", "2", "-d", "5+4", "-N"),
 }
 

@@ -51,7 +51,7 @@ class Hostile:
 
 
 @pytest.fixture(scope="module")
-def victim():
+def victim(nothing_is_left):
     """Our stack with one worker of its own; the slot of the second is free for the hostile one."""
     with netlab.Lab() as lab:
         yield stacks.Ours(lab, lab.ns("victim")).start(workers=1).ready()

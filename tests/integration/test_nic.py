@@ -5,7 +5,9 @@ import subprocess
 
 import pytest
 
-PROBE = os.environ.get("NIC_PROBE", "nic_probe")
+import stacks
+
+PROBE = stacks.program("nic_probe", "tests/integration")
 
 
 def with_device(script):

@@ -168,9 +168,13 @@ class Ours(Stack):
             self.make_tap(vnet_hdr=True)
         config = self.write_config(page_bytes, sections)
         os.makedirs(self.runtime_dir, exist_ok=True)
-        self.process = self.space.start(os.path.join(folder, "mpa-controld"), "--config", config,
-                                        "--runtime-dir", self.runtime_dir, "--bin-dir", folder,
-                                        log="controld.log")
+        self.command = (os.path.join(folder, "mpa-controld"), "--config", config,
+                        "--runtime-dir", self.runtime_dir, "--bin-dir", folder)
+        return self.start_again()
+
+    def start_again(self):
+        """Another controld with the same configuration, after the first has gone."""
+        self.process = self.space.start(*self.command, log="controld.log")
         return self
 
     def mpactl(self, *words):
