@@ -140,7 +140,8 @@ def test_a_packet_no_worker_may_send_is_dropped_and_counted(victim, deed, counte
         netlab.wait_until(lambda: lane_counter(victim, counter) == before + 1, what=counter)
 
 
-@pytest.mark.parametrize("deed", ["wake-never-read", "wake-flood", "wake-closed", "nothing", "flood-normal", "flood-urgent"])
+@pytest.mark.parametrize("deed", ["wake-never-read", "wake-flood", "wake-closed", "nothing", "flood-normal",
+                                  "flood-urgent"])
 def test_a_worker_that_is_rude_but_breaks_no_rule_does_not_slow_the_others_to_a_halt(victim, deed):
     with Hostile(victim, deed) as hostile:
         assert hostile.is_serving()

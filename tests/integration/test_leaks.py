@@ -57,14 +57,15 @@ def test_nothing_is_left_whoever_ends(how, whom):
             # Connections outlive it: the data plane goes on, and the next one takes it over.
             assert stacks.peer(stack.space, "verify", "--to", stack.address4, "-n", 4)["bad_bytes"] == 0
             stack.start_again()
-            netlab.wait_until(lambda: stack.log().count("process_adopted") == 3, what="frontend and two workers adopted")
+            netlab.wait_until(lambda: stack.log().count("process_adopted") == 3, what="three adopted processes")
             assert others <= set(stacks.descendants(os.getpid()))
     leftovers.wait_for_none()
 
 
 def test_what_is_left_is_found(lab):
     """The check that every module here ends with (conftest.py) sees what it should."""
-    lab.ns("forgotten").start("sleep", "60")
+    process = lab.ns("forgotten").start("sleep", "60")
+    netlab.wait_until(lambda: stacks.descendants(process.pid) == {process.pid: "sleep"}, what="the process")
     memory = os.memfd_create("forgotten")
     found = leftovers.everything()
     os.close(memory)

@@ -44,25 +44,40 @@ def fragment6(offset_bytes, data, more=True):
     return ip6() / IPv6ExtHdrFragment(nh=17, offset=offset_bytes // 8, m=int(more), id=77) / Raw(data)
 
 
+def to_us(mac, **fields):
+    return Ether(src=mac, dst=wire.STACK_MAC, **fields)
+
+
+def arp(mac, **fields):
+    return Ether(src=mac, dst="ff:ff:ff:ff:ff:ff") / ARP(**{"hwsrc": mac, **fields})
+
+
 # Whole link frames where the link header is the lie; packets otherwise. A list is sent in its order.
 LIES = {
-    "an ethertype nobody serves": ("rx_drop_ethertype", lambda mac: Ether(src=mac, dst=wire.STACK_MAC, type=0x88b5) / Raw(b"x" * 60)),
-    "LLC instead of an ethertype": ("rx_drop_ethertype", lambda mac: Ether(src=mac, dst=wire.STACK_MAC, type=60) / Raw(b"x" * 60)),
-    "a group as link source": ("rx_drop_spoofed", lambda mac: Ether(src="01:00:5e:00:00:01", dst=wire.STACK_MAC) / ip4() / syn()),
-    "our own link source": ("rx_drop_spoofed", lambda mac: Ether(src=wire.STACK_MAC, dst=wire.STACK_MAC) / ip4() / syn()),
-    "IPv6 under the ethertype of IPv4": ("rx_drop_ip_version", lambda mac: Ether(src=mac, dst=wire.STACK_MAC, type=0x800) / ip6() / syn()),
+    "an ethertype nobody serves": ("rx_drop_ethertype",
+        lambda mac: to_us(mac, type=0x88b5) / Raw(b"x" * 60)),
+    "LLC instead of an ethertype": ("rx_drop_ethertype",
+        lambda mac: to_us(mac, type=60) / Raw(b"x" * 60)),
+    "a group as link source": ("rx_drop_spoofed",
+        lambda mac: Ether(src="01:00:5e:00:00:01", dst=wire.STACK_MAC) / ip4() / syn()),
+    "our own link source": ("rx_drop_spoofed",
+        lambda mac: Ether(src=wire.STACK_MAC, dst=wire.STACK_MAC) / ip4() / syn()),
+    "IPv6 under the ethertype of IPv4": ("rx_drop_ip_version",
+        lambda mac: to_us(mac, type=0x800) / ip6() / syn()),
     "an IPv4 header of 16 bytes": ("rx_drop_ip_header", ip4(ihl=4) / syn()),
     "an IPv4 header longer than the packet": ("rx_drop_ip_header", ip4(ihl=15) / Raw(b"")),
     "an IPv4 packet longer than its frame": ("rx_drop_ip_header", ip4(len=200) / syn()),
     "an IPv6 packet longer than its frame": ("rx_drop_ip_header", ip6(plen=200) / syn()),
     "a wrong IPv4 header checksum": ("rx_drop_ip_checksum", ip4(chksum=1) / syn()),
     "an IPv4 option of length 0": ("rx_drop_ip_options", ip4(options=[Raw(b"\x07\x00\x00\x00")]) / syn()),
-    "an IPv6 extension header past the end": ("rx_drop_ip6_extension", ip6() / IPv6ExtHdrDestOpt(nh=6, len=200, autopad=0) / syn()),
+    "an IPv6 extension header past the end": ("rx_drop_ip6_extension",
+        ip6() / IPv6ExtHdrDestOpt(nh=6, len=200, autopad=0) / syn()),
     "a protocol nobody serves": ("rx_drop_protocol", ip4(proto=99) / Raw(b"x" * 20)),
     "a TCP header of 16 bytes": ("rx_drop_tcp_header", ip4() / syn(dataofs=4)),
     "a TCP header longer than the packet": ("rx_drop_tcp_header", ip6() / syn(dataofs=15)),
     "a TCP option of length 0": ("rx_drop_tcp_option_malformed", ip4() / syn(dataofs=6) / Raw(b"\x02\x00\x05\xb4")),
-    "a TCP option past the header": ("rx_drop_tcp_option_malformed", ip6() / syn(dataofs=6) / Raw(b"\x01\x01\x03\x0a")),
+    "a TCP option past the header": ("rx_drop_tcp_option_malformed",
+        ip6() / syn(dataofs=6) / Raw(b"\x01\x01\x03\x0a")),
     "a UDP length below its header": ("rx_drop_udp_header", ip4() / udp(len=7)),
     "a UDP length past the packet": ("rx_drop_udp_header", ip6() / udp(len=100)),
     "UDP over IPv6 without a checksum": ("rx_drop_udp_header", ip6() / udp(chksum=0) / Raw(b"x")),
@@ -77,18 +92,24 @@ LIES = {
     "TCP to a group": ("rx_drop_not_ours", ip4(dst="224.0.0.1") / syn()),
     "ICMP with a wrong checksum": ("rx_drop_icmp", ip4() / ICMP(chksum=1)),
     "ICMPv6 with a wrong checksum": ("rx_drop_icmp", ip6() / ICMPv6EchoRequest(cksum=1)),
-    "ARP that claims our address": ("rx_drop_arp", lambda mac: Ether(src=mac, dst="ff:ff:ff:ff:ff:ff") / ARP(op=2, hwsrc=mac, psrc=STACK4, pdst=STACK4)),
-    "ARP with a group as sender": ("rx_drop_arp", lambda mac: Ether(src=mac, dst="ff:ff:ff:ff:ff:ff") / ARP(hwsrc="01:00:5e:00:00:01", psrc=US4, pdst=STACK4)),
-    "ARP of another hardware": ("rx_drop_arp", lambda mac: Ether(src=mac, dst="ff:ff:ff:ff:ff:ff") / ARP(hwtype=6, hwsrc=mac, psrc=US4, pdst=STACK4)),
+    "ARP that claims our address": ("rx_drop_arp",
+        lambda mac: arp(mac, op=2, psrc=STACK4, pdst=STACK4)),
+    "ARP with a group as sender": ("rx_drop_arp",
+        lambda mac: arp(mac, hwsrc="01:00:5e:00:00:01", psrc=US4, pdst=STACK4)),
+    "ARP of another hardware": ("rx_drop_arp",
+        lambda mac: arp(mac, hwtype=6, psrc=US4, pdst=STACK4)),
     "ND from beyond a router": ("rx_drop_nd", solicitation(hlim=64)),
     "an ND option of length 0": ("rx_drop_nd_option", solicitation(b"\x01\x00" + b"x" * 6)),
     "an ND option past the end": ("rx_drop_nd_option", solicitation(b"\x01\x09" + b"x" * 6)),
-    "ND that claims our address": ("rx_drop_nd", IPv6(src=US6, dst="ff02::1", hlim=255) / ICMPv6ND_NA(tgt=STACK6, S=0, O=1)),
-    "a first fragment without the whole TCP header": ("rx_drop_fragment_tiny", ip4(proto=6, flags="MF", id=5) / Raw(b"x" * 8)),
+    "ND that claims our address": ("rx_drop_nd",
+        IPv6(src=US6, dst="ff02::1", hlim=255) / ICMPv6ND_NA(tgt=STACK6, S=0, O=1)),
+    "a first fragment without the whole TCP header": ("rx_drop_fragment_tiny",
+        ip4(proto=6, flags="MF", id=5) / Raw(b"x" * 8)),
     "overlapping IPv4 fragments": ("rx_drop_fragment_overlap", [fragment4(0, b"a" * 64), fragment4(32, b"b" * 64)]),
     "overlapping IPv6 fragments": ("rx_drop_fragment_overlap", [fragment6(0, b"a" * 64), fragment6(32, b"b" * 64)]),
     "a fragment past 64 KiB": ("rx_drop_fragment_overlap", fragment4(65528, b"a" * 64)),
-    "two ends of one datagram": ("rx_drop_fragment_overlap", [fragment4(128, b"a" * 64, more=False, src="10.77.0.201"),
+    "two ends of one datagram": ("rx_drop_fragment_overlap",
+        [fragment4(128, b"a" * 64, more=False, src="10.77.0.201"),
                                                               fragment4(256, b"a" * 64, more=False, src="10.77.0.201")]),
 }
 

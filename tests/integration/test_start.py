@@ -127,7 +127,8 @@ def with_device(script):
 
 def test_a_missing_tun_device_is_said_with_what_to_do(space, runtime_dir):
     before = with_device("true")
-    refused(run(space, FRONTEND, "--runtime-dir", runtime_dir, before=before), "/dev/net/tun is missing", "modprobe tun")
+    refused(run(space, FRONTEND, "--runtime-dir", runtime_dir, before=before),
+            "/dev/net/tun is missing", "modprobe tun")
     refused_by_controld(run(space, CONTROLD, "--runtime-dir", runtime_dir, before=before), "/dev/net/tun is missing")
     nothing_is_left(runtime_dir)
 
@@ -211,11 +212,18 @@ def streams_are_whole(stack):
     {"nic": {"offload": "false"}},
     {"nic": {"mtu": 1280}},
     {"frontend": {"burst_frames": 1}, "worker": {"burst_frames": 1}},
-    {"frontend": {"pool_chunks": 512, "pool_large_chunks": 16, "n_buckets": 64}},
+    {"frontend": {"pool_chunks": 2048, "pool_large_chunks": 128, "n_buckets": 64}},
     {"worker": {"ring_slots": 64, "urgent_ring_slots": 64, "tx_arena_kib": 256, "urgent_arena_kib": 256}},
 ], ids=lambda sections: " ".join(f"{key}={value}" for keys in sections.values() for key, value in keys.items()))
 def test_streams_are_whole_with(start, sections):
     streams_are_whole(start(**sections))
+
+
+def test_the_smallest_pool_still_reassembles(start):
+    """Frames to come must not hold every large chunk."""
+    stack = start(frontend={"pool_chunks": 512, "pool_large_chunks": 16, "burst_frames": 256})
+    result = stacks.peer(stack.space, "udp", "--to", stack.address4, "-n", 30, "-b", 8192, "-t", 3)
+    assert result["bad_datagrams"] == 0
 
 
 def test_huge_pages_that_are_missing_are_a_warning(start):
