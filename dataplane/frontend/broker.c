@@ -10,10 +10,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "frontend/frontend.h"
 #include "shm/frontend_writes.h"
+
+#define BROKER_READY_NS (10 * CLOCK_NS_PER_S) /* from hello to ready */
 
 /* What epoll hands back: the lane and which of its descriptors. loop.c tells them apart by range. */
 static int broker_watch(int epoll_fd, int fd, uint64_t tag)
@@ -267,6 +270,20 @@ static void broker_gone(struct frontend *frontend, struct lane *lane)
     pin_table_remove_worker(&frontend->pins, lane->slot);
     broker_spread(frontend);
     board_event_add(&frontend->board, frontend->now_ns, BOARD_EVENT_GONE, lane->slot, 0);
+}
+
+void broker_expire(struct frontend *frontend)
+{
+    for (unsigned i = 0; i < FRONTEND_MAX_LANES; i++) {
+        struct lane *lane = &frontend->lanes[i];
+
+        if (lane->state != BOARD_LANE_ATTACHING || frontend->now_ns < lane->attached_ns + BROKER_READY_NS)
+            continue;
+        log_warn("attach_expired slot=%u pid=%u", lane->slot, lane->pid);
+        stage_lock(frontend);
+        broker_gone(frontend, lane);
+        stage_unlock(frontend);
+    }
 }
 
 void broker_quarantine(struct frontend *frontend, struct lane *lane, enum lane_counter fault)

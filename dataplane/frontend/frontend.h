@@ -139,6 +139,8 @@ void broker_lane_event(struct frontend *frontend, struct lane *lane);
 /* The lane's pidfd has become readable: the worker has ended, or what it sent was no pidfd. Its lane ends,
  * also when somebody else still holds its socket. */
 void broker_process_ended(struct frontend *frontend, struct lane *lane);
+/* Gives up on workers that said hello and never became ready. */
+void broker_expire(struct frontend *frontend);
 /* The worker broke the rules: detach its lane now, tell controld. `fault` is the counter that says how. */
 void broker_quarantine(struct frontend *frontend, struct lane *lane, enum lane_counter fault);
 /* Writes addresses, link and bucket table into the host segment and tells the workers. */

@@ -104,6 +104,7 @@ static void loop_house(struct frontend *frontend)
     if (frontend->now_ns < frontend->next_house_ns)
         return;
     stage_take_faults(frontend);
+    broker_expire(frontend);
     frontend->next_house_ns = frontend->now_ns + LOOP_HOUSE_NS;
     pin_table_sweep(&frontend->pins, frontend->now_ns, LOOP_SWEEP_PINS);
     loop_report(frontend);

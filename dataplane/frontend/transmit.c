@@ -14,7 +14,10 @@
 #include "frontend/offload.h"
 
 #define TRANSMIT_QUANTUM_BYTES 65536u
-#define TRANSMIT_MAX_URGENT 64u /* of one lane in one round: urgent, but the loop goes on */
+#define TRANSMIT_MAX_URGENT                                                                                  \
+    64u /* of one lane in one round, in packets and in bytes: urgent, but a worker that                      \
+           calls everything urgent must not starve the others */
+#define TRANSMIT_MAX_URGENT_BYTES (2u * TRANSMIT_QUANTUM_BYTES)
 #define TRANSMIT_HOP_LIFE_NS (1ull * 1000000000ull)
 #define TRANSMIT_LINK_OFF NIC_VNET_BYTES
 
@@ -342,7 +345,7 @@ static void transmit_urgent(struct frontend *frontend)
         struct lane *lane = &frontend->lanes[i];
 
         if (stage_serves(frontend, lane) && transmit_refresh(frontend, lane))
-            transmit_ring(frontend, lane, LANE_URGENT, UINT64_MAX, TRANSMIT_MAX_URGENT);
+            transmit_ring(frontend, lane, LANE_URGENT, TRANSMIT_MAX_URGENT_BYTES, TRANSMIT_MAX_URGENT);
     }
 }
 

@@ -51,7 +51,7 @@ struct config_host {
 struct config_frontend {
     uint32_t n_buckets;                   /* power of two, 64..65536; default 4096 */
     uint32_t burst_frames;                /* 1..256; default 32 */
-    uint32_t spin_us;                     /* busy polling before sleep, 0..1000000; default 0 */
+    uint32_t spin_us;                     /* polling before sleep, giving way; 0..1000000; default 20 */
     uint32_t pool_chunks;                 /* 2 KiB chunks of the rx pool; default 16384 */
     uint32_t pool_large_chunks;           /* 64 KiB chunks; default 256 */
     int32_t rx_cpu;                       /* pin the loop (or the rx thread); -1: not pinned */
@@ -66,7 +66,7 @@ struct config_frontend {
 struct config_worker {
     uint32_t count;             /* workers to start, 1..16; default 2 */
     uint32_t burst_frames;      /* 1..64; default 32 */
-    uint32_t spin_us;           /* 0..1000000; default 0 */
+    uint32_t spin_us;           /* 0..1000000; default 20 */
     uint32_t ring_slots;        /* of each normal ring, power of two 64..32768; default 4096 */
     uint32_t urgent_ring_slots; /* of each urgent ring; default 256 */
     uint32_t tx_arena_kib;      /* normal tx arena, 256..65536; default 2048 */

@@ -59,7 +59,7 @@ const struct config_rule config_rules[] = {
     POWER("frontend", "n_buckets", frontend.n_buckets, 64, 65536, "4096",
           "Buckets that flows hash to; what is moved between workers is a bucket."),
     UINT("frontend", "burst_frames", frontend.burst_frames, 1, 256, "32", "Frames taken from the NIC at a time."),
-    UINT("frontend", "spin_us", frontend.spin_us, 0, 1000000, "0", "Microseconds to poll before sleeping."),
+    UINT("frontend", "spin_us", frontend.spin_us, 0, 1000000, "20", "Microseconds to poll before sleeping, giving way to whoever is runnable. 0: sleep at once."),
     UINT("frontend", "pool_chunks", frontend.pool_chunks, 512, 1048576, "16384",
          "Receive buffers of 2 KiB, shared by all workers."),
     UINT("frontend", "pool_large_chunks", frontend.pool_large_chunks, 16, 16384, "256",
@@ -78,7 +78,7 @@ const struct config_rule config_rules[] = {
 
     UINT("worker", "count", worker.count, 1, 16, "2", "Workers to start."),
     UINT("worker", "burst_frames", worker.burst_frames, 1, 64, "32", "Frames of one turn of a worker's loop."),
-    UINT("worker", "spin_us", worker.spin_us, 0, 1000000, "0", "Microseconds to poll before sleeping."),
+    UINT("worker", "spin_us", worker.spin_us, 0, 1000000, "20", "Microseconds to poll before sleeping, giving way to whoever is runnable. 0: sleep at once."),
     POWER("worker", "ring_slots", worker.ring_slots, 64, 32768, "4096", "Slots of each normal ring."),
     POWER("worker", "urgent_ring_slots", worker.urgent_ring_slots, 64, 32768, "256",
           "Slots of each urgent ring."),

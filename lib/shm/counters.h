@@ -122,6 +122,7 @@ static inline uint64_t counter_get(const counter *set, unsigned which)
     X(rx_drop_stack_memory, "Dropped: no memory for a packet buffer")                                        \
     X(rx_drop_fifo_memory, "Dropped: no FIFO memory for the payload")                                        \
     X(rx_drop_tcp_checksum, "Dropped: TCP checksum")                                                         \
+    X(rx_drop_udp_checksum, "Dropped: UDP checksum")                                                         \
     X(rx_drop_orphan, "Dropped: late segment of a closed connection")                                        \
     X(rx_drop_connections, "Dropped: connection limit reached")                                              \
     X(rx_drop_icmp, "Dropped: ICMP error that fits no connection (RFC 5927)")                                \

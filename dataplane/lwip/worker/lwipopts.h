@@ -33,7 +33,7 @@ unsigned short stack_lwip_checksum(const void *data, int len);
 #define IPFRAG_STATS 0
 #define ICMP_STATS 0
 #define IGMP_STATS 0
-#define UDP_STATS 0
+#define UDP_STATS 1
 #define MEM_STATS 0
 #define MEMP_STATS 0
 #define SYS_STATS 0

@@ -190,6 +190,8 @@ void stack_input(struct stack *stack, struct rx_frame *frames, unsigned n)
     counter_add(stack->config.counters, WORKER_rx_frames, n);
     counter_add(stack->config.counters, WORKER_rx_drop_tcp_checksum, lwip_stats.tcp.chkerr);
     lwip_stats.tcp.chkerr = 0;
+    counter_add(stack->config.counters, WORKER_rx_drop_udp_checksum, lwip_stats.udp.chkerr);
+    lwip_stats.udp.chkerr = 0;
 }
 
 /* What is received must not take the memory for the answers: nothing would move any more. */
