@@ -24,13 +24,10 @@ void wake_cancel(struct wake *wake, bool has_signal)
 
     wake->own_count++;
     atomic_store_explicit(&wake->sleeping->value, wake->own_count, memory_order_relaxed);
-    if (!has_signal)
-        return;
-    /* Bounded: the peer may send as fast as this reads. */
-    for (int i = 0; i < 64; i++) {
-        if (recv(wake->socket, bytes, sizeof(bytes), MSG_DONTWAIT) <= 0)
-            break;
-    }
+    /* One announcement is answered once by each of the peer's stages: what may be left wakes us once for
+     * nothing. */
+    if (has_signal && recv(wake->socket, bytes, sizeof(bytes), MSG_DONTWAIT) < 0)
+        return; /* somebody else's signal was taken back already */
 }
 
 bool wake_peer(struct wake *wake)

@@ -6,6 +6,7 @@ fd77::2; the namespace's side of the link is 10.77.0.1 and fd77::1.
 """
 import json
 import os
+import time
 import subprocess
 
 from netlab import LabError
@@ -167,10 +168,21 @@ class Ours(Stack):
         if sections.get("nic", {}).get("backend", "tap") == "tap":
             self.make_tap(vnet_hdr=True)
         config = self.write_config(page_bytes, sections)
+        self.n_workers = sections.get("worker", {}).get("count", workers)
         os.makedirs(self.runtime_dir, exist_ok=True)
         self.command = (os.path.join(folder, "mpa-controld"), "--config", config,
                         "--runtime-dir", self.runtime_dir, "--bin-dir", folder)
         return self.start_again()
+
+    def ready(self, timeout=10):
+        """All workers serve: a bucket that moves later would take its connections with it."""
+        super().ready(timeout)
+        deadline = time.monotonic() + timeout
+        while sum(worker["state"] == "serving" for worker in self.mpactl("workers")["workers"]) < self.n_workers:
+            if time.monotonic() > deadline:
+                raise LabError(f"{self.name}: not all workers serve; its last words: {self.last_words()}")
+            time.sleep(0.02)
+        return self
 
     def start_again(self):
         """Another controld with the same configuration, after the first has gone."""
