@@ -7,6 +7,7 @@ set -euo pipefail
 # Package and reason, a line each. CONTRIBUTING.md refers to this list.
 readonly build_packages='
 gcc                     the compiler
+libc6-dev               its C library
 cmake                   configures the build
 ninja-build             runs it
 pkg-config              finds the libraries
@@ -19,6 +20,8 @@ libnng-dev              control plane: transport
 libprotobuf-c-dev       control plane: messages
 protobuf-c-compiler     control plane: code from proto/
 libpcap-dev             capture: BPF filters
+libjansson-dev          mpactl --json
+libsystemd-dev          event loop of mpa-controld, notices to systemd
 xz-utils                unpacks the lwIP source
 debian-archive-keyring  verifies the lwIP source
 ca-certificates         reaches mirrors that speak https
