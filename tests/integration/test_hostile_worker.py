@@ -210,7 +210,7 @@ def test_a_hundred_silent_connections_keep_no_worker_out(victim):
 def test_a_worker_that_never_says_ready_gets_no_traffic(victim):
     with Hostile(victim, "greet-never-ready") as hostile:
         assert hostile.line() == "attached"
-        assert len(steady.open_served(victim.space, victim.address4, 4)) == 16
+        assert len(steady.open_served(victim.space, victim.address4, 4)) == 4 * steady.TRIES
 
 
 def cpu_ticks(pid):

@@ -8,16 +8,17 @@ import time
 import netlab
 
 BLOCK_BYTES = 50_000
+TRIES = 12  # connections opened for each one wanted
 
 
 def open_served(space, address, n, seconds=0.4):
-    """Opens 12 n connections to echo at once. Returns those that answer soon, at least n; the others are closed.
+    """Opens TRIES * n connections to echo at once. Returns those that answer soon, at least n; the others are closed.
 
-    With a worker that does not answer, those are the connections of all others; 12 n, so that by chance alone
+    With a worker that does not answer, those are the connections of all others; so many that by chance alone
     fewer than n of two workers' connections are the living one's only once in some hundred million runs."""
     sockets = []
     with space.entered():
-        for _ in range(12 * n):
+        for _ in range(TRIES * n):
             sockets.append(socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET))
     for it in sockets:
         it.setblocking(False)
