@@ -79,7 +79,8 @@ ip netns add "$ns"
 owns_ns=yes
 in_ns ip link set lo up
 mkdir -p "$run_dir"
-in_ns "$build/controlplane/controld/mpa-controld" --config "$root/deploy/mpa.yaml" --runtime-dir "$run_dir" \
+# Not by in_ns: $! must be the daemon itself, not a shell around it.
+ip netns exec "$ns" "$build/controlplane/controld/mpa-controld" --config "$root/deploy/mpa.yaml" --runtime-dir "$run_dir" \
     --bin-dir "$build" >"$log" 2>&1 &
 controld_pid=$!
 wait_for 100 in_ns ip link show mpa0 || fail 'the TAP did not appear'

@@ -38,7 +38,7 @@ void config_defaults(struct config *config)
                      .park_frames = 256},
         .worker = {.count = 2,
                    .burst_frames = 32,
-                   .spin_us = 20,
+                   .spin_us = 60,
                    .ring_slots = 4096,
                    .urgent_ring_slots = 256,
                    .tx_arena_kib = 2048,

@@ -66,7 +66,7 @@ struct config_frontend {
 struct config_worker {
     uint32_t count;             /* workers to start, 1..16; default 2 */
     uint32_t burst_frames;      /* 1..64; default 32 */
-    uint32_t spin_us;           /* 0..1000000; default 20 */
+    uint32_t spin_us;           /* 0..1000000; default 60 */
     uint32_t ring_slots;        /* of each normal ring, power of two 64..32768; default 4096 */
     uint32_t urgent_ring_slots; /* of each urgent ring; default 256 */
     uint32_t tx_arena_kib;      /* normal tx arena, 256..65536; default 2048 */

@@ -78,7 +78,7 @@ const struct config_rule config_rules[] = {
 
     UINT("worker", "count", worker.count, 1, 16, "2", "Workers to start."),
     UINT("worker", "burst_frames", worker.burst_frames, 1, 64, "32", "Frames of one turn of a worker's loop."),
-    UINT("worker", "spin_us", worker.spin_us, 0, 1000000, "20", "Microseconds to poll before sleeping, giving way to whoever is runnable. 0: sleep at once."),
+    UINT("worker", "spin_us", worker.spin_us, 0, 1000000, "60", "Microseconds to poll before sleeping, giving way to whoever is runnable. 0: sleep at once."),
     POWER("worker", "ring_slots", worker.ring_slots, 64, 32768, "4096", "Slots of each normal ring."),
     POWER("worker", "urgent_ring_slots", worker.urgent_ring_slots, 64, 32768, "256",
           "Slots of each urgent ring."),
