@@ -294,6 +294,15 @@ int controld_run(struct controld *controld)
     return error < 0 || controld->supervisor.has_failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
+static void remove_socket(const struct controld *controld, const char *name)
+{
+    char path[CONFIG_PATH_BYTES + 16];
+
+    snprintf(path, sizeof(path), "%s/%s", controld->config.control.runtime_dir, name);
+    if (unlink(path) < 0 && errno != ENOENT)
+        log_debug("socket_file_left file=%s error=\"%s\"", path, strerror(errno));
+}
+
 void controld_fini(struct controld *controld)
 {
     for (size_t i = 0; i < SUPERVISOR_MAX_PROCESSES; i++)
@@ -306,6 +315,12 @@ void controld_fini(struct controld *controld)
     frontend_watch_free(controld->watch);
     events_free(controld->events);
     free(controld->link);
+    /* nng removes a socket's file some time after the close. Only who holds the lock may: they are ours then.
+     */
+    if (controld->lock_fd >= 0) {
+        remove_socket(controld, "control.ipc");
+        remove_socket(controld, "events.ipc");
+    }
     fd_close(&controld->wake_fd);
     fd_close(&controld->spawner_socket);
     fd_close(&controld->lock_fd);

@@ -19,6 +19,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <string.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -290,6 +291,16 @@ struct control *control_start(const struct config *config, struct board *board, 
 }
 
 /* Takes what a start got so far, so it serves as the way out of a failed one too. */
+/* nng removes a socket's file some time after the close, and the process may be gone by then. */
+static void control_unlink(const struct control *control, const char *name)
+{
+    char path[CONFIG_PATH_BYTES + 16];
+
+    snprintf(path, sizeof(path), "%s/%s", control->config.control.runtime_dir, name);
+    if (unlink(path) < 0 && errno != ENOENT)
+        log_debug("socket_file_left file=%s error=\"%s\"", path, strerror(errno));
+}
+
 void control_stop(struct control *control)
 {
     const uint64_t one = 1;
@@ -302,10 +313,14 @@ void control_stop(struct control *control)
         pthread_join(control->thread, NULL);
     }
     /* Closing ends every step under way; afterwards a message that nng did not take is ours to free. */
-    if (nng_socket_id(control->requests) > 0)
+    if (nng_socket_id(control->requests) > 0) {
         nng_close(control->requests);
-    if (nng_socket_id(control->events) > 0)
+        control_unlink(control, "frontend.ipc");
+    }
+    if (nng_socket_id(control->events) > 0) {
         nng_close(control->events);
+        control_unlink(control, "frontend-events.ipc");
+    }
     for (unsigned i = 0; i < control->n_sessions; i++) {
         struct session *session = &control->sessions[i];
         bool is_ours;
