@@ -29,7 +29,6 @@ void worker_take_addresses(struct worker *worker)
         memcpy(&facts, &host->copies[seq / 2 % 2], sizeof(facts));
         atomic_thread_fence(memory_order_acquire);
     } while ((atomic_load_explicit(&host->seq, memory_order_relaxed) & ~1u) != seq);
-    worker->host_seq = seq;
     worker->staging.has_offload_csum = (facts.caps & HOST_CAP_CSUM) != 0;
     worker->stack.config.has_gso = (facts.caps & HOST_CAP_GSO) != 0;
     stack_set_addresses(&worker->stack, &facts);

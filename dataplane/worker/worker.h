@@ -40,7 +40,6 @@ struct worker {
     struct fifo_memory fifo_memory;
     struct stack stack;
     struct service_table *services;
-    uint32_t host_seq;      /* of the addresses in use */
     uint64_t busy_since_ns; /* for the busy gauge: start of the window */
     uint64_t busy_ns;
     uint64_t next_gauges_ns;

@@ -105,7 +105,6 @@ static inline uint64_t counter_get(const counter *set, unsigned which)
     X(connections_accepted, "TCP connections accepted")                                                      \
     X(connections_closed, "TCP connections gone")                                                            \
     X(connections_reset, "TCP connections ended by a reset or a time-out")                                   \
-    X(commits, "Flow records written")                                                                       \
     X(tx_ring_full, "Packets not staged because ring or arena was full; TCP sends them again")               \
     X(tx_congested, "Times a tx ring went over 90 %")                                                        \
     X(tx_stalled, "Times output waited for the frontend longer than worker.tx_wait_ms")                      \
@@ -123,7 +122,6 @@ static inline uint64_t counter_get(const counter *set, unsigned which)
     X(rx_drop_fifo_memory, "Dropped: no FIFO memory for the payload")                                        \
     X(rx_drop_tcp_checksum, "Dropped: TCP checksum")                                                         \
     X(rx_drop_udp_checksum, "Dropped: UDP checksum")                                                         \
-    X(rx_drop_orphan, "Dropped: late segment of a closed connection")                                        \
     X(rx_drop_connections, "Dropped: connection limit reached")                                              \
     X(rx_drop_icmp, "Dropped: ICMP error that fits no connection (RFC 5927)")                                \
     X(rx_pmtu, "Path MTU lowered by an ICMP error")

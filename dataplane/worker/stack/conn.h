@@ -48,7 +48,6 @@ struct conn {
     uint32_t iss, irs;
     struct fifo rx, tx;
     uint64_t tx_enqueued;
-    uint64_t rx_window_given;        /* position up to which tcp_recved() was told */
     uint32_t due_tick;               /* in the timer wheel: lwIP tick of the next visit */
     uint32_t wheel_next, wheel_prev; /* CONN_NONE: end; next free while unused */
     uint32_t dirty_next, ready_next;
