@@ -14,7 +14,9 @@
 #include <sys/uio.h>
 
 #include "base/config.h"
+#include "flow/key.h"
 #include "frontend/host.h"
+#include "shm/attach.h"
 #include "shm/counters.h"
 
 /* Allowed: EMPTY -> ATTACHING -> SERVING -> GONE -> EMPTY, SERVING -> QUARANTINED -> EMPTY. */
@@ -70,6 +72,28 @@ enum board_event_kind {
     BOARD_EVENT_CONGESTED,   /* lane a, b = 1 begins, 0 ends */
     BOARD_EVENT_ADDRESSES,   /* our addresses changed */
     BOARD_EVENT_REFUSED,     /* an attach was refused; a = slot asked for, b = errno */
+    BOARD_EVENT_HANDOVER, /* from lane a to lane a2 ended; b = ns, n_flows, n_buckets, n_frames held, result;
+                             `key` when it was a single flow */
+    BOARD_EVENT_DIED,     /* lane a died while serving; b = signal its fault handler noted, 0: none */
+    BOARD_EVENT_ADOPTED, /* everything of dead lane a is adopted; b = ns since its death, n_flows, n_frames */
+    BOARD_EVENT_STALLED, /* lane a is still with work waiting and is killed; b = ns it was still */
+    BOARD_EVENT_SUSPECT, /* lane a died of a frame of flow `key`; n_frames 1: saved; b = times accused */
+    BOARD_EVENT_FLOW_RESET, /* flow `key` on lane a is reset: accused twice */
+    BOARD_EVENT_RETURNED,   /* lane a came back to this new frontend; n_flows */
+};
+
+/* How a hand-over ended. */
+enum board_result {
+    BOARD_RESULT_PENDING,
+    BOARD_RESULT_DONE,
+    BOARD_RESULT_NO_TARGET,   /* no such worker serves, or it is draining: nothing was moved */
+    BOARD_RESULT_NOT_FOUND,   /* no such flow or bucket */
+    BOARD_RESULT_SAME,        /* it is there already */
+    BOARD_RESULT_SOURCE_DIED, /* its flows went to the survivors */
+    BOARD_RESULT_TARGET_DIED, /* the flows are where they were, or with the survivors */
+    BOARD_RESULT_FULL,        /* no room among the pins or orders */
+    BOARD_RESULT_LAST,        /* the last worker cannot be drained */
+    BOARD_RESULT_LOST,        /* the result was overwritten before it was read */
 };
 
 struct board_event {
@@ -77,6 +101,39 @@ struct board_event {
     uint32_t kind;    /* enum board_event_kind */
     uint32_t a;
     uint64_t b;
+    uint32_t a2;
+    uint32_t result; /* enum board_result */
+    uint32_t n_flows, n_buckets, n_frames;
+    uint32_t number; /* of the hand-over, low half */
+    struct flow_key key;
+};
+
+/* Orders of the control thread to the loop; carried out one after the other. */
+enum board_order_kind {
+    BOARD_ORDER_MOVE_BUCKETS, /* `buckets` to lane `to` */
+    BOARD_ORDER_MOVE_FLOW,    /* `key` to lane `to`, pinned there */
+    BOARD_ORDER_DRAIN,   /* everything of `slot` to `to` (BOARD_ANY_LANE: spread over the others); it gets
+                            nothing new until UNDRAIN. Done when it has no bucket and no flow left */
+    BOARD_ORDER_UNDRAIN, /* `slot` may get buckets again, and gets its share */
+    BOARD_ORDER_KILL,    /* SIGKILL to the worker of `slot` */
+};
+
+#define BOARD_ANY_LANE 0xffffffffu
+#define BOARD_N_ORDERS 16u /* waiting at once */
+
+struct board_order {
+    uint64_t id; /* set by board_order_add() */
+    uint32_t kind, slot, to;
+    uint32_t n_buckets;
+    uint16_t buckets[ATTACH_MAX_BUCKETS];
+    struct flow_key key;
+};
+
+struct board_order_result {
+    uint64_t id;
+    uint32_t result; /* enum board_result */
+    uint32_t n_flows, n_buckets, n_frames;
+    uint64_t duration_ns;
 };
 
 #define BOARD_N_EVENTS 1024u /* power of two */
@@ -142,6 +199,7 @@ struct board {
     _Atomic uint32_t command;     /* enum board_command_kind; the loop sets NONE (release) when done */
     struct board_capture capture; /* valid while a CAPTURE_START is pending */
     int command_fd;               /* eventfd, non-blocking: wakes the loop; owned by the board */
+    struct board_orders *orders;  /* owned, opaque: see board_order_add() */
     /* capture ring: loop writes records, control thread reads; free-running byte positions */
     uint8_t *capture_ring; /* BOARD_CAPTURE_RING_BYTES; records may wrap */
     _Atomic uint64_t capture_written;
@@ -161,6 +219,25 @@ void board_event_add(struct board *board, uint64_t now_ns, enum board_event_kind
  * Where events were overwritten before they were read, *next jumps and *n_lost gets their number (else 0).
  */
 bool board_event_read(struct board *board, uint64_t *next, struct board_event *event, uint64_t *n_lost);
+
+/* Loop: the same with all fields; time_ns and kind are in it. */
+void board_event_put(struct board *board, const struct board_event *event);
+
+/* Control thread: queues a copy of *order and wakes the loop; its id (> 0), or 0 when BOARD_N_ORDERS wait. */
+uint64_t board_order_add(struct board *board, const struct board_order *order);
+/* Control thread: how order `id` stands; false while PENDING. A result is kept for the last 256 orders, then
+ * LOST. */
+bool board_order_result(struct board *board, uint64_t id, struct board_order_result *result);
+/* Loop: the oldest order that waits, into *order; false: none. */
+bool board_order_take(struct board *board, struct board_order *order);
+/* Loop: order result->id has ended. */
+void board_order_done(struct board *board, const struct board_order_result *result);
+
+/*
+ * Control thread: descriptors of the records segments of all lanes that serve, into fds[CONFIG_MAX_WORKERS]
+ * (-1: none), owned by the caller; asks the loop and waits for at most wait_ms. 0 or -ETIMEDOUT.
+ */
+int board_records(struct board *board, int fds[CONFIG_MAX_WORKERS], uint32_t wait_ms) MPA_WARN_UNUSED;
 
 /* Loop: reports the addresses. Control thread: a consistent copy of them. */
 void board_set_addresses(struct board *board, const struct host_addresses *addresses);

@@ -119,7 +119,8 @@ static void session_closed(void *context, struct conn *conn)
     session_note(context, conn, LANE_SLOT_CLOSED);
 }
 
-const struct stack_callbacks worker_session_callbacks = {session_opened, session_ready, session_closed};
+const struct stack_callbacks worker_session_callbacks = {
+    .opened = session_opened, .ready = session_ready, .closed = session_closed};
 
 static void session_udp_echo(void *argument, struct udp_pcb *pcb, struct pbuf *datagram,
                              const ip_addr_t *address, u16_t port)

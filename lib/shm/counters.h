@@ -65,6 +65,16 @@ static inline uint64_t counter_get(const counter *set, unsigned which)
     X(rx_drop_fragment_full, "Dropped: reassembly is full")                                                  \
     X(rx_drop_pool_empty, "Dropped: no free chunk in the rx pool")                                           \
     X(rx_drop_no_worker, "Dropped: the bucket has no worker")                                                \
+    X(rx_held, "Frames held back during a hand-over")                                                        \
+    X(rx_drop_held_full, "Dropped: too many frames are held back for hand-overs")                            \
+    X(rx_drop_suspect, "Dropped: a worker died of this frame")                                               \
+    X(rx_drop_returning, "Dropped: a new frontend waits for its workers to return")                          \
+    X(handovers, "Hand-overs completed")                                                                     \
+    X(handovers_failed,                                                                                      \
+      "Hand-overs that were given up; the flows stayed where they were or went to survivors")                \
+    X(flows_handed_over, "Flows moved by hand-overs")                                                        \
+    X(workers_died, "Workers that died while serving")                                                       \
+    X(flows_adopted, "Flows of dead workers adopted by others")                                              \
     X(rx_drop_host, "Dropped: the frontend's own stack took it not")                                         \
     X(tx_drop_unresolved, "Dropped: the next hop did not answer")                                            \
     X(tx_drop_park_full, "Dropped: too many frames wait for a next hop")                                     \
@@ -124,7 +134,15 @@ static inline uint64_t counter_get(const counter *set, unsigned which)
     X(rx_drop_udp_checksum, "Dropped: UDP checksum")                                                         \
     X(rx_drop_connections, "Dropped: connection limit reached")                                              \
     X(rx_drop_icmp, "Dropped: ICMP error that fits no connection (RFC 5927)")                                \
-    X(rx_pmtu, "Path MTU lowered by an ICMP error")
+    X(rx_pmtu, "Path MTU lowered by an ICMP error")                                                          \
+    X(flows_exported, "Flows handed over to another worker")                                                 \
+    X(flows_imported, "Flows taken over from another worker")                                                \
+    X(flows_import_bad, "Flow records that could not be trusted: their flows are reset")                     \
+    X(flows_import_memory, "Flows not taken over for lack of memory or places: reset")                       \
+    X(flows_import_known, "Flow records skipped: the flow was here already, or is closed")                   \
+    X(rx_drop_tombstone, "Dropped: a late segment of a connection that was closed")                          \
+    X(records_facts, "Times the facts of a flow record were written")                                        \
+    X(records_cursors, "Times the cursors of a flow record were written")
 
 #define COUNTER_ENUM_NIC(name, help) NIC_##name,
 #define COUNTER_ENUM_LANE(name, help) LANE_##name,

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * worker_writes.h — what a worker writes and the frontend reads: its half of a lane. Nothing in it is ever
- * believed: lib/border turns it into checked private values.
+ * worker_writes.h — what a worker writes and the frontend reads: its half of a lane; its flow records are in
+ * flow_record.h. Nothing in it is ever believed: lib/border turns it into checked private values.
  */
 #ifndef MPA_SHM_WORKER_WRITES_H
 #define MPA_SHM_WORKER_WRITES_H
 
 #include "shm/counters.h"
+#include "shm/flow_record.h"
 #include "shm/lane.h"
 
 /* Gauges of a worker, written each slow tick. */
@@ -34,17 +35,10 @@ struct worker_half {
     struct lane_index sleeping;     /* worker writes · frontend reads · odd: wake me */
     _Alignas(SEGMENT_LINE_BYTES) _Atomic uint64_t suspect; /* rx slot in hand: 1 + head chunk;
                                                               WORKER_NO_SUSPECT outside of frames */
+    _Atomic uint64_t fault_signal; /* written by the worker's fault handler: SIGSEGV, SIGBUS, SIGILL, SIGFPE,
+                                      SIGABRT, SIGSYS; 0: it did not die of a fault of its own */
     _Atomic uint64_t gauges[N_WORKER_GAUGES];
     _Alignas(SEGMENT_LINE_BYTES) counter counters[N_WORKER_COUNTERS];
-};
-
-/* The worker's records segment: FIFO memory now, flow records before it. */
-#define RECORDS_SEGMENT_VERSION 1u
-
-struct records_segment {
-    struct segment_header header;
-    uint64_t fifo_off; /* of the FIFO memory, page aligned */
-    uint64_t fifo_bytes;
 };
 
 #endif

@@ -16,7 +16,9 @@
 #include <stdint.h>
 
 #include "border/border.h"
+#include "border/records.h"
 #include "flow/table.h"
+#include "shm/attach.h"
 #include "worker/stack/conn.h"
 #include "worker/stack/fifo_memory.h"
 #include "worker/stack/rx_frame.h"
@@ -31,6 +33,9 @@ struct stack_callbacks {
     /* Bytes readable, room in tx, peer closed, or first run: consume and produce by the stack_conn_ calls. */
     void (*ready)(void *context, struct conn *conn);
     void (*closed)(void *context, struct conn *conn);
+    /* Taken over from another worker, with conn->state as that one committed it; `service_port` is what the
+     * other wrote. Sets conn->service; false: reset it. Nothing is said to `closed` by the exporter. */
+    bool (*adopted)(void *context, struct conn *conn, uint16_t service_port);
 };
 
 struct stack_config {
@@ -41,7 +46,13 @@ struct stack_config {
     struct staging *staging;         /* borrowed: where packets go */
     struct rx_frames *frames;        /* borrowed: where frames come from */
     counter *counters;               /* borrowed: N_WORKER_COUNTERS */
-    bool has_gso;                    /* super-segments may be sent: the frontend or the NIC cuts them */
+    struct records_segment *records; /* borrowed, laid out by stack_records_layout(): where commits go */
+    bool commits_facts; /* the full discipline: facts in every commit, not only when they change */
+    uint32_t slot;      /* of this worker */
+    uint32_t n_buckets; /* power of two */
+    const _Atomic uint8_t *bucket_worker; /* borrowed, read-only: the host segment's table */
+    _Atomic uint64_t *suspect;            /* borrowed: 1 + head chunk of the frame in hand is noted here */
+    bool has_gso;                         /* super-segments may be sent: the frontend or the NIC cuts them */
 };
 
 struct stack {
@@ -97,6 +108,39 @@ bool stack_has_work(const struct stack *stack);
 
 /* Writes the records of the connections touched in this turn. */
 void stack_commit(struct stack *stack);
+
+/* Bytes of a records segment for so many connections and FIFO bytes, and its header filled in. */
+size_t stack_records_bytes(uint32_t max_connections, uint64_t fifo_bytes);
+void stack_records_layout(struct records_segment *records, uint32_t max_connections, uint64_t fifo_bytes);
+
+/*
+ * Hands flows over (export.c). Between stack_run() and stack_commit(): exact records with the new owner are
+ * written, chained and announced in records->exported, and the PCBs dropped without a packet; from the flip
+ * of its record on a flow is the other's. Records and FIFO bytes stay until stack_release() of the same
+ * number (lower numbers are released with it). Returns the number of flows.
+ */
+uint32_t stack_export(struct stack *stack, const struct attach_export *order);
+void stack_release(struct stack *stack, uint64_t number);
+
+struct stack_adoption {
+    uint32_t n_adopted;
+    uint32_t n_known; /* here already with a higher epoch, or closed: skipped */
+    uint32_t n_bad;   /* could not be trusted, or found no room: their peers get a reset when they speak */
+};
+
+/*
+ * Takes flows over (import.c) from another worker's records, or its own. Between turns or within one before
+ * stack_run(). What is adopted is ready, committed with the next commit, and speaks in the next stack_run().
+ */
+void stack_adopt(struct stack *stack, const struct border_records *source, const struct attach_adopt *order,
+                 struct stack_adoption *adoption);
+
+/* Resets one flow; false: it is not here. */
+bool stack_reset_flow(struct stack *stack, const struct flow_key *key);
+
+/* The frontend is gone and its frames with it: segments held out of order are given up (the peer sends them
+ * again, RFC 2018 8). Then staging and frames may be set up anew behind the stack's pointers. */
+void stack_drop_held_frames(struct stack *stack);
 
 /* For consumers, only from within `ready` or `opened`. */
 struct fifo_span stack_conn_peek(struct stack *stack, struct conn *conn);
