@@ -56,8 +56,10 @@ static void bench_discard_ready(void *context, struct conn *conn)
         stack_conn_consume(stack, conn, in.len);
 }
 
-const struct stack_callbacks bench_echo = {bench_opened, bench_echo_ready, bench_closed};
-const struct stack_callbacks bench_discard = {bench_opened, bench_discard_ready, bench_closed};
+const struct stack_callbacks bench_echo = {
+    .opened = bench_opened, .ready = bench_echo_ready, .closed = bench_closed};
+const struct stack_callbacks bench_discard = {
+    .opened = bench_opened, .ready = bench_discard_ready, .closed = bench_closed};
 
 void bench_check(bool holds, const char *what)
 {

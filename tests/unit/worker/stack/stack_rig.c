@@ -121,7 +121,8 @@ static void rig_closed(void *context, struct conn *conn)
 void rig_defaults(struct lane_pair_config *config)
 {
     lane_pair_defaults(config);
-    config->callbacks = (struct stack_callbacks){rig_opened, rig_ready, rig_closed};
+    config->callbacks =
+        (struct stack_callbacks){.opened = rig_opened, .ready = rig_ready, .closed = rig_closed};
 }
 
 void rig_start(struct rig *rig, enum rig_consumer consumer, struct lane_pair_config *config)
