@@ -12,6 +12,10 @@
 
 #define FLOWS_TCP_OFF 34u /* link and IPv4 header */
 #define FLOWS_FIRST_PORT 10000u
+#define FLOWS_MAX_PAYLOAD_BYTES 1460u
+#define FLOWS_MAX_CONNECTIONS 1024u /* of an echo server here */
+#define FLOWS_N_BLOCKS 61u
+#define FLOWS_N_WARM_UP 4u
 
 static bool bench_opened(void *context, struct conn *conn)
 {
@@ -185,4 +189,38 @@ double bench_median(double *values, uint32_t n)
 {
     qsort(values, n, sizeof(*values), compare);
     return n % 2 == 1 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
+}
+
+void bench_two_sides(void (*block)(double *left_ns, double *right_ns), double *left_ns, double *right_ns)
+{
+    double left[FLOWS_N_BLOCKS], right[FLOWS_N_BLOCKS];
+
+    for (uint32_t i = 0; i < FLOWS_N_WARM_UP; i++)
+        block(&left[0], &right[0]);
+    for (uint32_t i = 0; i < FLOWS_N_BLOCKS; i++)
+        block(&left[i], &right[i]);
+    *left_ns = bench_median(left, FLOWS_N_BLOCKS);
+    *right_ns = bench_median(right, FLOWS_N_BLOCKS);
+}
+
+uint32_t bench_payload_argument(int argc, char **argv)
+{
+    unsigned long payload_bytes = argc == 2 ? strtoul(argv[1], NULL, 10) : 0;
+
+    if (payload_bytes < 1 || payload_bytes > FLOWS_MAX_PAYLOAD_BYTES) {
+        fprintf(stderr, "usage: %s PAYLOAD_BYTES (1..%u)\n", argv[0], FLOWS_MAX_PAYLOAD_BYTES);
+        exit(EXIT_FAILURE);
+    }
+    return (uint32_t)payload_bytes;
+}
+
+void bench_echo_start(struct lane_pair *pair, struct bench_flows *flows, uint32_t n, uint32_t payload_bytes)
+{
+    struct lane_pair_config config;
+
+    bench_pair_config(&config, FLOWS_MAX_CONNECTIONS, &bench_echo);
+    config.context = pair;
+    bench_check(lane_pair_init(pair, &config) == 0 && stack_listen(&pair->stack, BENCH_PORT) == 0,
+                "the lane did not start");
+    bench_flows_open(flows, pair, n, payload_bytes);
 }
