@@ -221,7 +221,7 @@ class Profile(Bench):
     max_runs = 1
     what = ("% of the instructions (callgrind) of a bulk transfer; a pass that copies and sums counts as checksum; "
             "`paper`: the figures of 2015")
-    patterns = {"checksum": r"chksum|checksum|:(avx2|sse2|neon|portable)_(sum|copy)",
+    patterns = {"checksum": r"chksum|checksum|:portable_(sum|copy)",
                 "copy": r"mem(cpy|move)|pbuf_copy|string_fortified"}
     papers = {"checksum": 11, "copy": 36}
     cases = [Case(f"{direction}-{nic}-{kind}", "%", None, direction=direction, nic=nic, kind=kind)

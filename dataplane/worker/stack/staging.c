@@ -101,7 +101,7 @@ static uint16_t staging_copy_chain(uint8_t *out, const struct pbuf *part, uint16
         if (!wants_sum)
             memcpy(out + off, bytes, len);
         else
-            sum = checksum_add(sum, checksum_copy(out + off, bytes, len), (off & 1) != 0);
+            sum = checksum_join(sum, checksum_copy(out + off, bytes, len), (off & 1) != 0);
         off += len;
     }
     return sum;
@@ -117,12 +117,12 @@ static uint16_t staging_pseudo_sum(const uint8_t *ip, uint32_t payload_len)
     tail[2] = (uint8_t)(payload_len >> 8);
     tail[3] = (uint8_t)payload_len;
     tail[7] = IPPROTO_TCP;
-    return checksum_add(addresses, checksum(tail, sizeof(tail)), false);
+    return checksum_join(addresses, checksum(tail, sizeof(tail)), false);
 }
 
 static void staging_write_checksum(uint8_t *packet, uint32_t header_len, uint16_t sum, uint32_t payload_len)
 {
-    uint16_t folded = checksum_add(sum, staging_pseudo_sum(packet, payload_len), false);
+    uint16_t folded = checksum_join(sum, staging_pseudo_sum(packet, payload_len), false);
     uint16_t inverted = (uint16_t)~folded;
 
     memcpy(packet + header_len + TCP_CHECKSUM_OFF, &inverted, sizeof(inverted));
