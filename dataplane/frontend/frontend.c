@@ -4,20 +4,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
-#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/start.h"
 #include "shm/frontend_writes.h"
 
 #define FRONTEND_PINS 4096u
@@ -51,19 +49,12 @@ static int frontend_lock(struct frontend *frontend)
     return -EBUSY;
 }
 
-static int frontend_signals(struct frontend *frontend)
+/* What the loop waits for. Signals are blocked before any thread is started: all of them inherit it. */
+static int frontend_events(struct frontend *frontend)
 {
-    sigset_t signals;
-
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    /* Blocked before any thread is started: all of them inherit it. */
-    if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0)
-        return -errno;
-    frontend->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+    frontend->signal_fd = start_signals();
     if (frontend->signal_fd < 0)
-        return -errno;
+        return frontend->signal_fd;
     frontend->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     return frontend->epoll_fd < 0 ? -errno : 0;
 }
@@ -126,18 +117,6 @@ static int frontend_tables(struct frontend *frontend)
     return failed;
 }
 
-static void frontend_pin(int32_t cpu)
-{
-    cpu_set_t cpus;
-
-    if (cpu < 0)
-        return;
-    CPU_ZERO(&cpus);
-    CPU_SET((size_t)cpu, &cpus);
-    if (sched_setaffinity(0, sizeof(cpus), &cpus) < 0)
-        log_warn("pin_failed cpu=%d error=\"%s\"", cpu, strerror(errno));
-}
-
 int frontend_init_privileged(struct frontend *frontend)
 {
     char error[256];
@@ -145,7 +124,7 @@ int frontend_init_privileged(struct frontend *frontend)
 
     prctl(PR_SET_TIMERSLACK, 1000);
     if (failed == 0)
-        failed = frontend_failed("signals", frontend_signals(frontend));
+        failed = frontend_failed("events", frontend_events(frontend));
     if (failed == 0)
         failed = frontend_tables(frontend);
     if (failed == 0)
@@ -164,7 +143,8 @@ int frontend_init_privileged(struct frontend *frontend)
         log_error("control_failed error=\"%s\"", error);
         return -EIO;
     }
-    frontend_pin(frontend->config.frontend.rx_cpu);
+    /* Last: the control thread keeps its choice of CPUs. */
+    start_pin(frontend->config.frontend.rx_cpu);
     return 0;
 }
 

@@ -3,14 +3,12 @@
 #include "worker/worker.h"
 
 #include <errno.h>
-#include <sched.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/signalfd.h>
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/start.h"
 #include "shm/frontend_writes.h"
 #include "shm/worker_writes.h"
 #include "worker/stack/pool.h"
@@ -34,30 +32,12 @@ void worker_take_addresses(struct worker *worker)
     stack_set_addresses(&worker->stack, &facts);
 }
 
-static int worker_signals(struct worker *worker)
-{
-    sigset_t signals;
-
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0)
-        return -errno;
-    worker->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
-    return worker->signal_fd < 0 ? -errno : 0;
-}
-
+/* One CPU after the other from the first, by slot; none in particular by default. */
 static void worker_pin(const struct worker *worker)
 {
-    cpu_set_t cpus;
+    int32_t first_cpu = worker->config.worker.first_cpu;
 
-    if (worker->config.worker.first_cpu < 0)
-        return;
-    CPU_ZERO(&cpus);
-    CPU_SET((size_t)worker->config.worker.first_cpu + worker->slot, &cpus);
-    if (sched_setaffinity(0, sizeof(cpus), &cpus) < 0)
-        log_warn("pin_failed cpu=%u error=\"%s\"", (unsigned)worker->config.worker.first_cpu + worker->slot,
-                 strerror(errno));
+    start_pin(first_cpu < 0 ? first_cpu : first_cpu + (int32_t)worker->slot);
 }
 
 static int worker_memory(struct worker *worker)
@@ -77,13 +57,17 @@ static int worker_memory(struct worker *worker)
 
 int worker_init_privileged(struct worker *worker)
 {
-    int failed = worker_signals(worker);
+    int failed;
 
+    worker->signal_fd = start_signals();
+    if (worker->signal_fd < 0) {
+        log_error("signals_failed error=\"%s\"", strerror(-worker->signal_fd));
+        return worker->signal_fd;
+    }
     /* Short sleeps are asked for in microseconds. */
     prctl(PR_SET_TIMERSLACK, 1000);
     worker_pin(worker);
-    if (failed == 0)
-        failed = worker_attach(worker);
+    failed = worker_attach(worker);
     if (failed == 0)
         failed = worker_memory(worker);
     if (failed < 0)

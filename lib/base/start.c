@@ -1,9 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* start.c — common options, configuration and log of all processes. */
+/*
+ * start.c — common options, configuration and log of all processes; stop signals and CPU of the loops.
+ *
+ * What is wrong with a command line or a configuration goes to standard error as one plain line: whoever
+ * typed it is looking, and the log is not there yet.
+ */
 #include "base/start.h"
 
 #include <errno.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
 
 #include "base/log.h"
 
@@ -64,4 +73,32 @@ int start_load(const char *program, const struct start_options *options, struct 
     }
     log_init(program, level);
     return 0;
+}
+
+/* By descriptor and not by handler: a loop that waits for descriptors anyway then needs no code that may run
+ * at any moment. */
+int start_signals(void)
+{
+    sigset_t signals;
+    int fd;
+
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0)
+        return -errno;
+    fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+    return fd < 0 ? -errno : fd;
+}
+
+void start_pin(int32_t cpu)
+{
+    cpu_set_t cpus;
+
+    if (cpu < 0)
+        return;
+    CPU_ZERO(&cpus);
+    CPU_SET((size_t)cpu, &cpus);
+    if (sched_setaffinity(0, sizeof(cpus), &cpus) < 0)
+        log_warn("pin_failed cpu=%d error=\"%s\"", cpu, strerror(errno));
 }
