@@ -26,8 +26,6 @@ Mpa__V1__LaneState control_lane_state(const struct board_lane *lane)
         return MPA__V1__LANE_STATE__LANE_STATE_SERVING;
     case BOARD_LANE_QUARANTINED:
         return MPA__V1__LANE_STATE__LANE_STATE_QUARANTINED;
-    case BOARD_LANE_GONE:
-        return MPA__V1__LANE_STATE__LANE_STATE_GONE;
     }
     return MPA__V1__LANE_STATE__LANE_STATE_EMPTY;
 }
