@@ -79,7 +79,6 @@ static const int controld_syscalls[] = {
     SCMP_SYS(geteuid),
     SCMP_SYS(getgid),
     SCMP_SYS(getegid),
-    SCMP_SYS(tgkill),
     SCMP_SYS(rt_sigreturn),
     SCMP_SYS(rt_sigprocmask),
     SCMP_SYS(rt_sigaction),
@@ -93,6 +92,7 @@ static const struct confinement controld_confinement = {
     .n_syscalls = sizeof(controld_syscalls) / sizeof(controld_syscalls[0]),
     .capabilities = controld_capabilities,
     .n_capabilities = sizeof(controld_capabilities) / sizeof(controld_capabilities[0]),
+    .may_signal_itself = true,
     .is_fatal = true,
 };
 

@@ -64,7 +64,6 @@ static const int frontend_syscalls[] = {
     /* the end */
     SCMP_SYS(getpid),
     SCMP_SYS(gettid),
-    SCMP_SYS(tgkill),
     SCMP_SYS(rt_sigreturn),
     SCMP_SYS(rt_sigprocmask),
     SCMP_SYS(rt_sigaction),
@@ -77,6 +76,7 @@ static const int frontend_syscalls[] = {
 static const struct confinement frontend_confinement = {
     .syscalls = frontend_syscalls,
     .n_syscalls = sizeof(frontend_syscalls) / sizeof(frontend_syscalls[0]),
+    .may_signal_itself = true,
     .is_fatal = true,
 };
 

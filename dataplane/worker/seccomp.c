@@ -32,7 +32,6 @@ static const int worker_syscalls[] = {
     SCMP_SYS(rt_sigaction),
     SCMP_SYS(getpid),
     SCMP_SYS(gettid),
-    SCMP_SYS(tgkill),
     SCMP_SYS(restart_syscall),
     SCMP_SYS(exit),
     SCMP_SYS(exit_group),
@@ -45,6 +44,7 @@ int worker_confine(void)
     const struct confinement confinement = {
         .syscalls = worker_syscalls,
         .n_syscalls = sizeof(worker_syscalls) / sizeof(worker_syscalls[0]),
+        .may_signal_itself = true,
         .is_fatal = true,
     };
     int failed = confine(&confinement);
