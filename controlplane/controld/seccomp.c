@@ -2,6 +2,9 @@
 /*
  * seccomp.c — what controld keeps: the calls of its loop and of nng's threads, and the right to signal its
  * processes. No execve, no fork, no ptrace: programs are started by the helper (spawner.h).
+ *
+ * Its processes are signalled by pidfd, which cannot meet another that has the number by now: so CAP_KILL
+ * stays, for they may run as other users, but neither kill() nor tgkill() to anybody else does.
  */
 #include <errno.h>
 #include <linux/capability.h>

@@ -101,7 +101,8 @@ static void list_address(struct host_addresses *list, uint8_t family, const void
     list->n_addresses++;
 }
 
-/* A configured address has the length it was given; others come from lwIP. */
+/* A configured address has the length it was given; those that lwIP made (SLAAC) have the only one it knows.
+ */
 static uint8_t prefix_bits6(const struct host *host, const ip6_addr_t *address)
 {
     for (uint32_t i = 0; i < host->n_static6; i++) {

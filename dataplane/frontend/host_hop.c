@@ -199,6 +199,7 @@ static enum host_hop next_hop4(struct host *host, const uint8_t *destination, ui
     return HOST_HOP_PENDING;
 }
 
+/* The first n_bits of both are equal; all of 0 are. */
 static bool shares_prefix6(const void *a, const void *b, uint32_t n_bits)
 {
     const uint8_t *left = a, *right = b;
@@ -229,6 +230,7 @@ static bool is_mistaken6(const struct host *host, const ip6_addr_t *address)
         is_alike |= shares_prefix6(host->static6[i].bytes, address->addr, HOST_LWIP_PREFIX_BITS);
     if (!is_alike || is_on_link6(host, address))
         return false;
+    /* An advertised prefix is on the link by the router's word (RFC 4861 6.3.4). */
     for (unsigned i = 0; i < LWIP_ND6_NUM_PREFIXES; i++) {
         if (prefix_list[i].netif != NULL && prefix_list[i].invalidation_timer > 0 &&
             ip6_addr_net_eq(&prefix_list[i].prefix, address))
@@ -242,6 +244,7 @@ const ip6_addr_t *host_route6(const struct host *host, const ip6_addr_t *destina
     if (ip6_addr_ismulticast(destination) || ip6_addr_islinklocal(destination) ||
         !is_mistaken6(host, destination))
         return destination;
+    /* In the order of host_hook_gateway6(): the operator's word before that of anybody on the link. */
     if (host->has_gateway6)
         return &host->gateway6;
     for (unsigned i = 0; i < LWIP_ND6_NUM_ROUTERS; i++) {

@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* worker.c — the two start steps of a worker and its end. */
+/*
+ * worker.c — the two start steps of a worker and its end.
+ *
+ * Whatever opens, maps or reads a file comes before confine(): descriptors and memory of the lane, the
+ * budgets, the pages of the http service. Whatever the network could make go wrong comes after it: lwIP, its
+ * listeners, the first frame. A worker that fails on the way has said READY to nobody, so no bucket is its
+ * own and no connection is lost.
+ */
 #include "worker/worker.h"
 
 #include <errno.h>
@@ -15,6 +22,8 @@
 
 #define WORKER_MIB (1024u * 1024u)
 
+/* Called for each ADDRESSES slot, and once at the start, since what changed before has left no slot for us.
+ */
 void worker_take_addresses(struct worker *worker)
 {
     const struct host_segment *host = worker->host.base;
@@ -26,7 +35,9 @@ void worker_take_addresses(struct worker *worker)
         seq = atomic_load_explicit(&host->seq, memory_order_acquire) & ~1u;
         memcpy(&facts, &host->copies[seq / 2 % 2], sizeof(facts));
         atomic_thread_fence(memory_order_acquire);
+        /* Read again: two changes while we copied would have torn it. */
     } while ((atomic_load_explicit(&host->seq, memory_order_relaxed) & ~1u) != seq);
+    /* Before the addresses: a connection that opens on a new one takes what the NIC can do from here. */
     worker->staging.has_offload_csum = (facts.caps & HOST_CAP_CSUM) != 0;
     worker->stack.config.has_gso = (facts.caps & HOST_CAP_GSO) != 0;
     stack_set_addresses(&worker->stack, &facts);
@@ -40,6 +51,10 @@ static void worker_pin(const struct worker *worker)
     start_pin(first_cpu < 0 ? first_cpu : first_cpu + (int32_t)worker->slot);
 }
 
+/*
+ * Both budgets whole, at the start: a machine without that much memory says so now and not under load. lwIP's
+ * is private; the FIFOs stand in the records segment, which the frontend holds too.
+ */
 static int worker_memory(struct worker *worker)
 {
     struct records_segment *records = worker->records.base;
@@ -72,6 +87,7 @@ int worker_init_privileged(struct worker *worker)
         failed = worker_memory(worker);
     if (failed < 0)
         return failed;
+    /* Reads the folder of pages: opening files is over after confine(). */
     worker->services = service_table_new(&worker->config.services);
     if (worker->services == NULL) {
         log_error("services_failed error=\"%s\"", strerror(errno));
@@ -92,6 +108,7 @@ int worker_init_confined(struct worker *worker)
     };
     int failed;
 
+    /* The same for all workers: a flow hashes alike in each, and its sequence numbers go on in another. */
     memcpy(stack_config.flow_seed.words, worker->welcome.flow_seed, sizeof(stack_config.flow_seed.words));
     memcpy(stack_config.isn_key, worker->welcome.isn_key, sizeof(stack_config.isn_key));
     failed = stack_init(&worker->stack, &stack_config, &worker_session_callbacks, worker);
@@ -101,6 +118,7 @@ int worker_init_confined(struct worker *worker)
     }
     worker_take_addresses(worker);
     failed = worker_sessions_init(worker);
+    /* Last: from READY on the frontend sends frames, and every listener must be there. */
     if (failed == 0)
         failed = worker_attach_ready(worker);
     if (failed == 0)
@@ -108,6 +126,8 @@ int worker_init_confined(struct worker *worker)
     return failed;
 }
 
+/* Takes what any failed start leaves behind. The attach socket goes last of what the frontend watches: its
+ * end tells it that nothing of ours is in use any more. */
 void worker_fini(struct worker *worker)
 {
     service_table_free(worker->services);

@@ -32,6 +32,7 @@ static uint64_t kept_mask(const struct confinement *confinement)
     return mask;
 }
 
+/* What was never held is not asked for: the same list then serves root and an ordinary user. */
 int confine_capabilities(const struct confinement *confinement)
 {
     capng_select_t sets = CAPNG_SELECT_CAPS | CAPNG_SELECT_AMBIENT;
@@ -204,6 +205,7 @@ static int fill_and_load(scmp_filter_ctx filter, const struct confinement *confi
     return status == 0 ? seccomp_load(filter) : status;
 }
 
+/* On failure nothing is installed, and the caller ends: half confined is not a state to run in. */
 int confine_syscalls(const struct confinement *confinement)
 {
     /* A trap, not a kill: the SIGSYS ends the process just as surely, but a fault handler may first note

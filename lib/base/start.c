@@ -23,6 +23,8 @@ static const struct argp_option start_argp_options[] = {
     {0},
 };
 
+/* Values are borrowed from argv and looked at only when the program loads them: all options have been seen
+ * then. */
 static error_t start_parse(int key, char *value, struct argp_state *state)
 {
     struct start_options *options = state->input;
@@ -54,6 +56,7 @@ int start_load(const char *program, const struct start_options *options, struct 
     char error[1024];
     const char *text;
 
+    /* Every value has a default that runs, so no file at all is a configuration too. */
     config_defaults(config);
     if (options->config_path != NULL && config_load(options->config_path, config, error, sizeof(error)) < 0) {
         fprintf(stderr, "%s: %s\n", program, error);
@@ -66,6 +69,7 @@ int start_load(const char *program, const struct start_options *options, struct 
                 sizeof(config->control.runtime_dir) - 1);
         return -EINVAL;
     }
+    /* The command line wins: it is what somebody changes for this one run. */
     text = options->log_level != NULL ? options->log_level : config->control.log_level;
     if (log_level_parse(text, &level) < 0) {
         fprintf(stderr, "%s: --log-level %s (allowed: error, warn, info, debug)\n", program, text);

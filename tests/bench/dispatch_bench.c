@@ -93,6 +93,7 @@ static void init_lane(struct lane *lane)
     lane->tx_wake = lane->rx_wake;
 }
 
+/* Of the start only what the two stages look at: no socket, no control thread, no host stack. */
 static void init_frontend(void)
 {
     struct frontend *frontend = &bench.frontend;
@@ -135,6 +136,7 @@ static void put_requests(void)
                 "the NIC is full");
 }
 
+/* The far end of the NIC, outside the clock; lengths are enough, the unit tests look at bytes. */
 static void take_answers(void)
 {
     struct iovec frames[BENCH_BURST];
@@ -147,6 +149,8 @@ static void take_answers(void)
     nic_memory_release(&bench.frontend.nic);
 }
 
+/* Four readings of the clock: NIC to rx ring (frontend), rx ring to tx ring (worker), tx ring to NIC
+ * (frontend). */
 static void burst(void)
 {
     struct frontend *frontend = &bench.frontend;
@@ -169,6 +173,7 @@ static void burst(void)
     take_answers();
 }
 
+/* Both sides of the same bursts, so that noise falls on both. */
 static void block(double *frontend_ns, double *worker_ns)
 {
     bench.frontend_ns = bench.worker_ns = 0;

@@ -76,6 +76,7 @@ static void profile_chargen_ready(void *context, struct conn *conn)
 
 static const struct stack_callbacks profile_chargen = {profile_opened, profile_chargen_ready, profile_closed};
 
+/* One turn of the worker, the part that is counted, and the frontend's share of what surrounds it. */
 static void profile_turn(void)
 {
     struct lane_pair *pair = &bench.pair;
@@ -88,6 +89,7 @@ static void profile_turn(void)
     bench_check(ring_producer_refresh(&pair->rx[LANE_NORMAL]) == RING_OK, "the worker's index is wrong");
 }
 
+/* With offload the NIC vouches for the checksum, which is right in any case. */
 static void profile_inject(const struct tcp_segment *segment)
 {
     uint32_t flags = bench.has_offload ? LANE_FLAG_CSUM : 0u;
@@ -160,6 +162,7 @@ static void profile_take(void)
         profile_ack();
 }
 
+/* The stream itself says when it stands still: no clock could. */
 static void profile_tx(void)
 {
     for (uint32_t i = 0; i < PROFILE_MAX_TURNS && bench.n_payload < PROFILE_BYTES; i++) {
@@ -169,6 +172,8 @@ static void profile_tx(void)
     bench_check(bench.n_payload >= PROFILE_BYTES, "the stream stands still");
 }
 
+/* A turn's worth at a time, as the loop of a worker takes it; the window is never the limit, for the consumer
+ * has read everything before the next. */
 static void profile_rx(void)
 {
     uint32_t frame_bytes = bench.has_offload ? PROFILE_SUPER_BYTES : PROFILE_PLAIN_BYTES;

@@ -14,6 +14,7 @@
         _mm256_setzero_si256(), _mm256_setzero_si256()                                                       \
     }
 
+/* In each 64-bit lane; see checksum_sse2.c. */
 struct sums {
     __m256i whole;
     __m256i high;
@@ -50,6 +51,7 @@ static inline uint64_t total(struct sums a, struct sums b)
     return sum;
 }
 
+/* Down here: its loops are made of what stands above. */
 #include "worker/stack/checksum_vector.h"
 
 const struct checksum_variant checksum_avx2 = {"avx2", checksum_vector_sum, checksum_vector_copy};

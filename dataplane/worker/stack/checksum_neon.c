@@ -14,6 +14,7 @@
         vdupq_n_u64(0)                                                                                       \
     }
 
+/* Two 64-bit sums of 32-bit words: 2^32 of them before a carry is lost, more than any packet has. */
 struct sums {
     uint64x2_t words;
 };
@@ -38,6 +39,7 @@ static inline uint64_t total(struct sums a, struct sums b)
     return vaddvq_u64(vaddq_u64(a.words, b.words));
 }
 
+/* Down here: its loops are made of what stands above. */
 #include "worker/stack/checksum_vector.h"
 
 const struct checksum_variant checksum_neon = {"neon", checksum_vector_sum, checksum_vector_copy};

@@ -54,6 +54,7 @@ static inline uint64_t total(struct sums a, struct sums b)
     return sum;
 }
 
+/* Down here: its loops are made of what stands above. */
 #include "worker/stack/checksum_vector.h"
 
 const struct checksum_variant checksum_sse2 = {"sse2", checksum_vector_sum, checksum_vector_copy};
