@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* seccomp.c — the system calls of a worker once it serves: waiting, waking, the clock, its end. */
+/*
+ * seccomp.c — the system calls of a worker once it serves. It speaks with the world through shared memory, so
+ * the list is that of a process that waits, wakes, looks at the clock and ends: nothing that opens a file,
+ * makes a socket or starts a program. A call outside it is a worker that somebody else runs: SIGSYS.
+ */
 #include <seccomp.h>
 #include <string.h>
 
@@ -8,6 +12,7 @@
 #include "worker/worker.h"
 
 static const int worker_syscalls[] = {
+    /* the loop: wake and attach sockets, the signal descriptor, the log */
     SCMP_SYS(ppoll),
     SCMP_SYS(poll),
     SCMP_SYS(recvfrom),
@@ -17,25 +22,28 @@ static const int worker_syscalls[] = {
     SCMP_SYS(read),
     SCMP_SYS(write),
     SCMP_SYS(close),
+    /* the clock, where the vDSO has none; chance */
     SCMP_SYS(clock_gettime),
     SCMP_SYS(clock_nanosleep),
     SCMP_SYS(getrandom),
     SCMP_SYS(sched_yield),
+    /* the C library's memory and locks: no loop asks for any, starting the stack does */
     SCMP_SYS(mmap),
     SCMP_SYS(munmap),
     SCMP_SYS(mprotect),
     SCMP_SYS(madvise),
     SCMP_SYS(brk),
     SCMP_SYS(futex),
+    /* signals and the end; what abort() sends is allowed to itself only (may_signal_itself) */
     SCMP_SYS(rt_sigreturn),
     SCMP_SYS(rt_sigprocmask),
     SCMP_SYS(rt_sigaction),
     SCMP_SYS(getpid),
     SCMP_SYS(gettid),
-    SCMP_SYS(tgkill),
     SCMP_SYS(restart_syscall),
     SCMP_SYS(exit),
     SCMP_SYS(exit_group),
+    /* the C library looks at a stream before it first writes there */
     SCMP_SYS(newfstatat),
     SCMP_SYS(fstat),
 };
@@ -45,6 +53,7 @@ int worker_confine(void)
     const struct confinement confinement = {
         .syscalls = worker_syscalls,
         .n_syscalls = sizeof(worker_syscalls) / sizeof(worker_syscalls[0]),
+        .may_signal_itself = true,
         .is_fatal = true,
     };
     int failed = confine(&confinement);
