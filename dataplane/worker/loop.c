@@ -50,8 +50,8 @@ static void loop_control_slot(struct worker *worker, const struct border_rx *slo
 {
     if (slot->kind == LANE_SLOT_ADDRESSES)
         worker_take_addresses(worker);
-    else if (slot->kind == LANE_SLOT_FENCE)
-        staging_put_fence(&worker->staging, priority, slot->fence);
+    else if (slot->kind == LANE_SLOT_FENCE && staging_put_fence(&worker->staging, priority, slot->number) < 0)
+        log_warn("fence_lost");
 }
 
 /* Takes up to `room` frames of one ring. Control slots are carried out in their place: a frame after one is
