@@ -160,7 +160,7 @@ static const int sanitizer_syscalls[] = {
     SCMP_SYS(write),
 };
 
-/* Calls are allowed whatever their arguments: those that matter are not in any list. */
+/* Calls that are allowed whatever their arguments. */
 static int allow(scmp_filter_ctx filter, const int *syscalls, size_t n_syscalls)
 {
     for (size_t i = 0; i < n_syscalls; i++) {
@@ -169,6 +169,24 @@ static int allow(scmp_filter_ctx filter, const int *syscalls, size_t n_syscalls)
         if (syscalls[i] < 0)
             continue; /* libseccomp's numbers for calls this machine does not have */
         status = seccomp_rule_add(filter, SCMP_ACT_ALLOW, syscalls[i], 0);
+        if (status < 0)
+            return status;
+    }
+    return 0;
+}
+
+/* A sanitizer's runtime calls the same with arguments of its own: there the list below allows them whole. */
+static int allow_arguments(scmp_filter_ctx filter, const struct confinement *confinement)
+{
+    for (size_t i = 0; i < confinement->n_arguments; i++) {
+        const struct confinement_argument *rule = &confinement->arguments[i];
+        const struct scmp_arg_cmp compare = {
+            .arg = rule->argument, .op = SCMP_CMP_MASKED_EQ, .datum_a = rule->mask, .datum_b = rule->value};
+        int status;
+
+        if (rule->syscall < 0)
+            continue;
+        status = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, rule->syscall, 1, &compare);
         if (status < 0)
             return status;
     }
@@ -184,6 +202,8 @@ static int fill_and_load(scmp_filter_ctx filter, const struct confinement *confi
         status = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
     if (status == 0)
         status = allow(filter, confinement->syscalls, confinement->n_syscalls);
+    if (status == 0)
+        status = allow_arguments(filter, confinement);
     if (status == 0 && MPA_SANITIZER)
         status =
             allow(filter, sanitizer_syscalls, sizeof(sanitizer_syscalls) / sizeof(sanitizer_syscalls[0]));
