@@ -34,6 +34,20 @@ void worker_take_addresses(struct worker *worker)
     stack_set_addresses(&worker->stack, &facts);
 }
 
+void worker_prepare(struct worker *worker)
+{
+    *worker = (struct worker){.attach_socket = -1,
+                              .wake_socket = -1,
+                              .signal_fd = -1,
+                              .pidfd = -1,
+                              .half = {.fd = -1},
+                              .records = {.fd = -1},
+                              .frontend = {.fd = -1},
+                              .host = {.fd = -1},
+                              .pool = {.fd = -1}};
+    orders_init(&worker->orders);
+}
+
 static int worker_signals(struct worker *worker)
 {
     sigset_t signals;
@@ -83,6 +97,10 @@ int worker_init_privileged(struct worker *worker)
     prctl(PR_SET_TIMERSLACK, 1000);
     worker_pin(worker);
     if (failed == 0)
+        failed = worker_fault_init();
+    if (failed < 0)
+        log_error("signals_failed error=\"%s\"", strerror(-failed));
+    if (failed == 0)
         failed = worker_attach(worker);
     if (failed == 0)
         failed = worker_memory(worker);
@@ -96,15 +114,22 @@ int worker_init_privileged(struct worker *worker)
     return 0;
 }
 
-int worker_init_confined(struct worker *worker)
+int worker_stack_init(struct worker *worker)
 {
     struct worker_half *half = worker->half.base;
+    const struct host_segment *host = worker->host.base;
     struct stack_config stack_config = {
         .max_connections = worker->config.worker.max_connections,
         .fifo_memory = &worker->fifo_memory,
         .staging = &worker->staging,
         .frames = &worker->frames,
         .counters = half->counters,
+        .records = worker->records.base,
+        .commits_facts = worker->config.worker.commit == CONFIG_COMMIT_FULL,
+        .slot = worker->slot,
+        .n_buckets = host->n_buckets,
+        .bucket_worker = host->bucket_worker,
+        .suspect = &half->suspect,
     };
     int failed;
 
@@ -116,7 +141,13 @@ int worker_init_confined(struct worker *worker)
         return failed;
     }
     worker_take_addresses(worker);
-    failed = worker_sessions_init(worker);
+    return worker_sessions_init(worker);
+}
+
+int worker_init_confined(struct worker *worker)
+{
+    int failed = worker_stack_init(worker);
+
     if (failed == 0)
         failed = worker_attach_ready(worker);
     if (failed == 0)
@@ -127,14 +158,12 @@ int worker_init_confined(struct worker *worker)
 void worker_fini(struct worker *worker)
 {
     service_table_free(worker->services);
-    staging_fini(&worker->staging);
-    rx_frames_fini(&worker->frames);
+    orders_fini(&worker->orders);
+    worker_detach(worker);
+    worker_fault_set_half(NULL);
     segment_fini(&worker->half);
     segment_fini(&worker->records);
-    segment_fini(&worker->frontend);
     segment_fini(&worker->host);
-    segment_fini(&worker->pool);
-    fd_close(&worker->wake_socket);
-    fd_close(&worker->attach_socket);
     fd_close(&worker->signal_fd);
+    fd_close(&worker->pidfd);
 }
