@@ -113,6 +113,9 @@ static void stack_timer_chain(struct stack *stack, struct conn *conn)
     pcb->next = *list;
     *list = pcb;
     stack_mark_dirty(stack, conn);
+    /* While data is in flight its record is never older than a tick: windows and round-trip time. */
+    if (pcb->unacked != NULL)
+        conn->flags |= CONN_FACTS;
 }
 
 static void stack_slow_tick(struct stack *stack)
