@@ -109,27 +109,27 @@ int worker_send_hello(struct worker *worker, uint32_t flags)
     return fd_send(worker->attach_socket, &hello, sizeof(hello), fds, N_ATTACH_HELLO_FDS);
 }
 
-/* What the frontend wrote into the host segment for as long as it lives. */
-static int attach_check_host(const struct segment *segment)
+/* What the frontend wrote into the host segment for as long as it lives; `before`: what the last one had. */
+static int attach_check_host(const struct segment *segment, const struct host_segment *before)
 {
     const struct host_segment *host = segment->base;
 
     if (host->n_buckets == 0 || (host->n_buckets & (host->n_buckets - 1)) != 0 ||
         host->n_buckets > segment->size_bytes - offsetof(struct host_segment, bucket_worker))
         return -EINVAL;
-    return 0;
+    return before != NULL && before->n_buckets != host->n_buckets ? -ESTALE : 0;
 }
 
 /* What a welcome brings; takes over the descriptors, on failure nothing is left of it. */
 static int attach_map(struct segment segments[N_ATTACH_WELCOME_SEGMENTS], int fds[N_ATTACH_WELCOME_FDS],
-                      uint32_t lane_version, size_t frontend_bytes)
+                      const struct worker *worker, uint32_t lane_version)
 {
     const struct {
         enum segment_kind kind;
         uint32_t version;
         size_t min_bytes;
     } wanted[N_ATTACH_WELCOME_SEGMENTS] = {
-        [ATTACH_FD_FRONTEND_HALF] = {SEGMENT_FRONTEND, lane_version, frontend_bytes},
+        [ATTACH_FD_FRONTEND_HALF] = {SEGMENT_FRONTEND, lane_version, worker->layout.frontend_bytes},
         [ATTACH_FD_HOST] = {SEGMENT_HOST, HOST_SEGMENT_VERSION, sizeof(struct host_segment)},
         [ATTACH_FD_POOL] = {SEGMENT_POOL, POOL_SEGMENT_VERSION, sizeof(struct pool_segment)},
     };
@@ -142,7 +142,7 @@ static int attach_map(struct segment segments[N_ATTACH_WELCOME_SEGMENTS], int fd
         fds[i] = -1;
     }
     if (failed == 0)
-        failed = attach_check_host(&segments[ATTACH_FD_HOST]);
+        failed = attach_check_host(&segments[ATTACH_FD_HOST], worker->host.base);
     for (int i = 0; i < N_ATTACH_WELCOME_SEGMENTS && failed < 0; i++)
         segment_fini(&segments[i]);
     return failed;
@@ -223,7 +223,7 @@ int worker_take_welcome(struct worker *worker, struct attach_refused *refused)
         memcmp(worker->welcome.flow_seed, welcome.flow_seed, sizeof(welcome.flow_seed)) != 0)
         failed = -ESTALE;
     if (failed == 0)
-        failed = attach_map(segments, fds, welcome.version, worker->layout.frontend_bytes);
+        failed = attach_map(segments, fds, worker, welcome.version);
     if (failed == 0) {
         attach_use(worker, segments);
         worker->welcome = welcome;

@@ -124,7 +124,6 @@ static void return_attached(struct worker *worker, uint64_t now_ns)
 
     fault_point(FAULT_return_mapped);
     worker->stack.config.bucket_worker = host->bucket_worker;
-    worker->stack.config.n_buckets = host->n_buckets;
     worker_take_addresses(worker);
     if (worker_attach_ready(worker) < 0) {
         worker->lost_why = "frontend_gone";
@@ -145,7 +144,7 @@ static void return_welcome(struct worker *worker, uint64_t now_ns)
     if (failed == 0) {
         return_attached(worker, now_ns);
     } else if (failed == -ESTALE) {
-        return_give_up(worker, "other_flow_seed");
+        return_give_up(worker, "other_flow_seed_or_buckets");
     } else if (failed == -ECONNREFUSED) {
         return_refused(worker, &refused, now_ns);
     } else if (failed != -EAGAIN) {

@@ -93,8 +93,8 @@ int worker_new_half(const struct worker *worker, struct segment *half) MPA_WARN_
 int worker_new_records(struct worker *worker) MPA_WARN_UNUSED;
 int worker_send_hello(struct worker *worker, uint32_t flags) MPA_WARN_UNUSED;
 /* Takes the answer to a hello: maps what came, sets up rings, frames and staging. Besides: -EAGAIN (not there
- * yet), -ECONNREFUSED (*refused says why), -ESTALE (its flow seed is not ours, no flow would be found). What
- * was mapped before stays until all of the new was found good. */
+ * yet), -ECONNREFUSED (*refused says why), -ESTALE (flow seed or number of buckets is not the last one's: no
+ * flow would be found). What was mapped before stays until all of the new was found good. */
 int worker_take_welcome(struct worker *worker, struct attach_refused *refused) MPA_WARN_UNUSED;
 /* Lets frames, rings, pool and sockets of the lane go; the host segment stays. */
 void worker_detach(struct worker *worker);
