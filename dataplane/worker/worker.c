@@ -43,6 +43,20 @@ void worker_take_addresses(struct worker *worker)
     stack_set_addresses(&worker->stack, &facts);
 }
 
+void worker_prepare(struct worker *worker)
+{
+    *worker = (struct worker){.attach_socket = -1,
+                              .wake_socket = -1,
+                              .signal_fd = -1,
+                              .pidfd = -1,
+                              .half = {.fd = -1},
+                              .records = {.fd = -1},
+                              .frontend = {.fd = -1},
+                              .host = {.fd = -1},
+                              .pool = {.fd = -1}};
+    orders_init(&worker->orders);
+}
+
 /* One CPU after the other from the first, by slot; none in particular by default. */
 static void worker_pin(const struct worker *worker)
 {
@@ -82,7 +96,12 @@ int worker_init_privileged(struct worker *worker)
     /* Short sleeps are asked for in microseconds. */
     prctl(PR_SET_TIMERSLACK, 1000);
     worker_pin(worker);
-    failed = worker_attach(worker);
+    if (failed == 0)
+        failed = worker_fault_init();
+    if (failed < 0)
+        log_error("signals_failed error=\"%s\"", strerror(-failed));
+    if (failed == 0)
+        failed = worker_attach(worker);
     if (failed == 0)
         failed = worker_memory(worker);
     if (failed < 0)
@@ -96,15 +115,22 @@ int worker_init_privileged(struct worker *worker)
     return 0;
 }
 
-int worker_init_confined(struct worker *worker)
+int worker_stack_init(struct worker *worker)
 {
     struct worker_half *half = worker->half.base;
+    const struct host_segment *host = worker->host.base;
     struct stack_config stack_config = {
         .max_connections = worker->config.worker.max_connections,
         .fifo_memory = &worker->fifo_memory,
         .staging = &worker->staging,
         .frames = &worker->frames,
         .counters = half->counters,
+        .records = worker->records.base,
+        .commits_facts = worker->config.worker.commit == CONFIG_COMMIT_FULL,
+        .slot = worker->slot,
+        .n_buckets = host->n_buckets,
+        .bucket_worker = host->bucket_worker,
+        .suspect = &half->suspect,
     };
     int failed;
 
@@ -117,7 +143,13 @@ int worker_init_confined(struct worker *worker)
         return failed;
     }
     worker_take_addresses(worker);
-    failed = worker_sessions_init(worker);
+    return worker_sessions_init(worker);
+}
+
+int worker_init_confined(struct worker *worker)
+{
+    int failed = worker_stack_init(worker);
+
     /* Last: from READY on the frontend sends frames, and every listener must be there. */
     if (failed == 0)
         failed = worker_attach_ready(worker);
@@ -131,14 +163,12 @@ int worker_init_confined(struct worker *worker)
 void worker_fini(struct worker *worker)
 {
     service_table_free(worker->services);
-    staging_fini(&worker->staging);
-    rx_frames_fini(&worker->frames);
+    orders_fini(&worker->orders);
+    worker_detach(worker);
+    worker_fault_set_half(NULL);
     segment_fini(&worker->half);
     segment_fini(&worker->records);
-    segment_fini(&worker->frontend);
     segment_fini(&worker->host);
-    segment_fini(&worker->pool);
-    fd_close(&worker->wake_socket);
-    fd_close(&worker->attach_socket);
     fd_close(&worker->signal_fd);
+    fd_close(&worker->pidfd);
 }

@@ -188,6 +188,24 @@ static int allow_own_signals(scmp_filter_ctx filter)
     return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, &is_own);
 }
 
+/* A sanitizer's runtime calls the same with arguments of its own: there the list below allows them whole. */
+static int allow_arguments(scmp_filter_ctx filter, const struct confinement *confinement)
+{
+    for (size_t i = 0; i < confinement->n_arguments; i++) {
+        const struct confinement_argument *rule = &confinement->arguments[i];
+        const struct scmp_arg_cmp compare = {
+            .arg = rule->argument, .op = SCMP_CMP_MASKED_EQ, .datum_a = rule->mask, .datum_b = rule->value};
+        int status;
+
+        if (rule->syscall < 0)
+            continue;
+        status = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, rule->syscall, 1, &compare);
+        if (status < 0)
+            return status;
+    }
+    return 0;
+}
+
 /* The binary tree (optimisation 2) matters: the data plane makes a call per burst and the list is long. */
 static int fill_and_load(scmp_filter_ctx filter, const struct confinement *confinement)
 {
@@ -199,6 +217,8 @@ static int fill_and_load(scmp_filter_ctx filter, const struct confinement *confi
         status = allow(filter, confinement->syscalls, confinement->n_syscalls);
     if (status == 0 && confinement->may_signal_itself)
         status = allow_own_signals(filter);
+    if (status == 0)
+        status = allow_arguments(filter, confinement);
     if (status == 0 && MPA_SANITIZER)
         status =
             allow(filter, sanitizer_syscalls, sizeof(sanitizer_syscalls) / sizeof(sanitizer_syscalls[0]));

@@ -40,8 +40,17 @@ int staging_init_arena(struct staging *staging, enum lane_priority priority, uin
 
 void staging_fini(struct staging *staging)
 {
-    for (int p = 0; p < N_LANE_PRIORITIES; p++)
+    for (int p = 0; p < N_LANE_PRIORITIES; p++) {
         free(staging->arena[p].slot_end);
+        staging->arena[p].slot_end = NULL;
+    }
+}
+
+void staging_close(struct staging *staging)
+{
+    staging_fini(staging);
+    staging->is_closed = true;
+    staging->is_faulted = false;
 }
 
 /* An arena that is empty begins again at its start, whose lines are still in the cache. Only with no slot
@@ -77,6 +86,8 @@ static void staging_refresh_one(struct staging *staging, int priority)
 
 void staging_refresh(struct staging *staging)
 {
+    if (staging->is_closed)
+        return;
     for (int p = 0; p < N_LANE_PRIORITIES; p++)
         staging_refresh_one(staging, p);
 }
@@ -88,7 +99,8 @@ bool staging_is_congested(const struct staging *staging)
     const struct staging_arena *arena = &staging->arena[LANE_NORMAL];
     uint64_t used = arena->tail - arena->freed;
 
-    return staging->ring[LANE_NORMAL].is_congested || used * 10 > (uint64_t)arena->size * 9;
+    return staging->is_closed || staging->ring[LANE_NORMAL].is_congested ||
+           used * 10 > (uint64_t)arena->size * 9;
 }
 
 /* A contiguous place for `size` bytes, or NULL. On success *new_tail is what the arena's tail will be. */
@@ -221,6 +233,8 @@ int staging_put(struct staging *staging, const struct pbuf *chain, struct stagin
     uint64_t new_tail = 0;
     uint8_t *out = NULL;
 
+    if (staging->is_closed)
+        return -ENOBUFS;
     if (staging_inspect(chain, &packet) < 0)
         return -EINVAL;
     priority = staging_priority(chain->payload);
@@ -262,7 +276,7 @@ int staging_put_note(struct staging *staging, enum lane_slot_kind kind, const st
     uint64_t new_tail = 0;
     uint8_t *out = NULL;
 
-    if (ring_producer_room(ring) > LANE_CONTROL_SLOTS)
+    if (!staging->is_closed && ring_producer_room(ring) > LANE_CONTROL_SLOTS)
         out = staging_reserve(arena, sizeof(*key), &new_tail);
     if (out == NULL)
         return -ENOBUFS;
@@ -273,24 +287,40 @@ int staging_put_note(struct staging *staging, enum lane_slot_kind kind, const st
     return 0;
 }
 
-void staging_put_fence(struct staging *staging, enum lane_priority priority, uint64_t number)
+/* A slot without bytes in the arena: it ends where the packet before it does. */
+static int staging_put_control(struct staging *staging, enum lane_priority priority, uint64_t word0,
+                               uint64_t number)
 {
     struct ring_producer *ring = &staging->ring[priority];
     struct staging_arena *arena = &staging->arena[priority];
 
-    /* More fences than slots kept for them: the frontend has broken its own rule, and waits for its own
-     * answer. */
-    if (ring_producer_room(ring) == 0)
-        return;
+    /* No room: more control slots than are kept for them, so the frontend has broken its own rule and waits
+     * for its own answer. */
+    if (staging->is_closed || ring_producer_room(ring) == 0)
+        return -ENOBUFS;
     arena->slot_end[ring->staged_tail & (ring->n_slots - 1)] = arena->tail;
-    ring_producer_stage(ring, lane_word(LANE_SLOT_FENCE, 0, 0), number);
+    ring_producer_stage(ring, word0, number);
+    return 0;
+}
+
+int staging_put_fence(struct staging *staging, enum lane_priority priority, uint64_t number)
+{
+    return staging_put_control(staging, priority, lane_word(LANE_SLOT_FENCE, 0, 0), number);
+}
+
+int staging_put_adopted(struct staging *staging, uint64_t number, uint32_t n_flows)
+{
+    return staging_put_control(staging, LANE_NORMAL, lane_word(LANE_SLOT_ADOPTED, 0, n_flows), number);
 }
 
 /* Urgent before normal: the frontend may be looking while we publish. */
 bool staging_publish(struct staging *staging)
 {
-    bool did_urgent = ring_producer_publish(&staging->ring[LANE_URGENT]);
-    bool did_normal = ring_producer_publish(&staging->ring[LANE_NORMAL]);
+    bool did_urgent, did_normal;
 
+    if (staging->is_closed)
+        return false;
+    did_urgent = ring_producer_publish(&staging->ring[LANE_URGENT]);
+    did_normal = ring_producer_publish(&staging->ring[LANE_NORMAL]);
     return did_urgent || did_normal;
 }
