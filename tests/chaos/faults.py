@@ -54,14 +54,13 @@ class Migrate:
                     str(rng.choice(slots)))
 
     def flow(self, stack, crowd, slots, rng):
-        flows = stack.order("flows", "--worker", str(rng.choice(slots)), "--limit", "20").get("flows", [])
-        flows = [it for it in flows if it["state"].lower() == "established"]
+        flows = stack.flows("--worker", str(rng.choice(slots)), "--limit", "20")
         if not flows:
             return False
         flow = rng.choice(flows)
-        others = [slot for slot in slots if slot != flow["owner"]]
+        others = [slot for slot in slots if slot != flow["worker"]]
         crowd.fault()
-        stack.order("migrate", "flow", flow["flow"], "--to", str(rng.choice(others)))
+        stack.order("migrate", "flow", survivor.flow_name(flow), "--to", str(rng.choice(others)))
         return True
 
     def drain(self, stack, crowd, slot):

@@ -29,6 +29,14 @@ def holdings(pid):
         return {"private_kib": anonymous_kib, "fds": len(os.listdir(f"/proc/{pid}/fd")), "maps": len(maps.readlines())}
 
 
+def flow_name(flow):
+    """A connection of `mpactl flows` as `mpactl migrate flow` takes it: from the other end to ours."""
+    def end(address, port):
+        return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+    key = flow["key"]
+    return f"tcp {end(key['remote_address'], key['remote_port'])} -> {end(key['local_address'], key['local_port'])}"
+
+
 class Survivor(stacks.Ours):
     """A stack whose processes are killed: it starts the next at once, serves the page that churn expects, and
     writes down all events."""
@@ -124,6 +132,10 @@ class Survivor(stacks.Ours):
         os.kill(pid, number)
         netlab.wait_until(lambda: not is_running(pid), timeout=5, what=f"the end of {pid}")
         return pid, time_ns
+
+    def flows(self, *words):
+        """Connections as `mpactl flows` lists them, those that are established."""
+        return [it for it in self.order("flows", *words).get("flows", []) if it["state"] == "established"]
 
     def holdings(self):
         """By role; of workers the largest of each figure, since they come and go."""
