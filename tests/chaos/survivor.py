@@ -103,7 +103,8 @@ class Survivor(stacks.Ours):
                 workers = self.mpactl("workers")["workers"]
             except netlab.LabError:
                 return False  # no frontend at the moment
-            return sum(it["state"] == "serving" and it["buckets"] > 0 for it in workers) >= self.n_workers
+            return sum(it["state"] == "serving" and it["buckets"] > 0 and is_running(it["pid"])
+                       for it in workers) >= self.n_workers
         netlab.wait_until(is_so, timeout, what="all workers serve")
 
     def connections(self):
