@@ -120,16 +120,6 @@ def leaks(before, after):
     return found
 
 
-def durations_ms(events):
-    return [float(event_field(event, "duration_ns", 0)) / 1e6 for event in events]
-
-
-def event_field(event, key, default=None):
-    """A field of an event, wherever this version of the wire has it."""
-    fields = {it["key"]: it["value"] for it in event.get("fields", [])}
-    return event.get(key, fields.get(key, default))
-
-
 def spread(values):
     return {"p50": round(crowds.quantile(values, 0.5), 3), "p99": round(crowds.quantile(values, 0.99), 3),
             "max": round(max(values, default=0), 3)}
@@ -179,7 +169,7 @@ def run(lab, options):
     line = {"chaos": options.what, "seconds": round(seconds, 1), "workers": options.workers, "loss_percent": options.loss,
             **{name: report[name] for name in crowds.SUMS}, **schedule.counts, "hand_overs": len(hand_overs),
             "stall_ms": spread(report["fault_stalls_ms"]), "longest_stall_ms": report["longest_stall_ms"],
-            "hand_over_ms": spread(durations_ms(hand_overs)), "adopted_ms": spread(durations_ms(stack.events("adopted"))),
+            "hand_over_ms": spread([survivor.duration_ms(event) for event in hand_overs]), "adopted_ms": spread([survivor.duration_ms(event) for event in stack.events("adopted")]),
             "processes": {"before": before, "after": after}, "wrong": wrong}
     if wrong:
         say(f"the crowd's last words: {words}")

@@ -29,6 +29,11 @@ def holdings(pid):
         return {"private_kib": anonymous_kib, "fds": len(os.listdir(f"/proc/{pid}/fd")), "maps": len(maps.readlines())}
 
 
+def duration_ms(event):
+    """How long a hand-over or an adoption took."""
+    return int(event["fields"]["duration_ns"]) / 1e6
+
+
 def flow_name(flow):
     """A connection of `mpactl flows` as `mpactl migrate flow` takes it: from the other end to ours."""
     def end(address, port):
@@ -115,7 +120,10 @@ class Survivor(stacks.Ours):
         """mpactl, allowed to take its time. Returns what it says; LabError with its words when it fails."""
         text = netlab.run(*self.space.command(stacks.program("mpactl", self.programs["mpactl"]), "--runtime-dir",
                                               self.runtime_dir, *words, "--json"), timeout=timeout)
-        return json.loads(text.splitlines()[-1]) if text.strip() else {}
+        try:
+            return json.loads(text or "{}")
+        except ValueError:
+            return json.loads(text.splitlines()[-1])  # behind lines of progress
 
     def refused(self, *words, timeout=30):
         """mpactl that must fail. Returns its words."""
