@@ -96,8 +96,7 @@ int worker_init_privileged(struct worker *worker)
     /* Short sleeps are asked for in microseconds. */
     prctl(PR_SET_TIMERSLACK, 1000);
     worker_pin(worker);
-    if (failed == 0)
-        failed = worker_fault_init();
+    failed = worker_fault_init();
     if (failed < 0)
         log_error("signals_failed error=\"%s\"", strerror(-failed));
     if (failed == 0)
