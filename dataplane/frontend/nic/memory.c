@@ -17,6 +17,7 @@
 
 #define RECORD_ALIGN 16u
 #define SKIP 0xffffffffu
+#define COPY_SMALL_BYTES 256u
 #define RING_MASK (NIC_MEMORY_RING_BYTES - 1)
 #define MAX_RECORD_BYTES (NIC_VNET_BYTES + NIC_MAX_FRAME_BYTES)
 
@@ -39,13 +40,13 @@ struct memory_backend {
     struct memory_ring to_nic, from_nic;
 };
 
-static uint32_t record_bytes(uint32_t len_bytes)
+static inline uint32_t record_bytes(uint32_t len_bytes)
 {
     return (RECORD_ALIGN + len_bytes + RECORD_ALIGN - 1) & ~(RECORD_ALIGN - 1);
 }
 
 /* Asks the shared position only when the last known one does not do. */
-static bool has_room(struct memory_ring *ring, uint32_t n_bytes)
+static inline bool has_room(struct memory_ring *ring, uint32_t n_bytes)
 {
     if (NIC_MEMORY_RING_BYTES - (ring->staged - ring->released_seen) >= n_bytes)
         return true;
@@ -54,7 +55,7 @@ static bool has_room(struct memory_ring *ring, uint32_t n_bytes)
 }
 
 /* Room for a frame of len_bytes, staged but not published; NULL when the ring is full. */
-static uint8_t *reserve(struct memory_ring *ring, uint32_t len_bytes)
+static inline uint8_t *reserve(struct memory_ring *ring, uint32_t len_bytes)
 {
     uint32_t need_bytes = record_bytes(len_bytes);
     uint32_t off = ring->staged & RING_MASK;
@@ -79,7 +80,7 @@ static void publish(struct memory_ring *ring)
 }
 
 /* The next record not taken yet, which is then taken; NULL when there is none. */
-static uint8_t *take(struct memory_ring *ring, uint32_t *len_bytes)
+static inline uint8_t *take(struct memory_ring *ring, uint32_t *len_bytes)
 {
     uint32_t off;
 
@@ -145,6 +146,21 @@ void nic_memory_release(struct nic *nic)
     release(&memory->from_nic);
 }
 
+/*
+ * Copies the part of a record that goes into the head. Both sides have whole blocks of RECORD_ALIGN bytes: a
+ * small frame is a handful of them, where a copy of any length would first have to find out what to do.
+ */
+static void copy_head(uint8_t *head, const uint8_t *record, uint32_t n_bytes)
+{
+    _Static_assert(NIC_HEAD_BYTES % RECORD_ALIGN == 0, "a block does not reach past the head");
+    if (n_bytes > COPY_SMALL_BYTES) {
+        memcpy(head, record, n_bytes);
+        return;
+    }
+    for (uint32_t i = 0; i < n_bytes; i += RECORD_ALIGN)
+        memcpy(head + i, record + i, RECORD_ALIGN);
+}
+
 static int memory_rx(struct nic *nic, struct nic_rx *places, unsigned n)
 {
     struct memory_backend *memory = nic->backend;
@@ -158,7 +174,7 @@ static int memory_rx(struct nic *nic, struct nic_rx *places, unsigned n)
             break;
         /* Without a tail the rest is lost; len_bytes tells. */
         head_bytes = len_bytes < NIC_HEAD_BYTES ? len_bytes : NIC_HEAD_BYTES;
-        memcpy(places[i].head, record, head_bytes);
+        copy_head(places[i].head, record, head_bytes);
         if (len_bytes > head_bytes && places[i].tail != NULL)
             memcpy(places[i].tail, record + head_bytes, len_bytes - head_bytes);
         places[i].len_bytes = len_bytes - NIC_VNET_BYTES;
