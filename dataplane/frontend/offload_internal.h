@@ -4,11 +4,14 @@
 #ifndef MPA_FRONTEND_OFFLOAD_INTERNAL_H
 #define MPA_FRONTEND_OFFLOAD_INTERNAL_H
 
+#include <arpa/inet.h>
 #include <netinet/in.h>
+#include <string.h>
 
 #include "frontend/offload.h"
 
 #define OFFLOAD_TCP_SEQ_OFF 4u
+#define OFFLOAD_TCP_OFFSET_OFF 12u
 #define OFFLOAD_TCP_FLAGS_OFF 13u
 
 enum offload_tcp_flag {
@@ -30,7 +33,19 @@ static inline uint16_t offload_csum_off(uint8_t protocol)
     return protocol == IPPROTO_TCP ? 16 : 6;
 }
 
-/* Sum of the pseudo-header (RFC 9293 3.1, RFC 8200 8.1), not folded. */
-uint64_t offload_pseudo_sum(const struct flow_key *key, uint32_t transport_bytes);
+/* Sum of the pseudo-header (RFC 9293 3.1, RFC 8200 8.1), not folded. The words of both kinds are the same but
+ * for the order, which a sum does not see; an IPv4 key is zero behind its addresses. */
+static inline uint64_t offload_pseudo_sum(const struct flow_key *key, uint32_t transport_bytes)
+{
+    uint64_t sum = (uint64_t)htonl(transport_bytes) + htons(key->protocol);
+    uint32_t local, remote;
+
+    for (unsigned i = 0; i < (key->family == 4 ? 4 : 16); i += 4) {
+        memcpy(&local, key->local + i, sizeof(local));
+        memcpy(&remote, key->remote + i, sizeof(remote));
+        sum += (uint64_t)local + remote;
+    }
+    return sum;
+}
 
 #endif
