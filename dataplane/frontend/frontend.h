@@ -74,6 +74,7 @@ struct frontend {
     uint32_t hops_epoch; /* the host stack's, as of this round */
     struct frontend_sent sent;
     struct receive_place places[FRONTEND_MAX_BURST];
+    struct nic_rx rx[FRONTEND_MAX_BURST]; /* the places as the NIC sees them */
     uint16_t ip4_id; /* of datagrams that may be fragmented; see transmit.c */
     uint32_t ip6_id;
     int listen_socket;

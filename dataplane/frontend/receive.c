@@ -2,6 +2,9 @@
 /*
  * receive.c — from the NIC into the rx rings: frames are read straight into chunks of the rx pool,
  * classified, and handed to a worker by a 16-byte slot. Chunks that a burst did not use serve the next one.
+ *
+ * A burst is worked on in two passes over some frames: first each is classified, then each is handed on. So
+ * what the second pass needs of a flow arrives while the first still reads headers. Frames keep their order.
  */
 #include <string.h>
 #include <sys/uio.h>
@@ -14,6 +17,7 @@
 
 #define RECEIVE_FRAME_OFF NIC_VNET_BYTES
 #define RECEIVE_HEAD_ROOM (NIC_HEAD_BYTES - RECEIVE_FRAME_OFF)
+#define RECEIVE_BATCH 32u /* frames of a pass: 4 KiB */
 #define RECEIVE_KEPT_LARGE_SHARE 8u /* at least two: config allows no fewer than 16 large chunks */
 
 _Static_assert(NIC_HEAD_BYTES == POOL_HEAD_BYTES && NIC_TAIL_BYTES == POOL_LARGE_BYTES,
@@ -34,24 +38,26 @@ void frontend_receive_init(struct frontend *frontend)
 
 /* Fills the places with chunks; returns how many have a head chunk. In a small pool the places could hold
  * every large chunk for frames to come: some are kept for datagrams that are reassembled meanwhile. */
-static unsigned receive_prepare(struct frontend *frontend, struct nic_rx *rx, unsigned n)
+static unsigned receive_prepare(struct frontend *frontend, unsigned n)
 {
     uint32_t n_kept_large = frontend->pool.n_large / RECEIVE_KEPT_LARGE_SHARE;
 
     for (unsigned i = 0; i < n; i++) {
         struct receive_place *place = &frontend->places[i];
+        struct nic_rx *rx = &frontend->rx[i];
 
-        if (place->head_idx == LANE_NO_CHUNK)
+        if (place->head_idx == LANE_NO_CHUNK) {
             place->head_idx = frame_pool_take_head(&frontend->pool);
-        if (place->head_idx == LANE_NO_CHUNK)
-            return i;
-        if (place->large_idx == LANE_NO_CHUNK && frontend->pool.n_free_large > n_kept_large)
+            if (place->head_idx == LANE_NO_CHUNK)
+                return i;
+            rx->head = frame_pool_head(&frontend->pool, place->head_idx);
+        }
+        if (place->large_idx != LANE_NO_CHUNK)
+            continue;
+        if (frontend->pool.n_free_large > n_kept_large)
             place->large_idx = frame_pool_take_large(&frontend->pool);
-        rx[i] = (struct nic_rx){
-            .head = frame_pool_head(&frontend->pool, place->head_idx),
-            .tail = place->large_idx == LANE_NO_CHUNK ? NULL
-                                                      : frame_pool_large(&frontend->pool, place->large_idx),
-        };
+        rx->tail = place->large_idx == LANE_NO_CHUNK ? NULL
+                                                     : frame_pool_large(&frontend->pool, place->large_idx);
     }
     return n;
 }
@@ -73,7 +79,7 @@ static bool receive_drop_all(struct frontend *frontend, unsigned n)
     return did_read;
 }
 
-/* One frame in hand, in its chunks. */
+/* One frame in hand, in its chunks. `offload` is nothing and `vnet` not looked at where the NIC says nothing. */
 struct receive_frame {
     uint32_t head_idx, large_idx;
     uint8_t *bytes; /* link header first */
@@ -86,6 +92,7 @@ struct receive_frame {
 /* What the NIC says of the frame; false: it contradicts itself. */
 static bool receive_take_vnet(const struct frontend *frontend, struct receive_frame *frame)
 {
+    frame->offload = (struct offload_rx){0};
     if (!frontend->nic.has_vnet)
         return true;
     memcpy(&frame->vnet, frame->bytes - RECEIVE_FRAME_OFF, RECEIVE_FRAME_OFF);
@@ -160,8 +167,8 @@ static bool receive_to_worker(struct frontend *frontend, struct receive_frame *f
     ring_producer_stage(&lane->rx[priority], lane_word(kind | flags << 8, generation, frame->head_idx),
                         large_idx | (uint64_t)verdict->frame_len << 32);
     lane->has_news = true;
-    lane_count(lane, LANE_rx_frames, 1);
-    lane_count(lane, LANE_rx_bytes, verdict->frame_len);
+    lane->n_rx_frames++;
+    lane->n_rx_bytes += verdict->frame_len;
     if (priority == LANE_URGENT)
         lane_count(lane, LANE_rx_urgent_frames, 1);
     if (kind == LANE_SLOT_ICMP_ERROR)
@@ -192,8 +199,8 @@ static void receive_capture(struct frontend *frontend, const struct receive_fram
     capture_frame(frontend, parts, 2, lane, false);
 }
 
-/* Classifies and hands on; true: a worker has the chunks now. */
-static bool receive_frame_one(struct frontend *frontend, struct receive_frame *frame)
+static void receive_classify(struct frontend *frontend, const struct receive_frame *frame,
+                             struct classify_verdict *verdict)
 {
     struct classify_context context = {frontend->nic.mac, &frontend->addresses, &frontend->seed};
     struct classify_frame view = {.head = frame->bytes,
@@ -201,56 +208,94 @@ static bool receive_frame_one(struct frontend *frontend, struct receive_frame *f
                                   .len_bytes = frame->len_bytes,
                                   .has_good_csum = frame->offload.has_good_csum,
                                   .is_gso = frame->offload.is_gso};
-    struct classify_verdict verdict;
 
-    classify_frame(&context, &view, &verdict);
-    if (frontend->is_capturing) {
-        bool is_worker = verdict.to == CLASSIFY_WORKER || verdict.to == CLASSIFY_ICMP_ERROR;
+    classify_frame(&context, &view, verdict);
+}
+
+/* Hands on what is classified; true: a worker has the chunks now. */
+static bool receive_hand_on(struct frontend *frontend, struct receive_frame *frame,
+                            const struct classify_verdict *verdict)
+{
+    if (__builtin_expect(frontend->is_capturing, 0)) {
+        bool is_worker = verdict->to == CLASSIFY_WORKER || verdict->to == CLASSIFY_ICMP_ERROR;
 
         receive_capture(frontend, frame,
-                        is_worker ? frontend->buckets.worker[bucket_of(&frontend->buckets, verdict.hash)]
+                        is_worker ? frontend->buckets.worker[bucket_of(&frontend->buckets, verdict->hash)]
                                   : BOARD_CAPTURE_ALL_LANES);
     }
-    switch (verdict.to) {
+    switch (verdict->to) {
     case CLASSIFY_WORKER:
     case CLASSIFY_ICMP_ERROR:
-        return receive_to_worker(frontend, frame, &verdict);
+        return receive_to_worker(frontend, frame, verdict);
     case CLASSIFY_HOST:
         receive_to_host(frontend, frame);
         return false;
     case CLASSIFY_DROP:
-        counter_add(frontend->board.nic, verdict.drop, 1);
+        counter_add(frontend->board.nic, verdict->drop, 1);
         return false;
     }
     return false;
 }
 
-static void receive_one(struct frontend *frontend, struct receive_place *place, const struct nic_rx *rx)
+/* A frame between the passes. */
+struct receive_job {
+    struct receive_place *place;
+    struct receive_frame frame;
+    struct classify_verdict verdict;
+};
+
+/* First pass: what the NIC has put into the places, and whose it is. False: it is dropped. */
+static bool receive_read(struct frontend *frontend, const struct nic_rx *rx, struct receive_job *job)
 {
-    struct receive_frame frame = {.head_idx = place->head_idx,
-                                  .large_idx = place->large_idx,
-                                  .bytes = rx->head + RECEIVE_FRAME_OFF,
-                                  .len_bytes = rx->len_bytes};
+    struct receive_frame *frame = &job->frame;
     uint32_t room = RECEIVE_HEAD_ROOM + (rx->tail != NULL ? NIC_TAIL_BYTES : 0);
 
-    counter_add(frontend->board.nic, NIC_rx_frames, 1);
-    counter_add(frontend->board.nic, NIC_rx_bytes, rx->len_bytes);
-    if (frame.len_bytes > room) {
+    if (rx->len_bytes > room) {
         counter_add(frontend->board.nic, NIC_rx_drop_pool_empty, 1); /* no large chunk was left for it */
-        return;
+        return false;
     }
-    frame.head_len = frame.len_bytes < RECEIVE_HEAD_ROOM ? frame.len_bytes : RECEIVE_HEAD_ROOM;
-    if (!receive_take_vnet(frontend, &frame)) {
+    frame->head_idx = job->place->head_idx;
+    frame->large_idx = job->place->large_idx;
+    frame->bytes = rx->head + RECEIVE_FRAME_OFF;
+    frame->len_bytes = rx->len_bytes;
+    frame->head_len = rx->len_bytes < RECEIVE_HEAD_ROOM ? rx->len_bytes : RECEIVE_HEAD_ROOM;
+    if (!receive_take_vnet(frontend, frame)) {
         counter_add(frontend->board.nic, NIC_rx_drop_gso, 1);
-        return;
+        return false;
     }
-    if (frame.offload.is_gso)
+    if (frame->offload.is_gso)
         counter_add(frontend->board.nic, NIC_rx_super_frames, 1);
-    if (!receive_frame_one(frontend, &frame))
+    receive_classify(frontend, frame, &job->verdict);
+    __builtin_prefetch(
+        &frontend->board.bucket_frames[bucket_of(&frontend->buckets, job->verdict.hash)], 1);
+    return true;
+}
+
+/* Second pass: the chunks stay in their place unless a worker has them. */
+static void receive_one(struct frontend *frontend, struct receive_job *job)
+{
+    if (!receive_hand_on(frontend, &job->frame, &job->verdict))
         return;
-    place->head_idx = LANE_NO_CHUNK;
-    if (frontend->pool.entries[frame.head_idx].large_idx != LANE_NO_CHUNK)
-        place->large_idx = LANE_NO_CHUNK;
+    job->place->head_idx = LANE_NO_CHUNK;
+    if (frontend->pool.entries[job->frame.head_idx].large_idx != LANE_NO_CHUNK)
+        job->place->large_idx = LANE_NO_CHUNK;
+}
+
+/* Both passes over the places from `first` on; at most RECEIVE_BATCH. Returns the bytes read. */
+static uint64_t receive_batch(struct frontend *frontend, unsigned first, unsigned n)
+{
+    struct receive_job jobs[RECEIVE_BATCH];
+    uint64_t n_bytes = 0;
+    unsigned n_jobs = 0;
+
+    for (unsigned i = first; i < first + n; i++) {
+        jobs[n_jobs].place = &frontend->places[i];
+        n_bytes += frontend->rx[i].len_bytes;
+        n_jobs += receive_read(frontend, &frontend->rx[i], &jobs[n_jobs]);
+    }
+    for (unsigned i = 0; i < n_jobs; i++)
+        receive_one(frontend, &jobs[i]);
+    return n_bytes;
 }
 
 static void receive_publish(struct frontend *frontend)
@@ -271,23 +316,27 @@ static void receive_publish(struct frontend *frontend)
 
 bool frontend_receive(struct frontend *frontend)
 {
-    struct nic_rx rx[FRONTEND_MAX_BURST];
-    unsigned n = receive_prepare(frontend, rx, frontend->config.frontend.burst_frames);
+    unsigned n = receive_prepare(frontend, frontend->config.frontend.burst_frames);
+    uint64_t n_bytes = 0;
     int n_read;
 
     if (n == 0)
         return receive_drop_all(frontend, frontend->config.frontend.burst_frames);
-    n_read = frontend->nic.ops->rx(&frontend->nic, rx, n);
+    n_read = frontend->nic.ops->rx(&frontend->nic, frontend->rx, n);
     if (n_read < 0) {
         frontend->is_stopping = true;
         frontend->exit_code = 1;
         return false;
     }
-    for (int i = 0; i < n_read; i++)
-        receive_one(frontend, &frontend->places[i], &rx[i]);
-    if (n_read > 0)
-        receive_publish(frontend);
-    return n_read > 0;
+    if (n_read == 0)
+        return false;
+    n = (unsigned)n_read;
+    for (unsigned i = 0; i < n; i += RECEIVE_BATCH)
+        n_bytes += receive_batch(frontend, i, n - i < RECEIVE_BATCH ? n - i : RECEIVE_BATCH);
+    counter_add(frontend->board.nic, NIC_rx_frames, n);
+    counter_add(frontend->board.nic, NIC_rx_bytes, n_bytes);
+    receive_publish(frontend);
+    return true;
 }
 
 /* A link header in front of a reassembled packet, as if it had come in one piece. */
@@ -314,6 +363,7 @@ void frontend_receive_datagram(struct frontend *frontend, const uint8_t *packet,
     struct receive_frame frame = {.head_idx = frame_pool_take_head(&frontend->pool),
                                   .large_idx = LANE_NO_CHUNK};
     bool needs_large = NIC_LINK_BYTES + len_bytes > RECEIVE_HEAD_ROOM;
+    struct classify_verdict verdict;
 
     if (needs_large)
         frame.large_idx = frame_pool_take_large(&frontend->pool);
@@ -328,7 +378,8 @@ void frontend_receive_datagram(struct frontend *frontend, const uint8_t *packet,
             receive_rebuild(frontend, packet, len_bytes, head,
                             needs_large ? frame_pool_large(&frontend->pool, frame.large_idx) : NULL);
         frame.head_len = frame.len_bytes < RECEIVE_HEAD_ROOM ? frame.len_bytes : RECEIVE_HEAD_ROOM;
-        if (receive_frame_one(frontend, &frame))
+        receive_classify(frontend, &frame, &verdict);
+        if (receive_hand_on(frontend, &frame, &verdict))
             return; /* published with the burst it came in */
     }
     if (frame.large_idx != LANE_NO_CHUNK)
