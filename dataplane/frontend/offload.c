@@ -227,8 +227,9 @@ static inline bool check_plain_ip4(const struct host_addresses *ours, uint32_t m
     if (!is_from_us || is_to_us)
         return false;
     *plan = (struct offload_plan){.key = {.family = 4}, .dscp = ip[1] >> 2};
-    memcpy(plan->key.local, &local, 4);
-    memcpy(plan->key.remote, &remote, 4);
+    /* In one piece with the zeros behind them, as they are soon read again. */
+    memcpy(plan->key.local, (const uint32_t[4]){local}, sizeof(plan->key.local));
+    memcpy(plan->key.remote, (const uint32_t[4]){remote}, sizeof(plan->key.remote));
     write_plain_plan(request, mtu_bytes, IP4_BYTES, plan);
     return true;
 }
@@ -273,15 +274,16 @@ void offload_write_vnet(const struct offload_plan *plan, uint8_t *header, struct
     uint16_t csum_off = offload_csum_off(plan->key.protocol);
     uint16_t sum;
 
-    *vnet = (struct nic_vnet){0};
     /* A zeroed header means: send it as it is. */
-    if (!plan->needs_csum)
+    if (!plan->needs_csum) {
+        *vnet = (struct nic_vnet){0};
         return;
+    }
     sum = checksum_fold(offload_pseudo_sum(&plan->key, plan->total_len - plan->transport_off));
     memcpy(header + plan->transport_off + csum_off, &sum, sizeof(sum));
-    vnet->flags = VNET_NEEDS_CSUM;
-    vnet->csum_start = (uint16_t)(NIC_LINK_BYTES + plan->transport_off);
-    vnet->csum_offset = csum_off;
+    *vnet = (struct nic_vnet){.flags = VNET_NEEDS_CSUM,
+                              .csum_start = (uint16_t)(NIC_LINK_BYTES + plan->transport_off),
+                              .csum_offset = csum_off};
     if (plan->gso_size == 0)
         return;
     vnet->gso_type = plan->key.family == 4 ? VNET_GSO_TCPV4 : VNET_GSO_TCPV6;

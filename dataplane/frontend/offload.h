@@ -22,6 +22,17 @@
 #define OFFLOAD_MAX_COPY_BYTES 128u /* more than the longest headers that pass: IPv6 and 60 bytes of TCP */
 #define OFFLOAD_MAX_PACKET_BYTES 65535u /* IPv6 too: its own limit is 40 bytes higher */
 
+/* The beginning of a frame to send, all of it private: what is checked here is what leaves. */
+struct offload_frame {
+    struct nic_vnet vnet;
+    uint8_t link[NIC_LINK_BYTES];
+    uint8_t packet[OFFLOAD_MAX_COPY_BYTES];
+};
+
+#define OFFLOAD_PACKET_OFF (NIC_VNET_BYTES + NIC_LINK_BYTES)
+_Static_assert(sizeof(struct offload_frame) == OFFLOAD_PACKET_OFF + OFFLOAD_MAX_COPY_BYTES,
+               "its parts stand as the NIC wants them");
+
 /* What a worker wants sent, as its slot says. */
 struct offload_request {
     const uint8_t *header; /* private copy of the first bytes of the packet */

@@ -13,12 +13,11 @@
 
 #define PARK_LIFE_NS (3ull * 1000000000ull)
 #define PARK_MAX_BYTES 65536u
-#define PARK_ROOM_BYTES (NIC_VNET_BYTES + NIC_LINK_BYTES) /* in front of the headers, for the NIC's words */
 
 /* One packet, checked: its headers, then what follows them. */
 struct park_entry {
     struct offload_plan plan;
-    uint8_t bytes[PARK_ROOM_BYTES + OFFLOAD_MAX_COPY_BYTES]; /* room, then plan.header_len bytes */
+    struct offload_frame frame; /* its packet has plan.header_len bytes */
     uint64_t until_ns;
     uint8_t *payload; /* in park.memory: total_len - header_len bytes */
 };

@@ -5,9 +5,9 @@
  * there, and the copy is what leaves; the payload goes straight from the worker's arena, unless it is so
  * short that it came along with the copy.
  *
- * A ring is worked on in three passes over a few packets: their slots are looked at, their headers copied,
- * and then each is checked and sent. So the arena's cache lines arrive side by side, and no copy is read
- * while it is still on its way into the cache.
+ * A ring is worked on in passes over a few packets: their slots are looked at, their beginnings copied, each
+ * copy is checked and completed, and then they are sent. So the arena's cache lines arrive side by side, and
+ * nothing is read in large pieces while it is still on its way into the cache in small ones.
  */
 #include <errno.h>
 #include <string.h>
@@ -25,10 +25,7 @@
 #define TRANSMIT_MAX_URGENT_BYTES (2u * TRANSMIT_QUANTUM_BYTES)
 #define TRANSMIT_HOP_LIFE_NS (1ull * 1000000000ull)
 #define TRANSMIT_LINK_OFF NIC_VNET_BYTES
-#define TRANSMIT_PACKET_OFF (NIC_VNET_BYTES + NIC_LINK_BYTES)
-#define TRANSMIT_BATCH 16u /* packets copied at a time: 3 KiB */
-
-_Static_assert(PARK_ROOM_BYTES == TRANSMIT_PACKET_OFF, "a parked packet has room for the NIC's words too");
+#define TRANSMIT_BATCH 16u /* packets in hand at a time: 4 KiB */
 
 enum transmit_result {
     TRANSMIT_DONE, /* sent, parked or dropped: the slot is used up */
@@ -43,7 +40,7 @@ struct transmit_out {
     enum transmit_result result;
 };
 
-static enum nic_tx_result transmit_parts(struct frontend *frontend, struct iovec *parts, int n_parts,
+static inline enum nic_tx_result transmit_parts(struct frontend *frontend, struct iovec *parts, int n_parts,
                                          uint32_t lane)
 {
     enum nic_tx_result result = frontend->nic.ops->tx(&frontend->nic, parts, n_parts);
@@ -113,7 +110,7 @@ static void transmit_emit_fragment(void *context, const struct fragment *fragmen
 /* One checked packet: private headers, payload behind them or where it stands. */
 struct transmit_packet {
     const struct offload_plan *plan;
-    uint8_t *header; /* plan->header_len bytes; TRANSMIT_PACKET_OFF bytes of room before it */
+    struct offload_frame *frame; /* its packet: plan->header_len bytes, or all of them */
     const uint8_t *payload;
     uint32_t lane;
 };
@@ -126,7 +123,7 @@ static void transmit_fragments(struct frontend *frontend, const struct transmit_
     const struct offload_plan *plan = packet->plan;
     uint32_t in_header = (uint32_t)plan->header_len - plan->transport_off;
     uint32_t payload_len = plan->total_len - plan->header_len;
-    struct fragment_job job = {.header = packet->header,
+    struct fragment_job job = {.header = packet->frame->packet,
                                .header_len = plan->transport_off,
                                .payload = datagram,
                                .payload_len = in_header + payload_len,
@@ -134,7 +131,7 @@ static void transmit_fragments(struct frontend *frontend, const struct transmit_
                                    plan->key.family == 4 ? frontend->ip4_id++ : frontend->ip6_id++,
                                .mtu_bytes = frontend->addresses.mtu_bytes};
 
-    memcpy(datagram, packet->header + plan->transport_off, in_header);
+    memcpy(datagram, packet->frame->packet + plan->transport_off, in_header);
     memcpy(datagram + in_header, packet->payload, payload_len);
     if (fragment_packet(&job, transmit_emit_fragment, out) > 0)
         counter_add(frontend->board.nic, NIC_tx_fragmented, 1);
@@ -153,39 +150,47 @@ static bool transmit_needs_software(const struct frontend *frontend, const struc
 }
 
 /* Fragments, or segments and checksums made in software. */
-static void transmit_by_hand(struct frontend *frontend, const struct transmit_packet *packet,
-                             const struct frontend_hop *hop)
+static bool transmit_is_by_hand(const struct frontend *frontend, const struct offload_plan *plan)
 {
-    struct offload_packet parts_of = {packet->plan, packet->header, packet->payload};
+    return plan->needs_fragments || transmit_needs_software(frontend, plan);
+}
+
+static void transmit_by_hand(struct frontend *frontend, const struct transmit_packet *packet)
+{
+    struct offload_packet parts_of = {packet->plan, packet->frame->packet, packet->payload};
     struct transmit_out out = {.frontend = frontend, .lane = packet->lane};
 
-    memcpy(out.link + TRANSMIT_LINK_OFF, hop->link, sizeof(hop->link));
+    memcpy(out.link + TRANSMIT_LINK_OFF, packet->frame->link, sizeof(packet->frame->link));
     if (packet->plan->needs_fragments)
         transmit_fragments(frontend, packet, &out);
     else
         offload_segment(&parts_of, transmit_emit_segment, &out);
 }
 
-/* Sends one packet whose next hop is known. */
-static enum transmit_result transmit_packet(struct frontend *frontend, const struct transmit_packet *packet,
-                                            const struct frontend_hop *hop)
+/* The next hop is known: completes what goes in front of the packet, and the NIC's part of its checksum. */
+static inline void transmit_complete(const struct frontend *frontend, const struct offload_plan *plan,
+                                     const struct frontend_hop *hop, struct offload_frame *frame)
+{
+    memcpy(frame->link, hop->link, sizeof(frame->link));
+    if (!transmit_is_by_hand(frontend, plan))
+        offload_write_vnet(plan, frame->packet, &frame->vnet);
+}
+
+/* Sends one packet that is complete. */
+static enum transmit_result transmit_packet(struct frontend *frontend, const struct transmit_packet *packet)
 {
     const struct offload_plan *plan = packet->plan;
-    uint8_t *frame = packet->header - TRANSMIT_PACKET_OFF;
+    struct offload_frame *frame = packet->frame;
     uint32_t payload_len = plan->total_len - plan->header_len;
-    struct nic_vnet vnet;
     struct iovec parts[2];
     int n_parts = 1;
 
-    if (plan->needs_fragments || transmit_needs_software(frontend, plan)) {
-        transmit_by_hand(frontend, packet, hop);
+    if (transmit_is_by_hand(frontend, plan)) {
+        transmit_by_hand(frontend, packet);
         return TRANSMIT_DONE;
     }
-    offload_write_vnet(plan, packet->header, &vnet);
-    memcpy(frame, &vnet, sizeof(vnet));
-    memcpy(frame + TRANSMIT_LINK_OFF, hop->link, sizeof(hop->link));
-    parts[0] = (struct iovec){frame, TRANSMIT_PACKET_OFF + (size_t)plan->header_len};
-    if (packet->payload == packet->header + plan->header_len)
+    parts[0] = (struct iovec){frame, OFFLOAD_PACKET_OFF + (size_t)plan->header_len};
+    if (packet->payload == frame->packet + plan->header_len)
         parts[0].iov_len += payload_len; /* the whole packet is in the copy: in one piece */
     else if (payload_len > 0)
         parts[n_parts++] = (struct iovec){(void *)(uintptr_t)packet->payload, payload_len};
@@ -251,18 +256,17 @@ static void transmit_park(struct frontend *frontend, const struct transmit_packe
         return;
     }
     entry->plan = *packet->plan;
-    memcpy(entry->bytes + PARK_ROOM_BYTES, packet->header, packet->plan->header_len);
+    memcpy(entry->frame.packet, packet->frame->packet, packet->plan->header_len);
     memcpy(entry->payload, packet->payload, packet->plan->total_len - packet->plan->header_len);
     counter_add(frontend->board.nic, NIC_tx_parked, 1);
 }
 
 /* RFC 6864: a datagram that may be fragmented on its way needs an ID of its own; the worker left it zero. */
-static void transmit_ip4_id(struct frontend *frontend, const struct transmit_packet *packet)
+static inline void transmit_ip4_id(struct frontend *frontend, const struct offload_plan *plan, uint8_t *ip)
 {
-    uint8_t *ip = packet->header;
     uint32_t sum, id;
 
-    if (packet->plan->key.family != 4 || (ip[6] & 0x40) != 0 || packet->plan->needs_fragments)
+    if (plan->key.family != 4 || (ip[6] & 0x40) != 0 || plan->needs_fragments)
         return;
     id = frontend->ip4_id++;
     /* RFC 1624: the header checksum follows from the change of one field. */
@@ -276,35 +280,19 @@ static void transmit_ip4_id(struct frontend *frontend, const struct transmit_pac
     ip[11] = (uint8_t)sum;
 }
 
-static enum transmit_result transmit_checked(struct frontend *frontend, const struct transmit_packet *packet)
-{
-    const struct frontend_hop *hop;
-
-    switch (transmit_hop(frontend, packet->plan, &hop)) {
-    case HOST_HOP_FOUND:
-        transmit_ip4_id(frontend, packet);
-        return transmit_packet(frontend, packet, hop);
-    case HOST_HOP_PENDING:
-        transmit_ip4_id(frontend, packet);
-        transmit_park(frontend, packet);
-        return TRANSMIT_DONE;
-    case HOST_HOP_NONE:
-        counter_add(frontend->board.nic, NIC_tx_drop_no_route, 1);
-        return TRANSMIT_DONE;
-    }
-    return TRANSMIT_DONE;
-}
-
 /* A packet of a worker on its way: what its slot says, and the private copy of its beginning. */
 struct transmit_taken {
-    _Alignas(16) uint8_t bytes[TRANSMIT_PACKET_OFF + OFFLOAD_MAX_COPY_BYTES]; /* room, then the copy */
+    struct offload_frame frame;
     struct border_tx tx;
+    struct offload_plan plan; /* where the outcome is OFFLOAD_OK */
+    enum offload_outcome outcome;
+    enum host_hop hop;
 };
 
 /* The copy has a constant size where the arena has so many bytes: what lies behind the packet is not used. */
 static inline void transmit_copy(struct transmit_taken *taken, const uint8_t *arena, uint32_t arena_bytes)
 {
-    uint8_t *copy = taken->bytes + TRANSMIT_PACKET_OFF;
+    uint8_t *copy = taken->frame.packet;
     uint32_t len_bytes = taken->tx.len_bytes;
 
     if (taken->tx.arena_off <= arena_bytes - OFFLOAD_MAX_COPY_BYTES)
@@ -314,31 +302,56 @@ static inline void transmit_copy(struct transmit_taken *taken, const uint8_t *ar
                           len_bytes < OFFLOAD_MAX_COPY_BYTES ? len_bytes : OFFLOAD_MAX_COPY_BYTES);
 }
 
-/* One packet of a worker, copied already: check, send. */
-static enum transmit_result transmit_from_lane(struct frontend *frontend, struct lane *lane,
-                                               const uint8_t *arena, struct transmit_taken *taken)
+/* Checks the copy, and completes it where its next hop is known. Nothing is counted yet: should the NIC be
+ * busy before this packet's turn, it is looked at afresh. */
+static void transmit_check(struct frontend *frontend, struct transmit_taken *taken)
 {
     const struct border_tx *tx = &taken->tx;
-    uint8_t *header = taken->bytes + TRANSMIT_PACKET_OFF;
-    bool is_whole = tx->len_bytes <= OFFLOAD_MAX_COPY_BYTES;
     struct offload_request request = {
-        .header = header,
-        .header_len = is_whole ? tx->len_bytes : OFFLOAD_MAX_COPY_BYTES,
+        .header = taken->frame.packet,
+        .header_len = tx->len_bytes < OFFLOAD_MAX_COPY_BYTES ? tx->len_bytes : OFFLOAD_MAX_COPY_BYTES,
         .total_len = tx->len_bytes,
         .gso_size = (tx->flags & LANE_FLAG_GSO) != 0 ? tx->gso_bytes : 0,
         .needs_csum = (tx->flags & LANE_FLAG_CSUM) != 0,
     };
-    struct offload_plan plan;
-    enum offload_outcome outcome;
+    const struct frontend_hop *hop;
 
-    outcome = offload_check_tx(&frontend->addresses, frontend->addresses.mtu_bytes, &request, &plan);
-    if (outcome != OFFLOAD_OK) {
-        lane_count(lane, outcome == OFFLOAD_BAD_SOURCE ? LANE_tx_drop_source : LANE_tx_drop_header, 1);
+    taken->outcome =
+        offload_check_tx(&frontend->addresses, frontend->addresses.mtu_bytes, &request, &taken->plan);
+    if (taken->outcome != OFFLOAD_OK)
+        return;
+    taken->hop = transmit_hop(frontend, &taken->plan, &hop);
+    if (taken->hop == HOST_HOP_NONE)
+        return;
+    transmit_ip4_id(frontend, &taken->plan, taken->frame.packet);
+    if (taken->hop == HOST_HOP_FOUND)
+        transmit_complete(frontend, &taken->plan, hop, &taken->frame);
+}
+
+/* Sends one packet of a worker, checked already, or drops or parks it. */
+static enum transmit_result transmit_from_lane(struct frontend *frontend, struct lane *lane,
+                                               const uint8_t *arena, struct transmit_taken *taken)
+{
+    bool is_whole = taken->tx.len_bytes <= OFFLOAD_MAX_COPY_BYTES;
+    const uint8_t *bytes = is_whole ? taken->frame.packet : arena + taken->tx.arena_off;
+    struct transmit_packet packet = {.plan = &taken->plan, .frame = &taken->frame, .lane = lane->slot};
+
+    if (taken->outcome != OFFLOAD_OK) {
+        lane_count(lane, taken->outcome == OFFLOAD_BAD_SOURCE ? LANE_tx_drop_source : LANE_tx_drop_header, 1);
         return TRANSMIT_DONE;
     }
-    const struct transmit_packet packet = {
-        &plan, header, (is_whole ? header : arena + tx->arena_off) + plan.header_len, lane->slot};
-    return transmit_checked(frontend, &packet);
+    packet.payload = bytes + taken->plan.header_len;
+    switch (taken->hop) {
+    case HOST_HOP_FOUND:
+        return transmit_packet(frontend, &packet);
+    case HOST_HOP_PENDING:
+        transmit_park(frontend, &packet);
+        return TRANSMIT_DONE;
+    case HOST_HOP_NONE:
+        counter_add(frontend->board.nic, NIC_tx_drop_no_route, 1);
+        return TRANSMIT_DONE;
+    }
+    return TRANSMIT_DONE;
 }
 
 /* A worker speaks of a flow outside its buckets: the pin that led it there stays, or ends. */
@@ -389,13 +402,15 @@ static uint32_t transmit_gather(const struct lane *lane, enum lane_priority prio
     return i;
 }
 
-/* Sends a batch; false: the NIC is busy, and has what was taken. */
+/* Checks and sends a batch; false: the NIC is busy, and has what was taken. */
 static bool transmit_batch(struct frontend *frontend, struct lane *lane, enum lane_priority priority,
                            struct transmit_taken *batch, struct transmit_share *share, uint32_t n)
 {
     const uint8_t *arena = lane_arena(lane, priority);
     uint32_t i;
 
+    for (i = 0; i < n; i++)
+        transmit_check(frontend, &batch[i]);
     for (i = 0; i < n; i++) {
         if (transmit_from_lane(frontend, lane, arena, &batch[i]) == TRANSMIT_BUSY)
             break;
@@ -532,7 +547,7 @@ void frontend_transmit_parked(struct frontend *frontend)
     transmit_begin(frontend);
     while (i < frontend->park.n_used) {
         struct park_entry *entry = &frontend->park.entries[i];
-        const struct transmit_packet packet = {&entry->plan, entry->bytes + PARK_ROOM_BYTES, entry->payload,
+        const struct transmit_packet packet = {&entry->plan, &entry->frame, entry->payload,
                                                BOARD_CAPTURE_ALL_LANES};
         const struct frontend_hop *to;
         enum host_hop hop = transmit_hop(frontend, &entry->plan, &to);
@@ -541,10 +556,13 @@ void frontend_transmit_parked(struct frontend *frontend)
             i++;
             continue;
         }
-        if (hop != HOST_HOP_FOUND)
+        if (hop != HOST_HOP_FOUND) {
             counter_add(frontend->board.nic, NIC_tx_drop_unresolved, 1);
-        else if (transmit_packet(frontend, &packet, to) == TRANSMIT_BUSY)
-            break;
+        } else {
+            transmit_complete(frontend, &entry->plan, to, &entry->frame);
+            if (transmit_packet(frontend, &packet) == TRANSMIT_BUSY)
+                break;
+        }
         park_remove(&frontend->park, i);
     }
     transmit_end(frontend);
