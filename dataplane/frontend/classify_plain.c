@@ -71,18 +71,24 @@ static inline bool is_plain_tcp(const uint8_t *tcp, uint32_t n_readable)
     return kinds == 0x0101080au; /* NOP, NOP, timestamps of ten bytes: they fill it */
 }
 
-/* The verdict but for key and hash. */
-static inline void set_verdict(struct classify_verdict *verdict, const uint8_t *tcp, uint32_t transport_off,
+/* All of the verdict but for addresses and hash; each field for itself, as nothing was zeroed before. */
+static inline void set_verdict(struct classify_verdict *verdict, const uint8_t *ip, uint32_t transport_off,
                                uint32_t end_off)
 {
+    const uint8_t *tcp = ip + transport_off - LINK_BYTES;
+
     verdict->to = CLASSIFY_WORKER;
-    verdict->frame_len = end_off;
-    verdict->ip_off = LINK_BYTES;
-    verdict->transport_off = (uint16_t)transport_off;
-    verdict->is_syn = (tcp[13] & (TCP_FLAG_SYN | TCP_FLAG_ACK)) == TCP_FLAG_SYN;
+    verdict->drop = (enum nic_counter)0; /* as the other path leaves it */
     memcpy(&verdict->key.remote_port_be, tcp, 2);
     memcpy(&verdict->key.local_port_be, tcp + 2, 2);
     verdict->key.protocol = CLASSIFY_TCP;
+    verdict->key.family = ip[0] >> 4;
+    verdict->key.zero = 0;
+    verdict->frame_len = end_off;
+    verdict->ip_off = LINK_BYTES;
+    verdict->transport_off = (uint16_t)transport_off;
+    verdict->dscp = ip[0] >> 4 == 4 ? ip[1] >> 2 : (uint8_t)((ip[0] & 0xf) << 2 | ip[1] >> 6);
+    verdict->is_syn = (tcp[13] & (TCP_FLAG_SYN | TCP_FLAG_ACK)) == TCP_FLAG_SYN;
 }
 
 /* One walk over our addresses for both: the destination is ours; the source is neither, nor a broadcast. */
@@ -121,10 +127,9 @@ static inline bool classify_plain_ip4(const struct classify_context *context,
         checksum_fold(sum) != 0xffff || !has_plain_addresses4(context->addresses, word_at(ip + 12), word_at(ip + 16)) ||
         !is_plain_tcp(tcp, readable_end - LINK_BYTES - IP4_BYTES))
         return false;
-    *verdict = (struct classify_verdict){.key = {.family = 4}, .dscp = ip[1] >> 2};
-    memcpy(verdict->key.remote, ip + 12, 4);
-    memcpy(verdict->key.local, ip + 16, 4);
-    set_verdict(verdict, tcp, LINK_BYTES + IP4_BYTES, end_off);
+    memcpy(verdict->key.remote, (const uint32_t[4]){word_at(ip + 12)}, sizeof(verdict->key.remote));
+    memcpy(verdict->key.local, (const uint32_t[4]){word_at(ip + 16)}, sizeof(verdict->key.local));
+    set_verdict(verdict, ip, LINK_BYTES + IP4_BYTES, end_off);
     verdict->hash = flow_hash_ip4(ip + 12, ip + 16, ntohl(word_at(tcp)), CLASSIFY_TCP, context->seed);
     return true;
 }
@@ -157,11 +162,9 @@ static inline bool classify_plain_ip6(const struct classify_context *context,
         !has_plain_addresses6(context->addresses, ip + 8, ip + 24) ||
         !is_plain_tcp(tcp, readable_end - LINK_BYTES - IP6_BYTES))
         return false;
-    *verdict = (struct classify_verdict){.key = {.family = 6},
-                                         .dscp = (uint8_t)((ip[0] & 0xf) << 2 | ip[1] >> 6)};
     memcpy(verdict->key.remote, ip + 8, 16);
     memcpy(verdict->key.local, ip + 24, 16);
-    set_verdict(verdict, tcp, LINK_BYTES + IP6_BYTES, end_off);
+    set_verdict(verdict, ip, LINK_BYTES + IP6_BYTES, end_off);
     verdict->hash = flow_hash_ip6(ip + 8, ip + 24, ntohl(word_at(tcp)), CLASSIFY_TCP, context->seed);
     return true;
 }

@@ -188,18 +188,22 @@ static inline bool is_plain_tcp(const struct offload_request *request, uint32_t 
     return n_bytes >= TCP_MIN_BYTES && n_bytes <= request->header_len - transport_off;
 }
 
-/* What is left when the addresses are in the key. */
+/* All of the plan but for the addresses; each field for itself, as nothing was zeroed before. */
 static inline void write_plain_plan(const struct offload_request *request, uint32_t mtu_bytes,
                                     uint32_t transport_off, struct offload_plan *plan)
 {
-    const uint8_t *tcp = request->header + transport_off;
+    const uint8_t *ip = request->header, *tcp = ip + transport_off;
 
     memcpy(&plan->key.local_port_be, tcp, 2);
     memcpy(&plan->key.remote_port_be, tcp + 2, 2);
     plan->key.protocol = IPPROTO_TCP;
+    plan->key.family = ip[0] >> 4;
+    plan->key.zero = 0;
     plan->total_len = request->total_len;
     plan->transport_off = (uint16_t)transport_off;
     plan->header_len = (uint16_t)(transport_off + (uint32_t)(tcp[OFFLOAD_TCP_OFFSET_OFF] >> 4) * 4);
+    plan->gso_size = 0;
+    plan->dscp = transport_off == IP4_BYTES ? ip[1] >> 2 : (uint8_t)((ip[0] & 0xf) << 2 | ip[1] >> 6);
     plan->needs_csum = request->needs_csum;
     plan->needs_fragments = request->total_len > mtu_bytes;
 }
@@ -226,7 +230,6 @@ static inline bool check_plain_ip4(const struct host_addresses *ours, uint32_t m
     }
     if (!is_from_us || is_to_us)
         return false;
-    *plan = (struct offload_plan){.key = {.family = 4}, .dscp = ip[1] >> 2};
     /* In one piece with the zeros behind them, as they are soon read again. */
     memcpy(plan->key.local, (const uint32_t[4]){local}, sizeof(plan->key.local));
     memcpy(plan->key.remote, (const uint32_t[4]){remote}, sizeof(plan->key.remote));
@@ -245,8 +248,6 @@ static inline bool check_plain_ip6(const struct host_addresses *ours, uint32_t m
         return false;
     if (!is_ours(ours, 6, ip + 8) || is_ours(ours, 6, ip + 24))
         return false;
-    *plan = (struct offload_plan){.key = {.family = 6},
-                                  .dscp = (uint8_t)((ip[0] & 0xf) << 2 | ip[1] >> 6)};
     memcpy(plan->key.local, ip + 8, 16);
     memcpy(plan->key.remote, ip + 24, 16);
     write_plain_plan(request, mtu_bytes, IP6_BYTES, plan);
