@@ -176,7 +176,7 @@ static bool receive_to_worker(struct frontend *frontend, struct receive_frame *f
     return true;
 }
 
-static void receive_to_host(struct frontend *frontend, struct receive_frame *frame)
+__attribute__((cold)) static void receive_to_host(struct frontend *frontend, struct receive_frame *frame)
 {
     uint32_t tail_len = frame->len_bytes - frame->head_len;
     const uint8_t *tail = tail_len > 0 ? frame_pool_large(&frontend->pool, frame->large_idx) : NULL;
@@ -190,7 +190,7 @@ static void receive_to_host(struct frontend *frontend, struct receive_frame *fra
     stage_unlock(frontend);
 }
 
-static void receive_capture(struct frontend *frontend, const struct receive_frame *frame, uint32_t lane)
+__attribute__((cold)) static void receive_capture(struct frontend *frontend, const struct receive_frame *frame, uint32_t lane)
 {
     struct iovec parts[2] = {{frame->bytes, frame->head_len}, {NULL, frame->len_bytes - frame->head_len}};
 
@@ -199,17 +199,21 @@ static void receive_capture(struct frontend *frontend, const struct receive_fram
     capture_frame(frontend, parts, 2, lane, false);
 }
 
-static void receive_classify(struct frontend *frontend, const struct receive_frame *frame,
-                             struct classify_verdict *verdict)
+static inline struct classify_context receive_context(const struct frontend *frontend)
 {
-    struct classify_context context = {frontend->nic.mac, &frontend->addresses, &frontend->seed};
+    return (struct classify_context){frontend->nic.mac, &frontend->addresses, &frontend->seed};
+}
+
+static inline void receive_classify(const struct classify_context *context, const struct receive_frame *frame,
+                                    struct classify_verdict *verdict)
+{
     struct classify_frame view = {.head = frame->bytes,
                                   .head_len = frame->head_len,
                                   .len_bytes = frame->len_bytes,
                                   .has_good_csum = frame->offload.has_good_csum,
                                   .is_gso = frame->offload.is_gso};
 
-    classify_frame(&context, &view, verdict);
+    classify_frame(context, &view, verdict);
 }
 
 /* Hands on what is classified; true: a worker has the chunks now. */
@@ -245,7 +249,8 @@ struct receive_job {
 };
 
 /* First pass: what the NIC has put into the places, and whose it is. False: it is dropped. */
-static bool receive_read(struct frontend *frontend, const struct nic_rx *rx, struct receive_job *job)
+static bool receive_read(struct frontend *frontend, const struct classify_context *context,
+                         const struct nic_rx *rx, struct receive_job *job)
 {
     struct receive_frame *frame = &job->frame;
     uint32_t room = RECEIVE_HEAD_ROOM + (rx->tail != NULL ? NIC_TAIL_BYTES : 0);
@@ -265,7 +270,7 @@ static bool receive_read(struct frontend *frontend, const struct nic_rx *rx, str
     }
     if (frame->offload.is_gso)
         counter_add(frontend->board.nic, NIC_rx_super_frames, 1);
-    receive_classify(frontend, frame, &job->verdict);
+    receive_classify(context, frame, &job->verdict);
     __builtin_prefetch(
         &frontend->board.bucket_frames[bucket_of(&frontend->buckets, job->verdict.hash)], 1);
     return true;
@@ -284,6 +289,7 @@ static void receive_one(struct frontend *frontend, struct receive_job *job)
 /* Both passes over the places from `first` on; at most RECEIVE_BATCH. Returns the bytes read. */
 static uint64_t receive_batch(struct frontend *frontend, unsigned first, unsigned n)
 {
+    struct classify_context context = receive_context(frontend);
     struct receive_job jobs[RECEIVE_BATCH];
     uint64_t n_bytes = 0;
     unsigned n_jobs = 0;
@@ -291,7 +297,7 @@ static uint64_t receive_batch(struct frontend *frontend, unsigned first, unsigne
     for (unsigned i = first; i < first + n; i++) {
         jobs[n_jobs].place = &frontend->places[i];
         n_bytes += frontend->rx[i].len_bytes;
-        n_jobs += receive_read(frontend, &frontend->rx[i], &jobs[n_jobs]);
+        n_jobs += receive_read(frontend, &context, &frontend->rx[i], &jobs[n_jobs]);
     }
     for (unsigned i = 0; i < n_jobs; i++)
         receive_one(frontend, &jobs[i]);
@@ -363,6 +369,7 @@ void frontend_receive_datagram(struct frontend *frontend, const uint8_t *packet,
     struct receive_frame frame = {.head_idx = frame_pool_take_head(&frontend->pool),
                                   .large_idx = LANE_NO_CHUNK};
     bool needs_large = NIC_LINK_BYTES + len_bytes > RECEIVE_HEAD_ROOM;
+    struct classify_context context = receive_context(frontend);
     struct classify_verdict verdict;
 
     if (needs_large)
@@ -378,7 +385,7 @@ void frontend_receive_datagram(struct frontend *frontend, const uint8_t *packet,
             receive_rebuild(frontend, packet, len_bytes, head,
                             needs_large ? frame_pool_large(&frontend->pool, frame.large_idx) : NULL);
         frame.head_len = frame.len_bytes < RECEIVE_HEAD_ROOM ? frame.len_bytes : RECEIVE_HEAD_ROOM;
-        receive_classify(frontend, &frame, &verdict);
+        receive_classify(&context, &frame, &verdict);
         if (receive_hand_on(frontend, &frame, &verdict))
             return; /* published with the burst it came in */
     }

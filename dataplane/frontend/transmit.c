@@ -113,6 +113,7 @@ struct transmit_packet {
     struct offload_frame *frame; /* its packet: plan->header_len bytes, or all of them */
     const uint8_t *payload;
     uint32_t lane;
+    bool is_by_hand; /* transmit_is_by_hand() */
 };
 
 /* Fragments need the datagram behind the IP header in one piece. */
@@ -155,7 +156,7 @@ static bool transmit_is_by_hand(const struct frontend *frontend, const struct of
     return plan->needs_fragments || transmit_needs_software(frontend, plan);
 }
 
-static void transmit_by_hand(struct frontend *frontend, const struct transmit_packet *packet)
+__attribute__((noinline)) static void transmit_by_hand(struct frontend *frontend, const struct transmit_packet *packet)
 {
     struct offload_packet parts_of = {packet->plan, packet->frame->packet, packet->payload};
     struct transmit_out out = {.frontend = frontend, .lane = packet->lane};
@@ -167,13 +168,17 @@ static void transmit_by_hand(struct frontend *frontend, const struct transmit_pa
         offload_segment(&parts_of, transmit_emit_segment, &out);
 }
 
-/* The next hop is known: completes what goes in front of the packet, and the NIC's part of its checksum. */
-static inline void transmit_complete(const struct frontend *frontend, const struct offload_plan *plan,
+/* The next hop is known: completes what goes in front of the packet, and the NIC's part of its checksum.
+ * True: the rest is to be done by hand. */
+static inline bool transmit_complete(const struct frontend *frontend, const struct offload_plan *plan,
                                      const struct frontend_hop *hop, struct offload_frame *frame)
 {
+    bool is_by_hand = transmit_is_by_hand(frontend, plan);
+
     memcpy(frame->link, hop->link, sizeof(frame->link));
-    if (!transmit_is_by_hand(frontend, plan))
+    if (!is_by_hand)
         offload_write_vnet(plan, frame->packet, &frame->vnet);
+    return is_by_hand;
 }
 
 /* Sends one packet that is complete. */
@@ -185,7 +190,7 @@ static enum transmit_result transmit_packet(struct frontend *frontend, const str
     struct iovec parts[2];
     int n_parts = 1;
 
-    if (transmit_is_by_hand(frontend, plan)) {
+    if (packet->is_by_hand) {
         transmit_by_hand(frontend, packet);
         return TRANSMIT_DONE;
     }
@@ -212,7 +217,7 @@ static inline struct frontend_hop *transmit_hop_place(struct frontend *frontend,
 }
 
 /* Asks the host stack, and remembers what it says. */
-static enum host_hop transmit_ask_hop(struct frontend *frontend, const struct offload_plan *plan,
+__attribute__((cold)) static enum host_hop transmit_ask_hop(struct frontend *frontend, const struct offload_plan *plan,
                                       struct frontend_hop *hop)
 {
     uint8_t mac[6];
@@ -234,7 +239,7 @@ static enum host_hop transmit_ask_hop(struct frontend *frontend, const struct of
 }
 
 /* Next hop from the cache, or from the host stack. HOST_HOP_FOUND: *hop is good until the next call. */
-static enum host_hop transmit_hop(struct frontend *frontend, const struct offload_plan *plan,
+static inline enum host_hop transmit_hop(struct frontend *frontend, const struct offload_plan *plan,
                                   const struct frontend_hop **hop)
 {
     struct frontend_hop *place = transmit_hop_place(frontend, plan->key.family, plan->key.remote);
@@ -287,6 +292,7 @@ struct transmit_taken {
     struct offload_plan plan; /* where the outcome is OFFLOAD_OK */
     enum offload_outcome outcome;
     enum host_hop hop;
+    bool is_by_hand; /* where the next hop is known */
 };
 
 /* The copy has a constant size where the arena has so many bytes: what lies behind the packet is not used. */
@@ -325,7 +331,7 @@ static void transmit_check(struct frontend *frontend, struct transmit_taken *tak
         return;
     transmit_ip4_id(frontend, &taken->plan, taken->frame.packet);
     if (taken->hop == HOST_HOP_FOUND)
-        transmit_complete(frontend, &taken->plan, hop, &taken->frame);
+        taken->is_by_hand = transmit_complete(frontend, &taken->plan, hop, &taken->frame);
 }
 
 /* Sends one packet of a worker, checked already, or drops or parks it. */
@@ -343,6 +349,7 @@ static enum transmit_result transmit_from_lane(struct frontend *frontend, struct
     packet.payload = bytes + taken->plan.header_len;
     switch (taken->hop) {
     case HOST_HOP_FOUND:
+        packet.is_by_hand = taken->is_by_hand;
         return transmit_packet(frontend, &packet);
     case HOST_HOP_PENDING:
         transmit_park(frontend, &packet);
@@ -547,8 +554,8 @@ void frontend_transmit_parked(struct frontend *frontend)
     transmit_begin(frontend);
     while (i < frontend->park.n_used) {
         struct park_entry *entry = &frontend->park.entries[i];
-        const struct transmit_packet packet = {&entry->plan, &entry->frame, entry->payload,
-                                               BOARD_CAPTURE_ALL_LANES};
+        struct transmit_packet packet = {
+            &entry->plan, &entry->frame, entry->payload, BOARD_CAPTURE_ALL_LANES, false};
         const struct frontend_hop *to;
         enum host_hop hop = transmit_hop(frontend, &entry->plan, &to);
 
@@ -559,7 +566,7 @@ void frontend_transmit_parked(struct frontend *frontend)
         if (hop != HOST_HOP_FOUND) {
             counter_add(frontend->board.nic, NIC_tx_drop_unresolved, 1);
         } else {
-            transmit_complete(frontend, &entry->plan, to, &entry->frame);
+            packet.is_by_hand = transmit_complete(frontend, &entry->plan, to, &entry->frame);
             if (transmit_packet(frontend, &packet) == TRANSMIT_BUSY)
                 break;
         }
