@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * classify_plain.c — the short cut for what nearly every frame is: TCP of a flow, whole, unfragmented, without
- * IPv4 options or IPv6 extension headers, to the MAC and to an address of ours, from nobody impossible.
+ * classify_plain.c — the short cut for what nearly every frame is: TCP of a flow, whole, unfragmented,
+ * without IPv4 options or IPv6 extension headers, to the MAC and to an address of ours, from nobody
+ * impossible.
  *
  * It makes every check that the steps of classify_step_by_step() make, on less of a path, and its only answer
  * is "yes, and this is the verdict". Whatever it does not like goes step by step: there it passes after all
@@ -123,8 +124,8 @@ static inline bool classify_plain_ip4(const struct classify_context *context,
 
     /* A reserved flag and DF may be set: neither makes it a fragment. */
     if (ip[0] != 0x45 || ip[9] != CLASSIFY_TCP || (classify_u16(ip + 6) & 0x3fffu) != 0 ||
-        end_off > frame->len_bytes || readable_end < LINK_BYTES + IP4_BYTES ||
-        checksum_fold(sum) != 0xffff || !has_plain_addresses4(context->addresses, word_at(ip + 12), word_at(ip + 16)) ||
+        end_off > frame->len_bytes || readable_end < LINK_BYTES + IP4_BYTES || checksum_fold(sum) != 0xffff ||
+        !has_plain_addresses4(context->addresses, word_at(ip + 12), word_at(ip + 16)) ||
         !is_plain_tcp(tcp, readable_end - LINK_BYTES - IP4_BYTES))
         return false;
     memcpy(verdict->key.remote, (const uint32_t[4]){word_at(ip + 12)}, sizeof(verdict->key.remote));

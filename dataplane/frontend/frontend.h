@@ -42,7 +42,7 @@ struct receive_place {
 /* A next hop that was resolved; valid while `epoch` is the host stack's. */
 struct frontend_hop {
     uint8_t destination[16];
-    uint8_t family; /* 0: empty */
+    uint8_t family;               /* 0: empty */
     uint8_t link[NIC_LINK_BYTES]; /* the link header of what goes there */
     uint32_t epoch;
     uint64_t until_ns;
@@ -75,7 +75,7 @@ struct frontend {
     struct frontend_sent sent;
     struct receive_place places[FRONTEND_MAX_BURST];
     struct nic_rx rx[FRONTEND_MAX_BURST]; /* the places as the NIC sees them */
-    uint16_t ip4_id; /* of datagrams that may be fragmented; see transmit.c */
+    uint16_t ip4_id;                      /* of datagrams that may be fragmented; see transmit.c */
     uint32_t ip6_id;
     int listen_socket;
     int greeting[FRONTEND_MAX_GREETING]; /* accepted, their hello not here yet; -1: free */

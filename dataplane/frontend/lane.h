@@ -36,8 +36,8 @@ struct lane {
     _Atomic uint32_t tx_fault; /* 1 + enum lane_counter: the transmit thread saw a fault; 0: none */
     uint64_t deficit_bytes;    /* deficit round robin */
     bool was_congested;
-    bool has_news;                   /* slots were staged in this burst */
-    uint64_t n_rx_frames, n_rx_bytes; /* of this burst; lane_count_rx() adds them to the counters */
+    bool has_news;                           /* slots were staged in this burst */
+    uint64_t n_rx_frames, n_rx_bytes;        /* of this burst; lane_count_rx() adds them to the counters */
     uint64_t worker_base[N_WORKER_COUNTERS]; /* counts of earlier workers of this slot */
     struct board_lane *board;
 };

@@ -15,29 +15,13 @@
 #include "frontend/checksum.h"
 #include "frontend/nic/nic.h"
 #include "frontend/offload_internal.h"
+#include "frontend/offload_plain.h"
 
-#define IP4_BYTES 20u
-#define IP4_MORE_OR_OFFSET 0x3fffu
-#define IP6_BYTES 40u
-#define TCP_MIN_BYTES 20u
 #define UDP_BYTES 8u
 #define ICMP_BYTES 8u
 
 _Static_assert(NIC_LINK_BYTES + OFFLOAD_MAX_PACKET_BYTES <= NIC_MAX_FRAME_BYTES,
                "what is checked can be sent");
-
-static bool is_ours(const struct host_addresses *ours, uint8_t family, const uint8_t *address)
-{
-    for (uint32_t i = 0; i < ours->n_addresses; i++) {
-        const uint8_t *own = ours->addresses[i].bytes;
-
-        /* Each with a constant size: a compare in place, not a call, for each of a packet's addresses. */
-        if (ours->addresses[i].family == family &&
-            (family == 4 ? memcmp(own, address, 4) == 0 : memcmp(own, address, 16) == 0))
-            return true;
-    }
-    return false;
-}
 
 /* IPv4: header and lengths into the plan. */
 static bool read_ip4(const struct offload_request *request, struct offload_plan *plan)
@@ -47,13 +31,13 @@ static bool read_ip4(const struct offload_request *request, struct offload_plan 
     /* No options: no worker needs one, and a source route would let it use others' addresses. */
     if (ip[0] != 0x45 || offload_u16(ip + 2) != request->total_len)
         return false;
-    if ((offload_u16(ip + 6) & IP4_MORE_OR_OFFSET) != 0)
+    if ((offload_u16(ip + 6) & OFFLOAD_IP4_MORE_OR_OFFSET) != 0)
         return false;
     plan->key = (struct flow_key){.family = 4, .protocol = ip[9]};
     memcpy(plan->key.local, ip + 12, 4);
     memcpy(plan->key.remote, ip + 16, 4);
     plan->dscp = ip[1] >> 2;
-    plan->transport_off = IP4_BYTES;
+    plan->transport_off = OFFLOAD_IP4_BYTES;
     return true;
 }
 
@@ -62,13 +46,14 @@ static bool read_ip6(const struct offload_request *request, struct offload_plan 
 {
     const uint8_t *ip = request->header;
 
-    if (request->header_len < IP6_BYTES || offload_u16(ip + 4) != request->total_len - IP6_BYTES)
+    if (request->header_len < OFFLOAD_IP6_BYTES ||
+        offload_u16(ip + 4) != request->total_len - OFFLOAD_IP6_BYTES)
         return false;
     plan->key = (struct flow_key){.family = 6, .protocol = ip[6]};
     memcpy(plan->key.local, ip + 8, 16);
     memcpy(plan->key.remote, ip + 24, 16);
     plan->dscp = (uint8_t)((ip[0] & 0xf) << 2 | ip[1] >> 6);
-    plan->transport_off = IP6_BYTES;
+    plan->transport_off = OFFLOAD_IP6_BYTES;
     return true;
 }
 
@@ -81,7 +66,7 @@ static bool is_impossible_destination(const struct host_addresses *ours, const s
         return true;
     if (key->family == 6 && memcmp(key->remote, zero, sizeof(zero)) == 0 && key->remote[15] <= 1)
         return true;
-    return is_ours(ours, key->family, key->remote);
+    return offload_is_ours(ours, key->family, key->remote);
 }
 
 /* ND, redirects and router advertisements would let a worker take over its neighbours' traffic. */
@@ -102,8 +87,8 @@ static bool read_transport(const struct offload_request *request, struct offload
     switch (plan->key.protocol) {
     case IPPROTO_TCP:
         /* 60 bytes at most, so the copy of 256 has them all unless the packet ends before. */
-        n_bytes = n_copied >= TCP_MIN_BYTES ? (uint32_t)(transport[12] >> 4) * 4 : 0;
-        if (n_bytes < TCP_MIN_BYTES || n_bytes > n_copied)
+        n_bytes = n_copied >= OFFLOAD_TCP_MIN_BYTES ? (uint32_t)(transport[12] >> 4) * 4 : 0;
+        if (n_bytes < OFFLOAD_TCP_MIN_BYTES || n_bytes > n_copied)
             return false;
         break;
     case IPPROTO_UDP:
@@ -155,7 +140,7 @@ enum offload_outcome offload_check_tx_step_by_step(const struct host_addresses *
     struct offload_plan draft = {.total_len = request->total_len, .needs_csum = request->needs_csum};
     bool is_read = false;
 
-    if (request->header_len < IP4_BYTES || request->header_len > OFFLOAD_MAX_COPY_BYTES ||
+    if (request->header_len < OFFLOAD_IP4_BYTES || request->header_len > OFFLOAD_MAX_COPY_BYTES ||
         request->header_len > request->total_len || request->total_len > OFFLOAD_MAX_PACKET_BYTES)
         return OFFLOAD_BAD_HEADER;
     if (request->header[0] >> 4 == 4)
@@ -164,7 +149,7 @@ enum offload_outcome offload_check_tx_step_by_step(const struct host_addresses *
         is_read = read_ip6(request, &draft);
     if (!is_read)
         return OFFLOAD_BAD_HEADER;
-    if (!is_ours(ours, draft.key.family, draft.key.local))
+    if (!offload_is_ours(ours, draft.key.family, draft.key.local))
         return OFFLOAD_BAD_SOURCE;
     if (is_impossible_destination(ours, &draft.key) || !read_transport(request, &draft) ||
         !read_gso(request, mtu_bytes, &draft))
@@ -174,100 +159,10 @@ enum offload_outcome offload_check_tx_step_by_step(const struct host_addresses *
     return OFFLOAD_OK;
 }
 
-/*
- * The short cut: TCP that is not to be cut, which is nearly everything. It says yes or "look again" and makes
- * no other difference: whatever is unusual goes step by step, which also knows the reason of a drop.
- */
-static inline bool is_plain_tcp(const struct offload_request *request, uint32_t transport_off)
-{
-    uint32_t n_bytes;
-
-    if (request->header_len < transport_off + TCP_MIN_BYTES)
-        return false;
-    n_bytes = (uint32_t)(request->header[transport_off + OFFLOAD_TCP_OFFSET_OFF] >> 4) * 4;
-    return n_bytes >= TCP_MIN_BYTES && n_bytes <= request->header_len - transport_off;
-}
-
-/* All of the plan but for the addresses; each field for itself, as nothing was zeroed before. */
-static inline void write_plain_plan(const struct offload_request *request, uint32_t mtu_bytes,
-                                    uint32_t transport_off, struct offload_plan *plan)
-{
-    const uint8_t *ip = request->header, *tcp = ip + transport_off;
-
-    memcpy(&plan->key.local_port_be, tcp, 2);
-    memcpy(&plan->key.remote_port_be, tcp + 2, 2);
-    plan->key.protocol = IPPROTO_TCP;
-    plan->key.family = ip[0] >> 4;
-    plan->key.zero = 0;
-    plan->total_len = request->total_len;
-    plan->transport_off = (uint16_t)transport_off;
-    plan->header_len = (uint16_t)(transport_off + (uint32_t)(tcp[OFFLOAD_TCP_OFFSET_OFF] >> 4) * 4);
-    plan->gso_size = 0;
-    plan->dscp = transport_off == IP4_BYTES ? ip[1] >> 2 : (uint8_t)((ip[0] & 0xf) << 2 | ip[1] >> 6);
-    plan->needs_csum = request->needs_csum;
-    plan->needs_fragments = request->total_len > mtu_bytes;
-}
-
-static inline bool check_plain_ip4(const struct host_addresses *ours, uint32_t mtu_bytes,
-                                   const struct offload_request *request, struct offload_plan *plan)
-{
-    const uint8_t *ip = request->header;
-    bool is_from_us = false, is_to_us = false;
-    uint32_t local, remote;
-
-    if (ip[9] != IPPROTO_TCP || !is_plain_tcp(request, IP4_BYTES) ||
-        offload_u16(ip + 2) != request->total_len || (offload_u16(ip + 6) & IP4_MORE_OR_OFFSET) != 0 ||
-        ip[16] == 0 || ip[16] == 127)
-        return false;
-    memcpy(&local, ip + 12, 4);
-    memcpy(&remote, ip + 16, 4);
-    for (uint32_t i = 0; i < ours->n_addresses; i++) {
-        uint32_t own;
-
-        memcpy(&own, ours->addresses[i].bytes, 4);
-        is_from_us |= ours->addresses[i].family == 4 && own == local;
-        is_to_us |= ours->addresses[i].family == 4 && own == remote;
-    }
-    if (!is_from_us || is_to_us)
-        return false;
-    /* In one piece with the zeros behind them, as they are soon read again. */
-    memcpy(plan->key.local, (const uint32_t[4]){local}, sizeof(plan->key.local));
-    memcpy(plan->key.remote, (const uint32_t[4]){remote}, sizeof(plan->key.remote));
-    write_plain_plan(request, mtu_bytes, IP4_BYTES, plan);
-    return true;
-}
-
-static inline bool check_plain_ip6(const struct host_addresses *ours, uint32_t mtu_bytes,
-                                   const struct offload_request *request, struct offload_plan *plan)
-{
-    const uint8_t *ip = request->header;
-
-    /* A low address may be the unspecified one or the loopback: not looked at here. */
-    if (ip[6] != IPPROTO_TCP || !is_plain_tcp(request, IP6_BYTES) ||
-        offload_u16(ip + 4) != request->total_len - IP6_BYTES || ip[24] == 0)
-        return false;
-    if (!is_ours(ours, 6, ip + 8) || is_ours(ours, 6, ip + 24))
-        return false;
-    memcpy(plan->key.local, ip + 8, 16);
-    memcpy(plan->key.remote, ip + 24, 16);
-    write_plain_plan(request, mtu_bytes, IP6_BYTES, plan);
-    return true;
-}
-
 enum offload_outcome offload_check_tx(const struct host_addresses *ours, uint32_t mtu_bytes,
                                       const struct offload_request *request, struct offload_plan *plan)
 {
-    bool is_copied = request->header_len >= IP4_BYTES && request->header_len <= OFFLOAD_MAX_COPY_BYTES &&
-                     request->header_len <= request->total_len &&
-                     request->total_len <= OFFLOAD_MAX_PACKET_BYTES;
-
-    if (is_copied && request->gso_size == 0) {
-        if (request->header[0] == 0x45 && check_plain_ip4(ours, mtu_bytes, request, plan))
-            return OFFLOAD_OK;
-        if (request->header[0] >> 4 == 6 && check_plain_ip6(ours, mtu_bytes, request, plan))
-            return OFFLOAD_OK;
-    }
-    return offload_check_tx_step_by_step(ours, mtu_bytes, request, plan);
+    return offload_check_tx_inline(ours, mtu_bytes, request, plan);
 }
 
 void offload_write_vnet(const struct offload_plan *plan, uint8_t *header, struct nic_vnet *vnet)

@@ -124,7 +124,8 @@ MPA_WARN_UNUSED static inline bool offload_check_rx(const struct nic_vnet *vnet,
     if (gso_type != VNET_GSO_NONE &&
         ((gso_type != VNET_GSO_TCPV4 && gso_type != VNET_GSO_TCPV6) || vnet->gso_size == 0))
         return false;
-    /* The field to fill in must be behind an IP header (of 20 bytes at least) and in the part that we hold. */
+    /* The field to fill in must be behind an IP header (of 20 bytes at least) and in the part that we hold.
+     */
     if (is_partial && (vnet->csum_start < NIC_LINK_BYTES + 20u ||
                        (uint32_t)vnet->csum_start + vnet->csum_offset + 2 > head_len))
         return false;

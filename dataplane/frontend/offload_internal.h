@@ -10,6 +10,10 @@
 
 #include "frontend/offload.h"
 
+#define OFFLOAD_IP4_BYTES 20u
+#define OFFLOAD_IP4_MORE_OR_OFFSET 0x3fffu
+#define OFFLOAD_IP6_BYTES 40u
+#define OFFLOAD_TCP_MIN_BYTES 20u
 #define OFFLOAD_TCP_SEQ_OFF 4u
 #define OFFLOAD_TCP_OFFSET_OFF 12u
 #define OFFLOAD_TCP_FLAGS_OFF 13u
@@ -31,6 +35,20 @@ static inline uint16_t offload_u16(const uint8_t *bytes)
 static inline uint16_t offload_csum_off(uint8_t protocol)
 {
     return protocol == IPPROTO_TCP ? 16 : 6;
+}
+
+/* True when one of our addresses is `address` (4 or 16 bytes as `family` says). */
+static inline bool offload_is_ours(const struct host_addresses *ours, uint8_t family, const uint8_t *address)
+{
+    for (uint32_t i = 0; i < ours->n_addresses; i++) {
+        const uint8_t *own = ours->addresses[i].bytes;
+
+        /* Each with a constant size: a compare in place, not a call, for each of a packet's addresses. */
+        if (ours->addresses[i].family == family &&
+            (family == 4 ? memcmp(own, address, 4) == 0 : memcmp(own, address, 16) == 0))
+            return true;
+    }
+    return false;
 }
 
 /* Sum of the pseudo-header (RFC 9293 3.1, RFC 8200 8.1), not folded. The words of both kinds are the same but

@@ -17,7 +17,7 @@
 
 #define RECEIVE_FRAME_OFF NIC_VNET_BYTES
 #define RECEIVE_HEAD_ROOM (NIC_HEAD_BYTES - RECEIVE_FRAME_OFF)
-#define RECEIVE_BATCH 32u /* frames of a pass: 4 KiB */
+#define RECEIVE_BATCH 32u           /* frames of a pass: 4 KiB */
 #define RECEIVE_KEPT_LARGE_SHARE 8u /* at least two: config allows no fewer than 16 large chunks */
 
 _Static_assert(NIC_HEAD_BYTES == POOL_HEAD_BYTES && NIC_TAIL_BYTES == POOL_LARGE_BYTES,
@@ -56,8 +56,8 @@ static unsigned receive_prepare(struct frontend *frontend, unsigned n)
             continue;
         if (frontend->pool.n_free_large > n_kept_large)
             place->large_idx = frame_pool_take_large(&frontend->pool);
-        rx->tail = place->large_idx == LANE_NO_CHUNK ? NULL
-                                                     : frame_pool_large(&frontend->pool, place->large_idx);
+        rx->tail =
+            place->large_idx == LANE_NO_CHUNK ? NULL : frame_pool_large(&frontend->pool, place->large_idx);
     }
     return n;
 }
@@ -79,7 +79,8 @@ static bool receive_drop_all(struct frontend *frontend, unsigned n)
     return did_read;
 }
 
-/* One frame in hand, in its chunks. `offload` is nothing and `vnet` not looked at where the NIC says nothing. */
+/* One frame in hand, in its chunks. `offload` is nothing and `vnet` not looked at where the NIC says nothing.
+ */
 struct receive_frame {
     uint32_t head_idx, large_idx;
     uint8_t *bytes; /* link header first */
@@ -190,7 +191,8 @@ __attribute__((cold)) static void receive_to_host(struct frontend *frontend, str
     stage_unlock(frontend);
 }
 
-__attribute__((cold)) static void receive_capture(struct frontend *frontend, const struct receive_frame *frame, uint32_t lane)
+__attribute__((cold)) static void receive_capture(struct frontend *frontend,
+                                                  const struct receive_frame *frame, uint32_t lane)
 {
     struct iovec parts[2] = {{frame->bytes, frame->head_len}, {NULL, frame->len_bytes - frame->head_len}};
 
@@ -271,8 +273,7 @@ static bool receive_read(struct frontend *frontend, const struct classify_contex
     if (frame->offload.is_gso)
         counter_add(frontend->board.nic, NIC_rx_super_frames, 1);
     receive_classify(context, frame, &job->verdict);
-    __builtin_prefetch(
-        &frontend->board.bucket_frames[bucket_of(&frontend->buckets, job->verdict.hash)], 1);
+    __builtin_prefetch(&frontend->board.bucket_frames[bucket_of(&frontend->buckets, job->verdict.hash)], 1);
     return true;
 }
 

@@ -16,7 +16,7 @@
 #include "flow/dscp.h"
 #include "frontend/fragment.h"
 #include "frontend/frontend.h"
-#include "frontend/offload.h"
+#include "frontend/offload_plain.h"
 
 #define TRANSMIT_QUANTUM_BYTES 65536u
 #define TRANSMIT_MAX_URGENT                                                                                  \
@@ -41,7 +41,7 @@ struct transmit_out {
 };
 
 static inline enum nic_tx_result transmit_parts(struct frontend *frontend, struct iovec *parts, int n_parts,
-                                         uint32_t lane)
+                                                uint32_t lane)
 {
     enum nic_tx_result result = frontend->nic.ops->tx(&frontend->nic, parts, n_parts);
     uint64_t bytes = 0;
@@ -156,7 +156,8 @@ static bool transmit_is_by_hand(const struct frontend *frontend, const struct of
     return plan->needs_fragments || transmit_needs_software(frontend, plan);
 }
 
-__attribute__((noinline)) static void transmit_by_hand(struct frontend *frontend, const struct transmit_packet *packet)
+__attribute__((noinline)) static void transmit_by_hand(struct frontend *frontend,
+                                                       const struct transmit_packet *packet)
 {
     struct offload_packet parts_of = {packet->plan, packet->frame->packet, packet->payload};
     struct transmit_out out = {.frontend = frontend, .lane = packet->lane};
@@ -217,8 +218,8 @@ static inline struct frontend_hop *transmit_hop_place(struct frontend *frontend,
 }
 
 /* Asks the host stack, and remembers what it says. */
-__attribute__((cold)) static enum host_hop transmit_ask_hop(struct frontend *frontend, const struct offload_plan *plan,
-                                      struct frontend_hop *hop)
+__attribute__((cold)) static enum host_hop
+transmit_ask_hop(struct frontend *frontend, const struct offload_plan *plan, struct frontend_hop *hop)
 {
     uint8_t mac[6];
     enum host_hop result = host_next_hop(frontend->host, plan->key.family, plan->key.remote, mac);
@@ -240,7 +241,7 @@ __attribute__((cold)) static enum host_hop transmit_ask_hop(struct frontend *fro
 
 /* Next hop from the cache, or from the host stack. HOST_HOP_FOUND: *hop is good until the next call. */
 static inline enum host_hop transmit_hop(struct frontend *frontend, const struct offload_plan *plan,
-                                  const struct frontend_hop **hop)
+                                         const struct frontend_hop **hop)
 {
     struct frontend_hop *place = transmit_hop_place(frontend, plan->key.family, plan->key.remote);
 
@@ -323,7 +324,7 @@ static void transmit_check(struct frontend *frontend, struct transmit_taken *tak
     const struct frontend_hop *hop;
 
     taken->outcome =
-        offload_check_tx(&frontend->addresses, frontend->addresses.mtu_bytes, &request, &taken->plan);
+        offload_check_tx_inline(&frontend->addresses, frontend->addresses.mtu_bytes, &request, &taken->plan);
     if (taken->outcome != OFFLOAD_OK)
         return;
     taken->hop = transmit_hop(frontend, &taken->plan, &hop);
@@ -554,8 +555,8 @@ void frontend_transmit_parked(struct frontend *frontend)
     transmit_begin(frontend);
     while (i < frontend->park.n_used) {
         struct park_entry *entry = &frontend->park.entries[i];
-        struct transmit_packet packet = {
-            &entry->plan, &entry->frame, entry->payload, BOARD_CAPTURE_ALL_LANES, false};
+        struct transmit_packet packet = {&entry->plan, &entry->frame, entry->payload, BOARD_CAPTURE_ALL_LANES,
+                                         false};
         const struct frontend_hop *to;
         enum host_hop hop = transmit_hop(frontend, &entry->plan, &to);
 

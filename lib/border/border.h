@@ -53,9 +53,8 @@ struct border_tx {
 
 /* Frontend: looks at the slot `ahead` of the next one in a worker's tx ring. BORDER_OK or BORDER_PEER_FAULT;
  * the caller has seen that the slot is there. */
-MPA_WARN_UNUSED static inline enum border_result border_peek_tx(const struct ring_consumer *ring,
-                                                                uint32_t ahead, uint32_t arena_bytes,
-                                                                struct border_tx *tx)
+MPA_WARN_UNUSED static inline enum border_result
+border_peek_tx(const struct ring_consumer *ring, uint32_t ahead, uint32_t arena_bytes, struct border_tx *tx)
 {
     struct ring_slot_value value = ring_consumer_peek(ring, ahead);
     uint32_t kind = border_word_kind(&value);

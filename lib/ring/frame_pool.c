@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* frame_pool.c — what of the rx pool is not in the fast path: the segment, the tables, a worker that is gone. */
+/* frame_pool.c — what of the rx pool is not in the fast path: the segment, the tables, a worker that is gone.
+ */
 #include "ring/frame_pool.h"
 
 #include <errno.h>
@@ -35,8 +36,7 @@ static int frame_pool_map(struct frame_pool *pool, bool wants_huge)
 static void frame_pool_fill(struct frame_pool *pool)
 {
     for (uint32_t i = 0; i < pool->n_head; i++) {
-        pool->entries[i] =
-            (struct frame_pool_entry){.large_idx = LANE_NO_CHUNK, .holder = FRAME_POOL_FREE};
+        pool->entries[i] = (struct frame_pool_entry){.large_idx = LANE_NO_CHUNK, .holder = FRAME_POOL_FREE};
         pool->free_head[i] = pool->n_head - 1 - i; /* the lowest on top */
     }
     pool->n_free_head = pool->n_head;
