@@ -131,7 +131,6 @@ static inline bool classify_plain_ip4(const struct classify_context *context,
     memcpy(verdict->key.remote, (const uint32_t[4]){word_at(ip + 12)}, sizeof(verdict->key.remote));
     memcpy(verdict->key.local, (const uint32_t[4]){word_at(ip + 16)}, sizeof(verdict->key.local));
     set_verdict(verdict, ip, LINK_BYTES + IP4_BYTES, end_off);
-    verdict->hash = flow_hash_ip4(ip + 12, ip + 16, ntohl(word_at(tcp)), CLASSIFY_TCP, context->seed);
     return true;
 }
 
@@ -166,10 +165,10 @@ static inline bool classify_plain_ip6(const struct classify_context *context,
     memcpy(verdict->key.remote, ip + 8, 16);
     memcpy(verdict->key.local, ip + 24, 16);
     set_verdict(verdict, ip, LINK_BYTES + IP6_BYTES, end_off);
-    verdict->hash = flow_hash_ip6(ip + 8, ip + 24, ntohl(word_at(tcp)), CLASSIFY_TCP, context->seed);
     return true;
 }
 
+/* True: the verdict is there, but for the hash. */
 static inline bool classify_plain(const struct classify_context *context, const struct classify_frame *frame,
                                   struct classify_verdict *verdict)
 {
@@ -187,6 +186,51 @@ static inline bool classify_plain(const struct classify_context *context, const 
 void classify_frame(const struct classify_context *context, const struct classify_frame *frame,
                     struct classify_verdict *verdict)
 {
-    if (__builtin_expect(!classify_plain(context, frame, verdict), 0))
+    if (classify_plain(context, frame, verdict))
+        verdict->hash = flow_key_hash(&verdict->key, context->seed);
+    else
         classify_step_by_step(context, frame, verdict);
+}
+
+/* Sets the hashes of n verdicts on plain TCP over IPv4; only a whole group goes side by side. */
+static inline void hash_group(const struct classify_context *context,
+                              struct classify_verdict *verdicts[FLOW_HASH_GROUP], unsigned n)
+{
+    const struct flow_key *keys[FLOW_HASH_GROUP];
+    uint32_t hashes[FLOW_HASH_GROUP];
+
+    if (n < FLOW_HASH_GROUP) {
+        for (unsigned i = 0; i < n; i++)
+            verdicts[i]->hash = flow_key_hash(&verdicts[i]->key, context->seed);
+        return;
+    }
+    for (unsigned i = 0; i < FLOW_HASH_GROUP; i++)
+        keys[i] = &verdicts[i]->key;
+    flow_hash_ip4_group(keys, CLASSIFY_TCP, context->seed, hashes);
+    for (unsigned i = 0; i < FLOW_HASH_GROUP; i++)
+        verdicts[i]->hash = hashes[i];
+}
+
+void classify_burst(const struct classify_context *context, const struct classify_frame *frames,
+                    struct classify_verdict *verdicts, unsigned n)
+{
+    struct classify_verdict *waiting[FLOW_HASH_GROUP];
+    unsigned n_waiting = 0;
+
+    for (unsigned i = 0; i < n; i++) {
+        if (__builtin_expect(!classify_plain(context, &frames[i], &verdicts[i]), 0)) {
+            classify_step_by_step(context, &frames[i], &verdicts[i]);
+            continue;
+        }
+        if (verdicts[i].key.family == 6) {
+            verdicts[i].hash = flow_key_hash(&verdicts[i].key, context->seed);
+            continue;
+        }
+        waiting[n_waiting++] = &verdicts[i];
+        if (n_waiting == FLOW_HASH_GROUP) {
+            hash_group(context, waiting, n_waiting);
+            n_waiting = 0;
+        }
+    }
+    hash_group(context, waiting, n_waiting);
 }

@@ -3,8 +3,9 @@
  * receive.c — from the NIC into the rx rings: frames are read straight into chunks of the rx pool,
  * classified, and handed to a worker by a 16-byte slot. Chunks that a burst did not use serve the next one.
  *
- * A burst is worked on in two passes over some frames: first each is classified, then each is handed on. So
- * what the second pass needs of a flow arrives while the first still reads headers. Frames keep their order.
+ * A burst is worked on in passes over some frames: what the NIC says of each, whose it is, and handing it on.
+ * Hashes are computed side by side, and what the last pass needs of a flow arrives while others are still
+ * looked at. Frames keep their order.
  */
 #include <string.h>
 #include <sys/uio.h>
@@ -206,16 +207,13 @@ static inline struct classify_context receive_context(const struct frontend *fro
     return (struct classify_context){frontend->nic.mac, &frontend->addresses, &frontend->seed};
 }
 
-static inline void receive_classify(const struct classify_context *context, const struct receive_frame *frame,
-                                    struct classify_verdict *verdict)
+static inline struct classify_frame receive_view(const struct receive_frame *frame)
 {
-    struct classify_frame view = {.head = frame->bytes,
-                                  .head_len = frame->head_len,
-                                  .len_bytes = frame->len_bytes,
-                                  .has_good_csum = frame->offload.has_good_csum,
-                                  .is_gso = frame->offload.is_gso};
-
-    classify_frame(context, &view, verdict);
+    return (struct classify_frame){.head = frame->bytes,
+                                   .head_len = frame->head_len,
+                                   .len_bytes = frame->len_bytes,
+                                   .has_good_csum = frame->offload.has_good_csum,
+                                   .is_gso = frame->offload.is_gso};
 }
 
 /* Hands on what is classified; true: a worker has the chunks now. */
@@ -243,26 +241,19 @@ static bool receive_hand_on(struct frontend *frontend, struct receive_frame *fra
     return false;
 }
 
-/* A frame between the passes. */
-struct receive_job {
-    struct receive_place *place;
-    struct receive_frame frame;
-    struct classify_verdict verdict;
-};
-
-/* First pass: what the NIC has put into the places, and whose it is. False: it is dropped. */
-static bool receive_read(struct frontend *frontend, const struct classify_context *context,
-                         const struct nic_rx *rx, struct receive_job *job)
+/* First pass: what the NIC has put into a place. False: it is dropped. */
+static inline bool receive_read(struct frontend *frontend, unsigned place_idx, struct receive_frame *frame)
 {
-    struct receive_frame *frame = &job->frame;
+    const struct receive_place *place = &frontend->places[place_idx];
+    const struct nic_rx *rx = &frontend->rx[place_idx];
     uint32_t room = RECEIVE_HEAD_ROOM + (rx->tail != NULL ? NIC_TAIL_BYTES : 0);
 
     if (rx->len_bytes > room) {
         counter_add(frontend->board.nic, NIC_rx_drop_pool_empty, 1); /* no large chunk was left for it */
         return false;
     }
-    frame->head_idx = job->place->head_idx;
-    frame->large_idx = job->place->large_idx;
+    frame->head_idx = place->head_idx;
+    frame->large_idx = place->large_idx;
     frame->bytes = rx->head + RECEIVE_FRAME_OFF;
     frame->len_bytes = rx->len_bytes;
     frame->head_len = rx->len_bytes < RECEIVE_HEAD_ROOM ? rx->len_bytes : RECEIVE_HEAD_ROOM;
@@ -272,36 +263,46 @@ static bool receive_read(struct frontend *frontend, const struct classify_contex
     }
     if (frame->offload.is_gso)
         counter_add(frontend->board.nic, NIC_rx_super_frames, 1);
-    receive_classify(context, frame, &job->verdict);
-    __builtin_prefetch(&frontend->board.bucket_frames[bucket_of(&frontend->buckets, job->verdict.hash)], 1);
     return true;
 }
 
-/* Second pass: the chunks stay in their place unless a worker has them. */
-static void receive_one(struct frontend *frontend, struct receive_job *job)
+/* Third pass: the chunks stay in their place unless a worker has them. */
+static inline void receive_one(struct frontend *frontend, struct receive_place *place,
+                               struct receive_frame *frame, const struct classify_verdict *verdict)
 {
-    if (!receive_hand_on(frontend, &job->frame, &job->verdict))
+    if (!receive_hand_on(frontend, frame, verdict))
         return;
-    job->place->head_idx = LANE_NO_CHUNK;
-    if (frontend->pool.entries[job->frame.head_idx].large_idx != LANE_NO_CHUNK)
-        job->place->large_idx = LANE_NO_CHUNK;
+    place->head_idx = LANE_NO_CHUNK;
+    if (frontend->pool.entries[frame->head_idx].large_idx != LANE_NO_CHUNK)
+        place->large_idx = LANE_NO_CHUNK;
 }
 
-/* Both passes over the places from `first` on; at most RECEIVE_BATCH. Returns the bytes read. */
+/* All passes over n places from `first` on; at most RECEIVE_BATCH. Returns the bytes read. */
 static uint64_t receive_batch(struct frontend *frontend, unsigned first, unsigned n)
 {
-    struct classify_context context = receive_context(frontend);
-    struct receive_job jobs[RECEIVE_BATCH];
+    const struct classify_context context = receive_context(frontend);
+    struct receive_frame frames[RECEIVE_BATCH];
+    struct classify_frame views[RECEIVE_BATCH];
+    struct classify_verdict verdicts[RECEIVE_BATCH];
+    struct receive_place *places[RECEIVE_BATCH];
     uint64_t n_bytes = 0;
-    unsigned n_jobs = 0;
+    unsigned n_frames = 0;
 
     for (unsigned i = first; i < first + n; i++) {
-        jobs[n_jobs].place = &frontend->places[i];
         n_bytes += frontend->rx[i].len_bytes;
-        n_jobs += receive_read(frontend, &context, &frontend->rx[i], &jobs[n_jobs]);
+        if (!receive_read(frontend, i, &frames[n_frames]))
+            continue;
+        views[n_frames] = receive_view(&frames[n_frames]);
+        places[n_frames++] = &frontend->places[i];
     }
-    for (unsigned i = 0; i < n_jobs; i++)
-        receive_one(frontend, &jobs[i]);
+    if (n_frames == 0)
+        return n_bytes;
+    classify_burst(&context, views, verdicts, n_frames);
+    for (unsigned i = 0; i < n_frames; i++)
+        __builtin_prefetch(&frontend->board.bucket_frames[bucket_of(&frontend->buckets, verdicts[i].hash)],
+                           1);
+    for (unsigned i = 0; i < n_frames; i++)
+        receive_one(frontend, places[i], &frames[i], &verdicts[i]);
     return n_bytes;
 }
 
@@ -372,6 +373,7 @@ void frontend_receive_datagram(struct frontend *frontend, const uint8_t *packet,
     bool needs_large = NIC_LINK_BYTES + len_bytes > RECEIVE_HEAD_ROOM;
     struct classify_context context = receive_context(frontend);
     struct classify_verdict verdict;
+    struct classify_frame view;
 
     if (needs_large)
         frame.large_idx = frame_pool_take_large(&frontend->pool);
@@ -386,7 +388,8 @@ void frontend_receive_datagram(struct frontend *frontend, const uint8_t *packet,
             receive_rebuild(frontend, packet, len_bytes, head,
                             needs_large ? frame_pool_large(&frontend->pool, frame.large_idx) : NULL);
         frame.head_len = frame.len_bytes < RECEIVE_HEAD_ROOM ? frame.len_bytes : RECEIVE_HEAD_ROOM;
-        receive_classify(&context, &frame, &verdict);
+        view = receive_view(&frame);
+        classify_frame(&context, &view, &verdict);
         if (receive_hand_on(frontend, &frame, &verdict))
             return; /* published with the burst it came in */
     }

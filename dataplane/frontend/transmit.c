@@ -380,10 +380,16 @@ struct transmit_share {
     uint64_t n_bytes;
 };
 
+/* Packets at the front of a ring that are worked on together. */
+struct transmit_batch {
+    uint32_t n;
+    struct transmit_taken packets[TRANSMIT_BATCH];
+};
+
 /* Looks at the packets at the ring's front, up to a batch, the share or a slot that is no packet or no good,
- * and copies their beginnings. Returns how many; none of them is taken yet. */
-static uint32_t transmit_gather(const struct lane *lane, enum lane_priority priority,
-                                const struct transmit_share *share, struct transmit_taken *batch)
+ * and copies their beginnings. None of them is taken yet. */
+static void transmit_gather(const struct lane *lane, enum lane_priority priority,
+                            const struct transmit_share *share, struct transmit_batch *batch)
 {
     const struct ring_consumer *ring = &lane->tx[priority];
     const uint8_t *arena = lane_arena(lane, priority);
@@ -396,7 +402,7 @@ static uint32_t transmit_gather(const struct lane *lane, enum lane_priority prio
     if (n > TRANSMIT_BATCH)
         n = TRANSMIT_BATCH;
     for (i = 0; i < n; i++) {
-        struct border_tx *tx = &batch[i].tx;
+        struct border_tx *tx = &batch->packets[i].tx;
 
         if (border_peek_tx(ring, i, arena_bytes, tx) != BORDER_OK || tx->kind != LANE_SLOT_FRAME ||
             tx->len_bytes > left_bytes)
@@ -405,29 +411,29 @@ static uint32_t transmit_gather(const struct lane *lane, enum lane_priority prio
         __builtin_prefetch(arena + tx->arena_off);
         __builtin_prefetch(arena + tx->arena_off + 64);
     }
-    for (uint32_t k = 0; k < i; k++)
-        transmit_copy(&batch[k], arena, arena_bytes);
-    return i;
+    batch->n = i;
+    for (i = 0; i < batch->n; i++)
+        transmit_copy(&batch->packets[i], arena, arena_bytes);
 }
 
 /* Checks and sends a batch; false: the NIC is busy, and has what was taken. */
 static bool transmit_batch(struct frontend *frontend, struct lane *lane, enum lane_priority priority,
-                           struct transmit_taken *batch, struct transmit_share *share, uint32_t n)
+                           struct transmit_batch *batch, struct transmit_share *share)
 {
     const uint8_t *arena = lane_arena(lane, priority);
     uint32_t i;
 
-    for (i = 0; i < n; i++)
-        transmit_check(frontend, &batch[i]);
-    for (i = 0; i < n; i++) {
-        if (transmit_from_lane(frontend, lane, arena, &batch[i]) == TRANSMIT_BUSY)
+    for (i = 0; i < batch->n; i++)
+        transmit_check(frontend, &batch->packets[i]);
+    for (i = 0; i < batch->n; i++) {
+        if (transmit_from_lane(frontend, lane, arena, &batch->packets[i]) == TRANSMIT_BUSY)
             break;
-        share->n_bytes += batch[i].tx.len_bytes;
+        share->n_bytes += batch->packets[i].tx.len_bytes;
     }
     ring_consumer_take(&lane->tx[priority], i);
     share->n_taken += i;
     share->n_frames += i;
-    return i == n;
+    return i == batch->n;
 }
 
 /* Takes packets of one ring until `budget` bytes or `max` slots are used up, or the NIC is busy, which
@@ -437,15 +443,15 @@ static int64_t transmit_ring(struct frontend *frontend, struct lane *lane, enum 
 {
     struct ring_consumer *ring = &lane->tx[priority];
     struct transmit_share share = {.budget_bytes = budget, .n_max = max};
-    struct transmit_taken batch[TRANSMIT_BATCH];
+    struct transmit_batch batch;
     bool is_faulted = false;
 
     while (share.n_taken < max && ring_consumer_ready(ring) > 0) {
-        uint32_t n = transmit_gather(lane, priority, &share, batch);
         struct border_tx tx;
 
-        if (n > 0) {
-            if (!transmit_batch(frontend, lane, priority, batch, &share, n))
+        transmit_gather(lane, priority, &share, &batch);
+        if (batch.n > 0) {
+            if (!transmit_batch(frontend, lane, priority, &batch, &share))
                 break;
             continue;
         }
