@@ -94,7 +94,6 @@ struct receive_frame {
 /* What the NIC says of the frame; false: it contradicts itself. */
 static bool receive_take_vnet(const struct frontend *frontend, struct receive_frame *frame)
 {
-    frame->offload = (struct offload_rx){0};
     if (!frontend->nic.has_vnet)
         return true;
     memcpy(&frame->vnet, frame->bytes - RECEIVE_FRAME_OFF, RECEIVE_FRAME_OFF);
@@ -207,15 +206,6 @@ static inline struct classify_context receive_context(const struct frontend *fro
     return (struct classify_context){frontend->nic.mac, &frontend->addresses, &frontend->seed};
 }
 
-static inline struct classify_frame receive_view(const struct receive_frame *frame)
-{
-    return (struct classify_frame){.head = frame->bytes,
-                                   .head_len = frame->head_len,
-                                   .len_bytes = frame->len_bytes,
-                                   .has_good_csum = frame->offload.has_good_csum,
-                                   .is_gso = frame->offload.is_gso};
-}
-
 /* Hands on what is classified; true: a worker has the chunks now. */
 static bool receive_hand_on(struct frontend *frontend, struct receive_frame *frame,
                             const struct classify_verdict *verdict)
@@ -241,28 +231,34 @@ static bool receive_hand_on(struct frontend *frontend, struct receive_frame *fra
     return false;
 }
 
-/* First pass: what the NIC has put into a place. False: it is dropped. */
-static inline bool receive_read(struct frontend *frontend, unsigned place_idx, struct receive_frame *frame)
+/* First pass: what the NIC has put into a place, for us and for the classifier. False: it is dropped. */
+static inline bool receive_read(struct frontend *frontend, unsigned place_idx, struct receive_frame *frame,
+                                struct classify_frame *view)
 {
     const struct receive_place *place = &frontend->places[place_idx];
     const struct nic_rx *rx = &frontend->rx[place_idx];
     uint32_t room = RECEIVE_HEAD_ROOM + (rx->tail != NULL ? NIC_TAIL_BYTES : 0);
+    uint32_t len_bytes = rx->len_bytes;
+    uint32_t head_len = len_bytes < RECEIVE_HEAD_ROOM ? len_bytes : RECEIVE_HEAD_ROOM;
+    uint8_t *bytes = rx->head + RECEIVE_FRAME_OFF;
 
-    if (rx->len_bytes > room) {
+    if (len_bytes > room) {
         counter_add(frontend->board.nic, NIC_rx_drop_pool_empty, 1); /* no large chunk was left for it */
         return false;
     }
-    frame->head_idx = place->head_idx;
-    frame->large_idx = place->large_idx;
-    frame->bytes = rx->head + RECEIVE_FRAME_OFF;
-    frame->len_bytes = rx->len_bytes;
-    frame->head_len = rx->len_bytes < RECEIVE_HEAD_ROOM ? rx->len_bytes : RECEIVE_HEAD_ROOM;
+    *frame = (struct receive_frame){.head_idx = place->head_idx,
+                                    .large_idx = place->large_idx,
+                                    .bytes = bytes,
+                                    .head_len = head_len,
+                                    .len_bytes = len_bytes};
     if (!receive_take_vnet(frontend, frame)) {
         counter_add(frontend->board.nic, NIC_rx_drop_gso, 1);
         return false;
     }
     if (frame->offload.is_gso)
         counter_add(frontend->board.nic, NIC_rx_super_frames, 1);
+    *view = (struct classify_frame){bytes, head_len, len_bytes, frame->offload.has_good_csum,
+                                    frame->offload.is_gso};
     return true;
 }
 
@@ -290,10 +286,8 @@ static uint64_t receive_batch(struct frontend *frontend, unsigned first, unsigne
 
     for (unsigned i = first; i < first + n; i++) {
         n_bytes += frontend->rx[i].len_bytes;
-        if (!receive_read(frontend, i, &frames[n_frames]))
-            continue;
-        views[n_frames] = receive_view(&frames[n_frames]);
-        places[n_frames++] = &frontend->places[i];
+        places[n_frames] = &frontend->places[i];
+        n_frames += receive_read(frontend, i, &frames[n_frames], &views[n_frames]);
     }
     if (n_frames == 0)
         return n_bytes;
@@ -388,7 +382,7 @@ void frontend_receive_datagram(struct frontend *frontend, const uint8_t *packet,
             receive_rebuild(frontend, packet, len_bytes, head,
                             needs_large ? frame_pool_large(&frontend->pool, frame.large_idx) : NULL);
         frame.head_len = frame.len_bytes < RECEIVE_HEAD_ROOM ? frame.len_bytes : RECEIVE_HEAD_ROOM;
-        view = receive_view(&frame);
+        view = (struct classify_frame){frame.bytes, frame.head_len, frame.len_bytes, false, false};
         classify_frame(&context, &view, &verdict);
         if (receive_hand_on(frontend, &frame, &verdict))
             return; /* published with the burst it came in */
