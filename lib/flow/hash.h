@@ -84,18 +84,27 @@ static inline void flow_mix_group(struct flow_mix_group *s)
     s->c = (s->c - s->a - s->b) ^ (s->b >> 15);
 }
 
+static inline uint32_t flow_hash_ports(const struct flow_key *key)
+{
+    return (uint32_t)ntohs(key->remote_port_be) << 16 | ntohs(key->local_port_be);
+}
+
 /* flow_key_hash() of four IPv4 keys of one protocol. */
 static inline void flow_hash_ip4_group(const struct flow_key *const keys[FLOW_HASH_GROUP], uint8_t protocol,
                                        const struct flow_seed *seed, uint32_t hashes[FLOW_HASH_GROUP])
 {
-    struct flow_mix_group s;
+    struct flow_mix_group s = {
+        .a = {flow_hash_word(keys[0]->remote, 0), flow_hash_word(keys[1]->remote, 0),
+              flow_hash_word(keys[2]->remote, 0), flow_hash_word(keys[3]->remote, 0)},
+        .b = {flow_hash_word(keys[0]->local, 0), flow_hash_word(keys[1]->local, 0),
+              flow_hash_word(keys[2]->local, 0), flow_hash_word(keys[3]->local, 0)},
+        .c = {flow_hash_ports(keys[0]), flow_hash_ports(keys[1]), flow_hash_ports(keys[2]),
+              flow_hash_ports(keys[3])},
+    };
 
-    for (unsigned i = 0; i < FLOW_HASH_GROUP; i++) {
-        s.a[i] = seed->words[0] + flow_hash_word(keys[i]->remote, 0);
-        s.b[i] = seed->words[1] + flow_hash_word(keys[i]->local, 0);
-        s.c[i] =
-            seed->words[2] + ((uint32_t)ntohs(keys[i]->remote_port_be) << 16 | ntohs(keys[i]->local_port_be));
-    }
+    s.a += seed->words[0];
+    s.b += seed->words[1];
+    s.c += seed->words[2];
     flow_mix_group(&s);
     s.a += protocol;
     s.b += seed->words[3];
