@@ -177,7 +177,8 @@ static bool receive_to_worker(struct frontend *frontend, struct receive_frame *f
     return true;
 }
 
-__attribute__((cold)) static void receive_to_host(struct frontend *frontend, struct receive_frame *frame)
+__attribute__((cold, noinline)) static void receive_to_host(struct frontend *frontend,
+                                                            struct receive_frame *frame)
 {
     uint32_t tail_len = frame->len_bytes - frame->head_len;
     const uint8_t *tail = tail_len > 0 ? frame_pool_large(&frontend->pool, frame->large_idx) : NULL;
@@ -191,8 +192,8 @@ __attribute__((cold)) static void receive_to_host(struct frontend *frontend, str
     stage_unlock(frontend);
 }
 
-__attribute__((cold)) static void receive_capture(struct frontend *frontend,
-                                                  const struct receive_frame *frame, uint32_t lane)
+__attribute__((cold, noinline)) static void receive_capture(struct frontend *frontend,
+                                                            const struct receive_frame *frame, uint32_t lane)
 {
     struct iovec parts[2] = {{frame->bytes, frame->head_len}, {NULL, frame->len_bytes - frame->head_len}};
 
@@ -206,9 +207,10 @@ static inline struct classify_context receive_context(const struct frontend *fro
     return (struct classify_context){frontend->nic.mac, &frontend->addresses, &frontend->seed};
 }
 
-/* Hands on what is classified; true: a worker has the chunks now. */
-static bool receive_hand_on(struct frontend *frontend, struct receive_frame *frame,
-                            const struct classify_verdict *verdict)
+/* Hands on what is classified; true: a worker has the chunks now. Part of the third pass's loop, always. */
+__attribute__((always_inline)) static inline bool receive_hand_on(struct frontend *frontend,
+                                                                  struct receive_frame *frame,
+                                                                  const struct classify_verdict *verdict)
 {
     if (__builtin_expect(frontend->is_capturing, 0)) {
         bool is_worker = verdict->to == CLASSIFY_WORKER || verdict->to == CLASSIFY_ICMP_ERROR;
@@ -262,6 +264,15 @@ static inline bool receive_read(struct frontend *frontend, unsigned place_idx, s
     return true;
 }
 
+/* Frames between the passes. */
+struct receive_batch {
+    unsigned n;
+    struct receive_place *places[RECEIVE_BATCH];
+    struct receive_frame frames[RECEIVE_BATCH];
+    struct classify_frame views[RECEIVE_BATCH];
+    struct classify_verdict verdicts[RECEIVE_BATCH];
+};
+
 /* Third pass: the chunks stay in their place unless a worker has them. */
 static inline void receive_one(struct frontend *frontend, struct receive_place *place,
                                struct receive_frame *frame, const struct classify_verdict *verdict)
@@ -273,30 +284,32 @@ static inline void receive_one(struct frontend *frontend, struct receive_place *
         place->large_idx = LANE_NO_CHUNK;
 }
 
+/* A pass has the registers for itself when it is a function of its own. */
+__attribute__((noinline)) static void receive_hand_on_batch(struct frontend *frontend,
+                                                            struct receive_batch *batch)
+{
+    for (unsigned i = 0; i < batch->n; i++)
+        receive_one(frontend, batch->places[i], &batch->frames[i], &batch->verdicts[i]);
+}
+
 /* All passes over n places from `first` on; at most RECEIVE_BATCH. Returns the bytes read. */
-static uint64_t receive_batch(struct frontend *frontend, unsigned first, unsigned n)
+static uint64_t receive_places(struct frontend *frontend, unsigned first, unsigned n)
 {
     const struct classify_context context = receive_context(frontend);
-    struct receive_frame frames[RECEIVE_BATCH];
-    struct classify_frame views[RECEIVE_BATCH];
-    struct classify_verdict verdicts[RECEIVE_BATCH];
-    struct receive_place *places[RECEIVE_BATCH];
+    struct receive_batch batch;
     uint64_t n_bytes = 0;
-    unsigned n_frames = 0;
 
+    batch.n = 0;
     for (unsigned i = first; i < first + n; i++) {
         n_bytes += frontend->rx[i].len_bytes;
-        places[n_frames] = &frontend->places[i];
-        n_frames += receive_read(frontend, i, &frames[n_frames], &views[n_frames]);
+        batch.places[batch.n] = &frontend->places[i];
+        batch.n += receive_read(frontend, i, &batch.frames[batch.n], &batch.views[batch.n]);
     }
-    if (n_frames == 0)
-        return n_bytes;
-    classify_burst(&context, views, verdicts, n_frames);
-    for (unsigned i = 0; i < n_frames; i++)
-        __builtin_prefetch(&frontend->board.bucket_frames[bucket_of(&frontend->buckets, verdicts[i].hash)],
-                           1);
-    for (unsigned i = 0; i < n_frames; i++)
-        receive_one(frontend, places[i], &frames[i], &verdicts[i]);
+    classify_burst(&context, batch.views, batch.verdicts, batch.n);
+    for (unsigned i = 0; i < batch.n; i++)
+        __builtin_prefetch(
+            &frontend->board.bucket_frames[bucket_of(&frontend->buckets, batch.verdicts[i].hash)], 1);
+    receive_hand_on_batch(frontend, &batch);
     return n_bytes;
 }
 
@@ -334,7 +347,7 @@ bool frontend_receive(struct frontend *frontend)
         return false;
     n = (unsigned)n_read;
     for (unsigned i = 0; i < n; i += RECEIVE_BATCH)
-        n_bytes += receive_batch(frontend, i, n - i < RECEIVE_BATCH ? n - i : RECEIVE_BATCH);
+        n_bytes += receive_places(frontend, i, n - i < RECEIVE_BATCH ? n - i : RECEIVE_BATCH);
     counter_add(frontend->board.nic, NIC_rx_frames, n);
     counter_add(frontend->board.nic, NIC_rx_bytes, n_bytes);
     receive_publish(frontend);

@@ -182,8 +182,9 @@ static inline bool transmit_complete(const struct frontend *frontend, const stru
     return is_by_hand;
 }
 
-/* Sends one packet that is complete. */
-static enum transmit_result transmit_packet(struct frontend *frontend, const struct transmit_packet *packet)
+/* Sends one packet that is complete. Part of the sending loop, always. */
+__attribute__((always_inline)) static inline enum transmit_result
+transmit_packet(struct frontend *frontend, const struct transmit_packet *packet)
 {
     const struct offload_plan *plan = packet->plan;
     struct offload_frame *frame = packet->frame;
