@@ -167,26 +167,7 @@ enum offload_outcome offload_check_tx(const struct host_addresses *ours, uint32_
 
 void offload_write_vnet(const struct offload_plan *plan, uint8_t *header, struct nic_vnet *vnet)
 {
-    uint16_t csum_off = offload_csum_off(plan->key.protocol);
-    uint16_t sum;
-
-    /* A zeroed header means: send it as it is. */
-    if (!plan->needs_csum) {
-        *vnet = (struct nic_vnet){0};
-        return;
-    }
-    sum = checksum_fold(offload_pseudo_sum(&plan->key, plan->total_len - plan->transport_off));
-    memcpy(header + plan->transport_off + csum_off, &sum, sizeof(sum));
-    *vnet = (struct nic_vnet){.flags = VNET_NEEDS_CSUM,
-                              .csum_start = (uint16_t)(NIC_LINK_BYTES + plan->transport_off),
-                              .csum_offset = csum_off};
-    if (plan->gso_size == 0)
-        return;
-    vnet->gso_type = plan->key.family == 4 ? VNET_GSO_TCPV4 : VNET_GSO_TCPV6;
-    if ((header[plan->transport_off + OFFLOAD_TCP_FLAGS_OFF] & OFFLOAD_TCP_CWR) != 0)
-        vnet->gso_type |= VNET_GSO_ECN;
-    vnet->gso_size = plan->gso_size;
-    vnet->hdr_len = (uint16_t)(NIC_LINK_BYTES + plan->header_len);
+    offload_write_vnet_inline(plan, header, vnet);
 }
 
 void offload_finish_csum(uint8_t *frame, uint32_t len_bytes, const struct nic_vnet *vnet)

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * offload_plain.h — the short cut of offload_check_tx(), to be compiled into the transmit loop: TCP that is
- * not to be cut, which is nearly everything. It says yes or "look again" and makes no other difference:
- * whatever is unusual goes step by step, which also knows the reason of a drop.
+ * offload_plain.h — what the transmit loop does with each packet, to be compiled into it. First the short cut
+ * of offload_check_tx(): TCP that is not to be cut, which is nearly everything. It says yes or "look again"
+ * and makes no other difference: whatever is unusual goes step by step, which also knows the reason of a
+ * drop.
  */
 #ifndef MPA_FRONTEND_OFFLOAD_PLAIN_H
 #define MPA_FRONTEND_OFFLOAD_PLAIN_H
 
+#include "frontend/checksum.h"
 #include "frontend/offload_internal.h"
 
 /* TCP at transport_off, its header inside the copy. */
@@ -102,6 +104,32 @@ static inline enum offload_outcome offload_check_tx_inline(const struct host_add
             return OFFLOAD_OK;
     }
     return offload_check_tx_step_by_step(ours, mtu_bytes, request, plan);
+}
+
+/* offload_write_vnet(), for the transmit loop. */
+static inline void offload_write_vnet_inline(const struct offload_plan *plan, uint8_t *header,
+                                             struct nic_vnet *vnet)
+{
+    uint16_t csum_off = offload_csum_off(plan->key.protocol);
+    uint16_t sum;
+
+    /* A zeroed header means: send it as it is. */
+    if (!plan->needs_csum) {
+        *vnet = (struct nic_vnet){0};
+        return;
+    }
+    sum = checksum_fold(offload_pseudo_sum(&plan->key, plan->total_len - plan->transport_off));
+    memcpy(header + plan->transport_off + csum_off, &sum, sizeof(sum));
+    *vnet = (struct nic_vnet){.flags = VNET_NEEDS_CSUM,
+                              .csum_start = (uint16_t)(NIC_LINK_BYTES + plan->transport_off),
+                              .csum_offset = csum_off};
+    if (plan->gso_size == 0)
+        return;
+    vnet->gso_type = plan->key.family == 4 ? VNET_GSO_TCPV4 : VNET_GSO_TCPV6;
+    if ((header[plan->transport_off + OFFLOAD_TCP_FLAGS_OFF] & OFFLOAD_TCP_CWR) != 0)
+        vnet->gso_type |= VNET_GSO_ECN;
+    vnet->gso_size = plan->gso_size;
+    vnet->hdr_len = (uint16_t)(NIC_LINK_BYTES + plan->header_len);
 }
 
 #endif

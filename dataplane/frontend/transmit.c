@@ -178,7 +178,7 @@ static inline bool transmit_complete(const struct frontend *frontend, const stru
 
     memcpy(frame->link, hop->link, sizeof(frame->link));
     if (!is_by_hand)
-        offload_write_vnet(plan, frame->packet, &frame->vnet);
+        offload_write_vnet_inline(plan, frame->packet, &frame->vnet);
     return is_by_hand;
 }
 
