@@ -96,6 +96,7 @@ static inline enum offload_outcome offload_check_tx_inline(const struct host_add
     bool is_copied =
         request->header_len >= OFFLOAD_IP4_BYTES && request->header_len <= OFFLOAD_MAX_COPY_BYTES &&
         request->header_len <= request->total_len && request->total_len <= OFFLOAD_MAX_PACKET_BYTES;
+    struct offload_request again;
 
     if (is_copied && request->gso_size == 0) {
         if (request->header[0] == 0x45 && offload_check_plain_ip4(ours, mtu_bytes, request, plan))
@@ -103,7 +104,9 @@ static inline enum offload_outcome offload_check_tx_inline(const struct host_add
         if (request->header[0] >> 4 == 6 && offload_check_plain_ip6(ours, mtu_bytes, request, plan))
             return OFFLOAD_OK;
     }
-    return offload_check_tx_step_by_step(ours, mtu_bytes, request, plan);
+    /* Through a copy: the request of the short cut can then stay in registers. */
+    again = *request;
+    return offload_check_tx_step_by_step(ours, mtu_bytes, &again, plan);
 }
 
 /* offload_write_vnet(), for the transmit loop. */

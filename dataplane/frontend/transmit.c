@@ -422,8 +422,10 @@ __attribute__((noinline)) static void transmit_gather(const struct lane *lane, e
 __attribute__((noinline)) static void transmit_check_batch(struct frontend *frontend,
                                                            struct transmit_batch *batch)
 {
-    for (uint32_t i = 0; i < batch->n; i++)
-        transmit_check(frontend, &batch->packets[i]);
+    struct transmit_taken *end = batch->packets + batch->n;
+
+    for (struct transmit_taken *taken = batch->packets; taken < end; taken++)
+        transmit_check(frontend, taken);
 }
 
 /* Sends a batch that is checked; false: the NIC is busy, and has what was taken. */
