@@ -183,15 +183,6 @@ static inline bool classify_plain(const struct classify_context *context, const 
            classify_plain_ip6(context, frame, verdict);
 }
 
-void classify_frame(const struct classify_context *context, const struct classify_frame *frame,
-                    struct classify_verdict *verdict)
-{
-    if (classify_plain(context, frame, verdict))
-        verdict->hash = flow_key_hash(&verdict->key, context->seed);
-    else
-        classify_step_by_step(context, frame, verdict);
-}
-
 /* Sets the hashes of n verdicts on plain TCP over IPv4; only a whole group goes side by side. */
 static inline void hash_group(const struct classify_context *context,
                               struct classify_verdict *verdicts[FLOW_HASH_GROUP], unsigned n)
@@ -233,4 +224,10 @@ void classify_burst(const struct classify_context *context, const struct classif
         }
     }
     hash_group(context, waiting, n_waiting);
+}
+
+void classify_frame(const struct classify_context *context, const struct classify_frame *frame,
+                    struct classify_verdict *verdict)
+{
+    classify_burst(context, frame, verdict, 1);
 }
