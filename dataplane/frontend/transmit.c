@@ -25,7 +25,7 @@
 #define TRANSMIT_MAX_URGENT_BYTES (2u * TRANSMIT_QUANTUM_BYTES)
 #define TRANSMIT_HOP_LIFE_NS (1ull * 1000000000ull)
 #define TRANSMIT_LINK_OFF NIC_VNET_BYTES
-#define TRANSMIT_BATCH 16u /* packets in hand at a time: 4 KiB */
+#define TRANSMIT_BATCH 32u /* packets in hand at a time: 8 KiB */
 
 enum transmit_result {
     TRANSMIT_DONE, /* sent, parked or dropped: the slot is used up */
