@@ -19,13 +19,13 @@
 #include "shm/attach.h"
 #include "shm/counters.h"
 
-/* Allowed: EMPTY -> ATTACHING -> SERVING -> GONE -> EMPTY, SERVING -> QUARANTINED -> EMPTY. */
+/* Allowed: EMPTY -> ATTACHING -> SERVING, from both of these -> QUARANTINED, and from all back to EMPTY: when
+ * the process ends (BOARD_EVENT_GONE tells). */
 enum board_lane_state {
     BOARD_LANE_EMPTY,       /* nobody */
     BOARD_LANE_ATTACHING,   /* said hello, not ready yet */
     BOARD_LANE_SERVING,     /* has buckets, carries traffic */
     BOARD_LANE_QUARANTINED, /* broke the rules: detached, waits to be killed */
-    BOARD_LANE_GONE,        /* the process has ended */
 };
 
 /* Gauges of a lane, refreshed by the loop every 100 ms. X(name, help) */

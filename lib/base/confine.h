@@ -29,7 +29,8 @@ struct confinement {
     size_t n_arguments;
     const int *capabilities; /* CAP_ numbers kept; usually none */
     size_t n_capabilities;
-    bool is_fatal; /* a call outside the list raises SIGSYS; else it fails with EPERM */
+    bool may_signal_itself; /* tgkill, to threads of its own only: what abort() and raise() end in */
+    bool is_fatal;          /* a call outside the list raises SIGSYS; else it fails with EPERM */
 };
 
 /*

@@ -45,7 +45,7 @@ class Report:
     def title(self, bench):
         if not self.as_json:
             print(f"\n{bench.name}: {bench.what}")
-            print(f"  {'case':<14}{'value':>11}{'baseline':>11} {'unit':<16}{'ratio':>8}{'bar':>8}{'n':>4}  also",
+            print(f"  {'case':<20}{'value':>11}{'baseline':>11} {'unit':<16}{'ratio':>8}{'bar':>8}{'n':>4}  also",
                   flush=True)
 
     def row(self, bench, case, samples):
@@ -70,7 +70,7 @@ class Report:
             return
         text = {key: "-" if line[key] is None else str(line[key]) for key in PLAIN_KEYS}
         also = "  ".join(f"{key}={value}" for key, value in line.items() if key not in PLAIN_KEYS)
-        print(f"  {text['case']:<14}{text['value']:>11}{text['baseline']:>11} {text['unit']:<16}"
+        print(f"  {text['case']:<20}{text['value']:>11}{text['baseline']:>11} {text['unit']:<16}"
               f"{text['ratio']:>8}{text['bar']:>8}{text['n']:>4}  {also}", flush=True)
 
     def missing(self, bench, what):

@@ -1,5 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* staging.c — arena bookkeeping, and copying a packet out of lwIP with its checksum in one pass. */
+/*
+ * staging.c — arena bookkeeping, and copying a packet out of lwIP with its checksum in one pass.
+ *
+ * The copy is made when lwIP sends, not when the NIC does: the FIFO bytes that a segment refers to may be
+ * acknowledged and overwritten while the packet still waits, and the frontend must never read memory that
+ * lwIP reuses. Since the bytes pass through the processor once anyway, their checksum costs next to nothing
+ * there.
+ *
+ * Positions in an arena are counted from its beginning of time, so "full" and "empty" need no flag;
+ * slot_end[] remembers for each ring slot how far the arena was used then, so freeing slots frees bytes.
+ *
+ *   freed <= tail <= freed + size
+ *
+ * The frontend's index is a peer's: an impossible one ends the lane (is_faulted), never the process in here.
+ */
 #include "worker/stack/staging.h"
 
 #include <errno.h>
@@ -59,6 +73,7 @@ static void staging_refresh_one(struct staging *staging, int priority)
         staging->is_faulted = true;
         return;
     }
+    /* Slots are freed in order: the last one says it for all before it. */
     if (ring->head != arena->freed_slot) {
         arena->freed = arena->slot_end[(ring->head - 1) & (ring->n_slots - 1)];
         arena->freed_slot = ring->head;
@@ -77,6 +92,8 @@ void staging_refresh(struct staging *staging)
         staging_refresh_one(staging, p);
 }
 
+/* Of the normal way only: what is urgent is little, and must not wait for what is not. An arena can be full
+ * with few slots used (super-segments), so both count. */
 bool staging_is_congested(const struct staging *staging)
 {
     const struct staging_arena *arena = &staging->arena[LANE_NORMAL];
@@ -91,6 +108,7 @@ static uint8_t *staging_reserve(struct staging_arena *arena, uint32_t size, uint
 {
     uint32_t need = (size + STAGING_ALIGN_BYTES - 1) & ~(STAGING_ALIGN_BYTES - 1);
     uint32_t off = (uint32_t)(arena->tail % arena->size);
+    /* The frontend sends straight from here, and one piece is one entry of its writev(). */
     uint32_t skip = off + need > arena->size ? arena->size - off : 0;
 
     if (arena->tail - arena->freed + skip + need > arena->size)
@@ -109,11 +127,11 @@ static uint16_t staging_copy_chain(uint8_t *out, const struct pbuf *part, uint16
         const uint8_t *bytes = (const uint8_t *)part->payload + skip;
         uint16_t len = (uint16_t)(part->len - skip);
 
-        skip = 0;
+        skip = 0; /* only the first part has the header in it */
         if (!wants_sum)
             memcpy(out + off, bytes, len);
         else
-            sum = checksum_add(sum, checksum_copy(out + off, bytes, len), (off & 1) != 0);
+            sum = checksum_join(sum, checksum_copy(out + off, bytes, len), (off & 1) != 0);
         off += len;
     }
     return sum;
@@ -129,12 +147,12 @@ static uint16_t staging_pseudo_sum(const uint8_t *ip, uint32_t payload_len)
     tail[2] = (uint8_t)(payload_len >> 8);
     tail[3] = (uint8_t)payload_len;
     tail[7] = IPPROTO_TCP;
-    return checksum_add(addresses, checksum(tail, sizeof(tail)), false);
+    return checksum_join(addresses, checksum(tail, sizeof(tail)), false);
 }
 
 static void staging_write_checksum(uint8_t *packet, uint32_t header_len, uint16_t sum, uint32_t payload_len)
 {
-    uint16_t folded = checksum_add(sum, staging_pseudo_sum(packet, payload_len), false);
+    uint16_t folded = checksum_join(sum, staging_pseudo_sum(packet, payload_len), false);
     uint16_t inverted = (uint16_t)~folded;
 
     memcpy(packet + header_len + TCP_CHECKSUM_OFF, &inverted, sizeof(inverted));
@@ -158,6 +176,7 @@ static void staging_finish_ip4(uint8_t *ip, bool is_tcp)
     memcpy(ip + 10, &sum, sizeof(sum));
 }
 
+/* The packet itself says how urgent it is: lwIP copies the connection's traffic class into each. */
 static enum lane_priority staging_priority(const uint8_t *ip)
 {
     uint8_t traffic_class = ip[0] >> 4 == 4 ? ip[1] : (uint8_t)((ip[0] & 0x0f) << 4 | ip[1] >> 4);
@@ -171,6 +190,8 @@ struct staging_packet {
     bool is_v4, is_tcp;
 };
 
+/* lwIP's own packets: no options and no extension headers, the IP header in the first part. Checked all the
+ * same, for the copy goes by these lengths. */
 static int staging_inspect(const struct pbuf *chain, struct staging_packet *packet)
 {
     const uint8_t *ip = chain->payload;
@@ -219,8 +240,10 @@ int staging_put(struct staging *staging, const struct pbuf *chain, struct stagin
     priority = staging_priority(chain->payload);
     ring = &staging->ring[priority];
     arena = &staging->arena[priority];
+    /* The last slots are for fences, which nothing may keep out. */
     if (ring_producer_room(ring) > LANE_CONTROL_SLOTS)
         out = staging_reserve(arena, chain->tot_len, &new_tail);
+    /* lwIP keeps the segment and sends it again: nothing is lost by a full ring. */
     if (out == NULL) {
         counter_add(staging->counters, WORKER_tx_ring_full, 1);
         return -ENOBUFS;
@@ -244,6 +267,8 @@ int staging_put(struct staging *staging, const struct pbuf *chain, struct stagin
     return 0;
 }
 
+/* In order with the packets: CLOSED after the last of its flow. A note that finds no room is lost, and the
+ * pin that it was about expires. */
 int staging_put_note(struct staging *staging, enum lane_slot_kind kind, const struct flow_key *key)
 {
     struct ring_producer *ring = &staging->ring[LANE_NORMAL];
@@ -286,6 +311,7 @@ int staging_put_adopted(struct staging *staging, uint64_t number, uint32_t n_flo
     return staging_put_control(staging, LANE_NORMAL, lane_word(LANE_SLOT_ADOPTED, 0, n_flows), number);
 }
 
+/* Urgent before normal: the frontend may be looking while we publish. */
 bool staging_publish(struct staging *staging)
 {
     bool did_urgent, did_normal;
