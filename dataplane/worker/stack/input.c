@@ -127,9 +127,8 @@ static void stack_input_packet(struct stack *stack, struct rx_frame *frame, stru
         counter_add(stack->config.counters, WORKER_rx_drop_stack_memory, 1);
         return;
     }
-    /* GEN_UDP and GEN_ICMP: the packets that lwIP alone makes; everything else is summed while staged. */
     NETIF_SET_CHECKSUM_CTRL(&stack->netif,
-                            NETIF_CHECKSUM_GEN_UDP | NETIF_CHECKSUM_GEN_ICMP | NETIF_CHECKSUM_GEN_ICMP6 |
+                            STACK_CHECKSUMS |
                                 (is_checked ? 0 : NETIF_CHECKSUM_CHECK_TCP | NETIF_CHECKSUM_CHECK_UDP));
     stack->in_hand = NULL;
     if (conn != NULL) {

@@ -108,6 +108,8 @@ static err_t stack_netif_start(struct netif *netif)
     netif->name[0] = 'm';
     netif->name[1] = 'p';
     netif->flags |= NETIF_FLAG_LINK_UP;
+    /* An adopted connection may speak before anything is received. */
+    NETIF_SET_CHECKSUM_CTRL(netif, STACK_CHECKSUMS);
     return ERR_OK;
 }
 

@@ -39,6 +39,8 @@ void stack_timer_update(struct stack *stack, struct conn *conn);
 void stack_timer_cancel(struct stack *stack, struct conn *conn);
 
 /* output: output.c */
+/* lwIP sums the packets that it alone makes; everything else is summed while staged. */
+#define STACK_CHECKSUMS (NETIF_CHECKSUM_GEN_UDP | NETIF_CHECKSUM_GEN_ICMP | NETIF_CHECKSUM_GEN_ICMP6)
 void stack_netif_init(struct stack *stack);
 void stack_pump(struct stack *stack, struct conn *conn);
 /* Cuts both send queues again, from the FIFO and to real segments: on loss, or when the FIFO has moved. */
