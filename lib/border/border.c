@@ -35,8 +35,8 @@ enum border_result border_peek_tx(const struct ring_consumer *ring, uint32_t ahe
     uint32_t off = border_word_high32(&value);
     uint32_t len = (uint32_t)(value.words[1] & 0xffffffffu);
 
-    if (kind == LANE_SLOT_FENCE) {
-        *tx = (struct border_tx){.kind = LANE_SLOT_FENCE, .fence = value.words[1]};
+    if (kind == LANE_SLOT_FENCE || kind == LANE_SLOT_ADOPTED) {
+        *tx = (struct border_tx){.kind = (enum lane_slot_kind)kind, .n_flows = off, .fence = value.words[1]};
         return BORDER_OK;
     }
     if (kind != LANE_SLOT_FRAME && kind != LANE_SLOT_OPENED && kind != LANE_SLOT_CLOSED)

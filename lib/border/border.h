@@ -18,12 +18,13 @@ enum border_result {
 
 /* A packet that a worker wants sent, inside its arena as far as offset and length go. */
 struct border_tx {
-    enum lane_slot_kind kind; /* FRAME, FENCE, OPENED or CLOSED */
+    enum lane_slot_kind kind; /* FRAME, FENCE, ADOPTED, OPENED or CLOSED */
     uint8_t flags;            /* enum lane_slot_flag */
     uint16_t gso_bytes;
     uint32_t arena_off;
     uint32_t len_bytes; /* 1..65535 */
-    uint64_t fence;
+    uint32_t n_flows;   /* FENCE, ADOPTED: as the worker says */
+    uint64_t fence;     /* FENCE, ADOPTED: number of the order that is answered */
 };
 
 /* Frontend: looks at the slot `ahead` of the next one in a worker's tx ring. BORDER_OK or BORDER_PEER_FAULT;

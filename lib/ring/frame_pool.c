@@ -130,7 +130,7 @@ uint16_t frame_pool_lend(struct frame_pool *pool, uint32_t head_idx, uint8_t wor
     return entry->generation;
 }
 
-bool frame_pool_return(struct frame_pool *pool, uint32_t head_idx, uint16_t generation, uint8_t worker)
+bool frame_pool_recall(struct frame_pool *pool, uint32_t head_idx, uint16_t generation, uint8_t worker)
 {
     struct frame_pool_entry *entry;
 
@@ -141,6 +141,13 @@ bool frame_pool_return(struct frame_pool *pool, uint32_t head_idx, uint16_t gene
         return false;
     entry->holder = FRAME_POOL_FRONTEND;
     pool->n_held[worker]--;
+    return true;
+}
+
+bool frame_pool_return(struct frame_pool *pool, uint32_t head_idx, uint16_t generation, uint8_t worker)
+{
+    if (!frame_pool_recall(pool, head_idx, generation, worker))
+        return false;
     frame_pool_put(pool, head_idx);
     return true;
 }

@@ -76,6 +76,10 @@ uint16_t frame_pool_lend(struct frame_pool *pool, uint32_t head_idx, uint8_t wor
 /* A worker gives a chunk back. False: not its chunk, or not of this generation; nothing has changed then. */
 bool frame_pool_return(struct frame_pool *pool, uint32_t head_idx, uint16_t generation, uint8_t worker);
 
+/* Takes a chunk that a worker has not looked at out of its hands into the frontend's, with what is in it.
+ * False: not its chunk, or not of this generation. */
+bool frame_pool_recall(struct frame_pool *pool, uint32_t head_idx, uint16_t generation, uint8_t worker);
+
 /* Takes everything back from a worker that is gone. Returns how many chunks. */
 uint32_t frame_pool_reclaim(struct frame_pool *pool, uint8_t worker);
 
