@@ -32,14 +32,14 @@ static void farewell_unwatch(int epoll_fd, int fd)
 }
 
 /* Nothing goes to it or comes from it any more. */
-static void farewell_detach(struct frontend *frontend, struct lane *lane, enum board_lane_state state)
+static void farewell_detach(struct frontend *frontend, struct lane *lane)
 {
     farewell_unwatch(frontend->epoll_fd, lane->attach_socket);
     farewell_unwatch(farewell_wake_epoll(frontend), lane->wake_socket);
     frontend->lane_mask &= ~(1u << lane->slot);
     frontend->draining_mask &= ~(1u << lane->slot);
     frontend->dying_mask |= 1u << lane->slot;
-    lane->state = state;
+    lane->state = BOARD_LANE_QUARANTINED;
     lane->detached_ns = frontend->now_ns;
     handover_lane_gone(frontend, lane->slot);
     estates_lane_gone(frontend, lane->slot);
@@ -92,10 +92,9 @@ static void farewell_died(struct frontend *frontend, struct lane *lane)
         return;
     case BOARD_LANE_SERVING:
         farewell_last_words(frontend, lane);
-        farewell_detach(frontend, lane, BOARD_LANE_GONE);
+        farewell_detach(frontend, lane);
         break;
     case BOARD_LANE_QUARANTINED:
-    case BOARD_LANE_GONE:
         break;
     }
     farewell_bury(frontend, lane);
@@ -122,7 +121,7 @@ void broker_hung_up(struct frontend *frontend, struct lane *lane)
         return;
     }
     farewell_last_words(frontend, lane);
-    farewell_detach(frontend, lane, BOARD_LANE_GONE);
+    farewell_detach(frontend, lane);
     /* Most often it is dead already, and its pidfd says so in a moment. What cannot be killed at all is taken
      * for dead, as it was not this worker's pidfd. */
     if (!broker_kill(lane) && errno != EPERM) {
@@ -142,7 +141,7 @@ void broker_quarantine(struct frontend *frontend, struct lane *lane, enum lane_c
     /* Who only stands still has said nothing wrong before. */
     if (fault == LANE_fault_stalled)
         farewell_last_words(frontend, lane);
-    farewell_detach(frontend, lane, BOARD_LANE_QUARANTINED);
+    farewell_detach(frontend, lane);
     atomic_store_explicit(&lane->board->fault, (uint32_t)fault, memory_order_relaxed);
     board_event_add(&frontend->board, frontend->now_ns, BOARD_EVENT_QUARANTINED, lane->slot, (uint64_t)fault);
     if (!broker_kill(lane))

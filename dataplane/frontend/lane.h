@@ -39,7 +39,7 @@ struct lane {
     uint64_t still_ns;         /* how long it has stood still with work waiting */
     uint64_t seen_ns;          /* when that was last looked at */
     uint64_t last_heartbeat;
-    uint64_t detached_ns;   /* QUARANTINED or GONE: since when its death is waited for */
+    uint64_t detached_ns;   /* QUARANTINED: since when its death is awaited */
     uint64_t deficit_bytes; /* deficit round robin */
     bool was_congested;
     bool has_news;                           /* slots were staged in this burst */

@@ -78,6 +78,8 @@ static void loop_report(struct frontend *frontend)
         n_buckets[frontend->buckets.worker[i]]++;
     for (unsigned i = 0; i < FRONTEND_MAX_LANES; i++) {
         lane_report(&frontend->lanes[i], &frontend->pool, n_buckets[i]);
+        atomic_store_explicit(&frontend->board.lanes[i].gauges[GAUGE_is_draining],
+                              frontend->draining_mask >> i & 1, memory_order_relaxed);
         loop_congestion(frontend, &frontend->lanes[i]);
     }
     atomic_store_explicit(&frontend->board.pool_free_chunks, frontend->pool.n_free_head,

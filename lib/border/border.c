@@ -67,6 +67,13 @@ enum border_result border_peek_return(const struct ring_consumer *ring, uint32_t
     return BORDER_OK;
 }
 
+/* Slots from the frontend that are not about a frame. */
+static bool border_is_control(uint32_t kind)
+{
+    return kind == LANE_SLOT_ADDRESSES || kind == LANE_SLOT_FENCE || kind == LANE_SLOT_ADOPT ||
+           kind == LANE_SLOT_RELEASE || kind == LANE_SLOT_RESET;
+}
+
 enum border_result border_peek_rx(const struct ring_consumer *ring, uint32_t ahead,
                                   const struct pool_segment *pool, struct border_rx *rx)
 {
@@ -77,8 +84,8 @@ enum border_result border_peek_rx(const struct ring_consumer *ring, uint32_t ahe
     uint32_t len = (uint32_t)(value.words[1] >> 32);
     uint32_t room = POOL_HEAD_BYTES - BORDER_POOL_FRAME_OFF;
 
-    if (kind == LANE_SLOT_FENCE || kind == LANE_SLOT_ADDRESSES) {
-        *rx = (struct border_rx){.kind = (enum lane_slot_kind)kind, .fence = value.words[1]};
+    if (border_is_control(kind)) {
+        *rx = (struct border_rx){.kind = (enum lane_slot_kind)kind, .number = value.words[1]};
         return BORDER_OK;
     }
     if (kind != LANE_SLOT_FRAME && kind != LANE_SLOT_ICMP_ERROR)

@@ -47,13 +47,13 @@ enum border_result border_peek_return(const struct ring_consumer *ring, uint32_t
 
 /* A frame for a worker: chunks inside the pool, length inside the chunks. */
 struct border_rx {
-    enum lane_slot_kind kind; /* FRAME, ICMP_ERROR, ADDRESSES or FENCE */
+    enum lane_slot_kind kind; /* FRAME, ICMP_ERROR, ADDRESSES, FENCE, ADOPT, RELEASE or RESET */
     uint8_t flags;
     uint16_t generation;
     uint32_t head_idx;
     uint32_t large_idx; /* or LANE_NO_CHUNK */
     uint32_t len_bytes; /* link header included */
-    uint64_t fence;
+    uint64_t number;    /* FENCE, ADOPT, RELEASE, RESET: all that such a slot says */
 };
 
 /* Worker: the slot `ahead` of the next one in an rx ring. The frontend is trusted to be sane but a slot that

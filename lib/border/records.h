@@ -17,6 +17,11 @@
 #include "border/border.h"
 #include "shm/flow_record.h"
 
+/* Bounds of what a segment of any version may hold. */
+#define BORDER_MAX_FIFO_BYTES (1u << 20)
+#define BORDER_MAX_PART_BYTES 1024u /* of cursors or facts */
+#define BORDER_MAX_WINDOW_SCALE 14u /* RFC 7323 2.3 */
+
 /* A records segment whose header was found to lie inside its size. */
 struct border_records {
     const uint8_t MPA_PEER *peer_base; /* borrowed */
@@ -35,7 +40,8 @@ struct border_flow {
     struct flow_facts facts;
 };
 
-/* BORDER_OK, or BORDER_PEER_FAULT when header, version or sizes do not fit the `size_bytes` of the mapping.
+/* BORDER_OK, or BORDER_PEER_FAULT when header, version (up to one newer than ours) or sizes do not fit the
+ * `size_bytes` of the mapping.
  */
 enum border_result border_records_open(struct border_records *records, const void MPA_PEER *peer_base,
                                        size_t size_bytes) MPA_WARN_UNUSED;

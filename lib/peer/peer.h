@@ -30,6 +30,11 @@ static inline uint32_t peer_load32_relaxed(const void MPA_PEER *peer_value)
     return atomic_load_explicit((const _Atomic uint32_t *)(uintptr_t)peer_value, memory_order_relaxed);
 }
 
+static inline uint64_t peer_load64_acquire(const void MPA_PEER *peer_value)
+{
+    return atomic_load_explicit((const _Atomic uint64_t *)(uintptr_t)peer_value, memory_order_acquire);
+}
+
 static inline uint64_t peer_load64_relaxed(const void MPA_PEER *peer_value)
 {
     return atomic_load_explicit((const _Atomic uint64_t *)(uintptr_t)peer_value, memory_order_relaxed);

@@ -3,6 +3,7 @@
 #include "tests/support/lane_pair.h"
 
 #include <errno.h>
+#include <lwip/priv/tcp_priv.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -30,9 +31,23 @@ void lane_pair_defaults(struct lane_pair_config *config)
 static int pair_new_segment(struct segment *segment, enum segment_kind kind, size_t size_bytes)
 {
     struct segment_spec spec = {
-        .name = "mpa-test", .kind = kind, .version = LANE_VERSION, .size_bytes = size_bytes};
+        .name = "mpa-test",
+        .kind = kind,
+        .version = kind == SEGMENT_RECORDS ? RECORDS_SEGMENT_VERSION : LANE_VERSION,
+        .size_bytes = size_bytes,
+    };
 
     return segment_new(segment, &spec);
+}
+
+static int pair_records(struct lane_pair *pair)
+{
+    uint32_t n = pair->config.max_connections, fifo_bytes = pair->config.fifo_memory_bytes;
+    int failed = pair_new_segment(&pair->records, SEGMENT_RECORDS, stack_records_bytes(n, fifo_bytes));
+
+    if (failed == 0)
+        stack_records_layout(pair->records.base, n, fifo_bytes);
+    return failed;
 }
 
 static int pair_segments(struct lane_pair *pair)
@@ -53,7 +68,7 @@ static int pair_segments(struct lane_pair *pair)
     if (failed == 0)
         failed = pair_new_segment(&pair->worker_half, SEGMENT_WORKER, pair->layout.worker_bytes);
     if (failed == 0)
-        failed = pair_new_segment(&pair->records, SEGMENT_RECORDS, pair->config.fifo_memory_bytes);
+        failed = pair_records(pair);
     if (failed < 0)
         return failed;
     ((struct worker_half *)pair->worker_half.base)->shape = shape;
@@ -93,6 +108,7 @@ static void pair_rings(struct lane_pair *pair)
 static int pair_worker(struct lane_pair *pair)
 {
     uint8_t *base = pair->worker_half.base;
+    const struct records_segment *records = pair->records.base;
     int failed = rx_frames_init(&pair->frames, pair->pool.segment.base, pair->pool.segment.size_bytes);
 
     if (failed < 0)
@@ -104,9 +120,12 @@ static int pair_worker(struct lane_pair *pair)
         failed = staging_init_arena(&pair->staging, (enum lane_priority)p, base + pair->layout.arena_off[p],
                                     pair->config.arena_bytes);
     if (failed == 0)
-        failed = fifo_memory_init(&pair->fifo_memory, pair->records.base, pair->records.size_bytes);
+        failed = fifo_memory_init(&pair->fifo_memory, (uint8_t *)pair->records.base + records->fifo_off,
+                                  records->fifo_bytes);
     if (failed == 0)
         failed = pool_init(pair->config.stack_memory_bytes);
+    if (failed == 0)
+        fifo_memory_hold(&pair->fifo_memory); /* as a worker does */
     return failed;
 }
 
@@ -129,6 +148,12 @@ static int pair_stack(struct lane_pair *pair)
         .staging = &pair->staging,
         .frames = &pair->frames,
         .counters = pair->counters,
+        .records = pair->config.has_no_records ? NULL : pair->records.base,
+        .commits_facts = pair->config.commits_facts,
+        .slot = pair->config.slot,
+        .n_buckets = pair->config.n_buckets,
+        .bucket_worker = pair->config.bucket_worker,
+        .suspect = &pair->suspect,
         .has_gso = pair->config.has_gso,
     };
     int failed = stack_init(&pair->stack, &config, &pair->config.callbacks, pair->config.context);
@@ -136,7 +161,11 @@ static int pair_stack(struct lane_pair *pair)
     if (failed < 0)
         return failed;
     /* From here on the clock is the test's; it starts where lwIP's ticks stand. */
-    pair->now_ns = (pair->stack.now_ns / PAIR_TICK_NS + 1) * PAIR_TICK_NS;
+    pair->now_ns = pair->config.start_ns != 0 ? pair->config.start_ns
+                                              : (pair->stack.now_ns / PAIR_TICK_NS + 1) * PAIR_TICK_NS;
+    /* A worker that starts later finds its ticks at the clock's. */
+    if (pair->config.start_ns != 0)
+        tcp_ticks = (u32_t)(pair->now_ns / PAIR_TICK_NS);
     stack_set_now(&pair->stack, pair->now_ns);
     pair_addresses(pair);
     return 0;
@@ -156,8 +185,10 @@ int lane_pair_init(struct lane_pair *pair, const struct lane_pair_config *config
     return failed;
 }
 
-void lane_pair_fini(struct lane_pair *pair)
+struct segment lane_pair_stop(struct lane_pair *pair)
 {
+    struct segment records = pair->records;
+
     stack_fini(&pair->stack);
     fifo_memory_fini(&pair->fifo_memory);
     staging_fini(&pair->staging);
@@ -166,7 +197,27 @@ void lane_pair_fini(struct lane_pair *pair)
     frame_pool_fini(&pair->pool);
     segment_fini(&pair->frontend_half);
     segment_fini(&pair->worker_half);
-    segment_fini(&pair->records);
+    pair->records = (struct segment){.fd = -1};
+    return records;
+}
+
+void lane_pair_fini(struct lane_pair *pair)
+{
+    struct segment records = lane_pair_stop(pair);
+
+    segment_fini(&records);
+}
+
+bool lane_pair_adopt(struct lane_pair *pair, const struct segment *source, const struct attach_adopt *order,
+                     struct stack_adoption *adoption)
+{
+    struct border_records records;
+
+    stack_set_now(&pair->stack, pair->now_ns);
+    if (border_records_open(&records, source->base, source->size_bytes) != BORDER_OK)
+        return false;
+    stack_adopt(&pair->stack, &records, order, adoption);
+    return true;
 }
 
 void lane_pair_note(const struct lane_pair *pair, const uint8_t *frame, struct rx_note *note)

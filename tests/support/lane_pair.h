@@ -30,6 +30,11 @@ struct lane_pair_config {
     uint32_t max_connections;
     uint16_t mtu_bytes;
     bool has_gso, has_offload_csum;
+    bool has_no_records, commits_facts;
+    uint32_t slot;                        /* of the worker */
+    uint32_t n_buckets;                   /* 0: one */
+    const _Atomic uint8_t *bucket_worker; /* borrowed; NULL: all are the worker's */
+    uint64_t start_ns;                    /* where the clock stands; 0: now */
     struct stack_callbacks callbacks;
     void *context; /* of the callbacks */
 };
@@ -38,22 +43,23 @@ struct lane_pair {
     struct lane_pair_config config;
     struct lane_layout layout;
     struct segment frontend_half, worker_half, records;
-    uint64_t now_ns; /* what the stack sees; a whole number of slow ticks after init */
 
-    /* the frontend's end */
-    struct frame_pool pool;
+    /* the frontend's end; the ends may be two threads, and share no cache line */
+    _Alignas(64) struct frame_pool pool;
     struct ring_producer rx[N_LANE_PRIORITIES];
     struct ring_consumer tx[N_LANE_PRIORITIES];
     struct ring_consumer returns;
     uint32_t n_bad_returns; /* chunks that came back twice, or never were the worker's */
 
     /* the worker's end */
+    _Alignas(64) uint64_t now_ns; /* what the stack sees; a whole number of slow ticks after init */
     struct ring_consumer worker_rx[N_LANE_PRIORITIES];
     struct rx_frames frames;
     struct staging staging;
     struct fifo_memory fifo_memory;
     struct stack stack;
     counter *counters; /* N_WORKER_COUNTERS, in the worker's half */
+    _Atomic uint64_t suspect;
 };
 
 /* One packet as it left the worker. */
@@ -69,6 +75,14 @@ void lane_pair_defaults(struct lane_pair_config *config);
 /* Makes everything and starts the stack with 10.77.0.2/24 and fd77::2/64. 0 or -errno. */
 int lane_pair_init(struct lane_pair *pair, const struct lane_pair_config *config) MPA_WARN_UNUSED;
 void lane_pair_fini(struct lane_pair *pair);
+
+/* Ends the pair as a death ends a worker: nothing is said, nothing more is committed. What it leaves is its
+ * records segment, the caller's to segment_fini(). A new pair can be made then: another worker. */
+struct segment lane_pair_stop(struct lane_pair *pair);
+
+/* Carries out an order to adopt from a records segment, before the next turn. False: it is none. */
+bool lane_pair_adopt(struct lane_pair *pair, const struct segment *source, const struct attach_adopt *order,
+                     struct stack_adoption *adoption) MPA_WARN_UNUSED;
 
 /* Stages an Ethernet frame with TCP or UDP over IPv4 or IPv6 (no extension headers); `flags` are those of an
  * rx slot. False: no chunk or no room. Published with the next turn. */

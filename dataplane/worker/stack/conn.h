@@ -35,6 +35,10 @@ enum conn_flag {
     CONN_BLOCKED = 1u << 7,     /* output waits for room in the tx ring, or the consumer for memory */
     CONN_ABORT = 1u << 8,       /* to be reset when the stack next looks at it */
     CONN_TIME_WAIT = 1u << 9,   /* counted as such */
+    CONN_FACTS = 1u << 10,      /* the facts of its record are written with the next commit in any case */
+    CONN_RECORDED = 1u << 11,   /* its record is in use */
+    CONN_EXPORTED = 1u << 12,   /* another worker's: PCB gone, record and FIFOs stay until the release */
+    CONN_UNSAID = 1u << 13,     /* its end is no end: neither callback nor tombstone */
 };
 
 struct conn {
@@ -51,10 +55,15 @@ struct conn {
     uint32_t due_tick;               /* in the timer wheel: lwIP tick of the next visit */
     uint32_t wheel_next, wheel_prev; /* CONN_NONE: end; next free while unused */
     uint32_t dirty_next, ready_next;
-    struct recovery *recovery; /* loss recovery state, NULL while nothing is lost */
-    uint32_t progress_ms;      /* when lastack last moved, or data left after silence */
-    uint32_t probed_ms;        /* progress_ms of the standstill that was already probed */
+    uint32_t bucket_next, bucket_prev; /* connections of one bucket; next zombie while CONN_EXPORTED */
+    uint32_t recorded_ts;              /* pcb->ts_recent when facts were last written */
+    struct recovery *recovery;         /* loss recovery state, NULL while nothing is lost */
+    uint64_t recorded;                 /* what makes facts due when it changes, as last written (record.c) */
+    uint32_t progress_ms;              /* when lastack last moved, or data left after silence */
+    uint32_t probed_ms;                /* progress_ms of the standstill that was already probed */
+    uint32_t answered_tick; /* slow tick at which nothing was last waiting for an answer (timer.c) */
     uint32_t srtt_us;
+    uint32_t n_retransmits;                             /* for people */
     _Alignas(uint64_t) uint8_t state[CONN_STATE_BYTES]; /* the consumer's */
 };
 

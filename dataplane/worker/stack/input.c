@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/fault_point.h"
 #include "worker/stack/stack_internal.h"
 
 #define INPUT_PCB_LINES 6u /* cache lines of struct tcp_pcb that a segment touches */
@@ -126,9 +127,8 @@ static void stack_input_packet(struct stack *stack, struct rx_frame *frame, stru
         counter_add(stack->config.counters, WORKER_rx_drop_stack_memory, 1);
         return;
     }
-    /* GEN_UDP and GEN_ICMP: the packets that lwIP alone makes; everything else is summed while staged. */
     NETIF_SET_CHECKSUM_CTRL(&stack->netif,
-                            NETIF_CHECKSUM_GEN_UDP | NETIF_CHECKSUM_GEN_ICMP | NETIF_CHECKSUM_GEN_ICMP6 |
+                            STACK_CHECKSUMS |
                                 (is_checked ? 0 : NETIF_CHECKSUM_CHECK_TCP | NETIF_CHECKSUM_CHECK_UDP));
     stack->in_hand = NULL;
     if (conn != NULL) {
@@ -144,6 +144,28 @@ static void stack_input_packet(struct stack *stack, struct rx_frame *frame, stru
     stack_lists_harvest(stack);
 }
 
+/* A segment without a connection that lwIP would answer with a reset, while its 4-tuple was closed only now.
+ */
+static bool stack_is_late(const struct stack *stack, const struct rx_frame *frame)
+{
+    const uint8_t *tcp = frame->bytes + frame->note.transport_off;
+
+    if ((uint32_t)frame->note.transport_off + TCP_HLEN > frame->slot.len_bytes ||
+        (tcp[13] & (TCP_SYN | TCP_ACK)) == TCP_SYN)
+        return false;
+    return stack_tombstone_has(stack, &frame->key, frame->note.hash, 0);
+}
+
+/* Names the frame that is processed from here on, for whoever finds us dead of it; 0: none. */
+static void stack_suspect(const struct stack *stack, uint64_t suspect)
+{
+    if (stack->config.suspect == NULL)
+        return;
+    atomic_store_explicit(stack->config.suspect, suspect, memory_order_relaxed);
+    /* It is for a signal handler's sake: the compiler must not move it over what may fault. */
+    atomic_signal_fence(memory_order_seq_cst);
+}
+
 static void stack_input_one(struct stack *stack, struct rx_frame *frame)
 {
     struct conn *conn;
@@ -156,6 +178,11 @@ static void stack_input_one(struct stack *stack, struct rx_frame *frame)
     if (conn != NULL && stack_syn_replaces(conn, frame)) {
         stack_conn_forget(stack, conn);
         conn = NULL;
+    }
+    if (conn == NULL && frame->key.protocol == IP_PROTO_TCP && stack_is_late(stack, frame)) {
+        counter_add(stack->config.counters, WORKER_rx_drop_tombstone, 1);
+        rx_frame_drop(stack->config.frames, frame);
+        return;
     }
     stack_input_packet(stack, frame, conn);
 }
@@ -185,8 +212,13 @@ static void stack_prefetch(struct stack *stack, struct rx_frame *frames, unsigne
 void stack_input(struct stack *stack, struct rx_frame *frames, unsigned n)
 {
     stack_prefetch(stack, frames, n);
-    for (unsigned i = 0; i < n; i++)
+    for (unsigned i = 0; i < n; i++) {
+        stack_suspect(stack, 1 + (uint64_t)frames[i].slot.head_idx);
+        fault_point_frame(frames[i].bytes,
+                          LWIP_MIN(frames[i].slot.len_bytes, POOL_HEAD_BYTES - RX_FRAME_OFF));
         stack_input_one(stack, &frames[i]);
+    }
+    stack_suspect(stack, WORKER_NO_SUSPECT);
     counter_add(stack->config.counters, WORKER_rx_frames, n);
     counter_add(stack->config.counters, WORKER_rx_drop_tcp_checksum, lwip_stats.tcp.chkerr);
     lwip_stats.tcp.chkerr = 0;

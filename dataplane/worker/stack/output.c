@@ -108,6 +108,8 @@ static err_t stack_netif_start(struct netif *netif)
     netif->name[0] = 'm';
     netif->name[1] = 'p';
     netif->flags |= NETIF_FLAG_LINK_UP;
+    /* An adopted connection may speak before anything is received. */
+    NETIF_SET_CHECKSUM_CTRL(netif, STACK_CHECKSUMS);
     return ERR_OK;
 }
 
@@ -252,16 +254,39 @@ void stack_pump(struct stack *stack, struct conn *conn)
         stack_block(stack, conn);
 }
 
-void stack_requeue(struct stack *stack, struct conn *conn)
+bool stack_fill_queues(struct stack *stack, struct conn *conn, const struct send_queues *queues)
 {
     struct tcp_pcb *pcb = conn->pcb;
     enum tcp_state state = pcb->state;
-    bool has_fin = (pcb->flags & TF_FIN) != 0;
+    bool is_filled;
+
+    pcb->snd_queuelen = 0;
+    pcb->snd_buf = TCP_SND_BUF;
+    pcb->snd_lbb = pcb->lastack;
+    pcb->state = ESTABLISHED; /* tcp_write() wants a state that may send */
+    tcp_clear_flags(pcb, TF_FIN);
+    is_filled = stack_enqueue(stack, conn, queues->position, queues->n_sent) == ERR_OK &&
+                (!queues->is_fin_sent || tcp_enqueue_flags(pcb, TCP_FIN) == ERR_OK);
+    /* Both phases begin with an empty queue, so the border between them falls exactly where it was. */
+    pcb->unacked = pcb->unsent;
+    pcb->unsent = NULL;
+    is_filled = is_filled &&
+                stack_enqueue(stack, conn, queues->position + queues->n_sent, queues->n_unsent) == ERR_OK &&
+                (!queues->has_fin || queues->is_fin_sent || tcp_send_fin(pcb) == ERR_OK);
+    if (queues->has_fin)
+        tcp_set_flags(pcb, TF_FIN);
+    pcb->state = state;
+    conn->flags &= ~(uint32_t)CONN_HAS_SUPER;
+    return is_filled;
+}
+
+void stack_requeue(struct stack *stack, struct conn *conn)
+{
+    struct tcp_pcb *pcb = conn->pcb;
+    struct send_queues queues = {.has_fin = (pcb->flags & TF_FIN) != 0};
     uint32_t data_end = conn->iss + 1 + (uint32_t)conn->tx_enqueued;
     uint32_t edge = pcb->unsent != NULL ? lwip_ntohl(pcb->unsent->tcphdr->seqno) : pcb->snd_nxt;
-    uint32_t n_sent, n_all;
-    bool is_fin_sent;
-    uint64_t una;
+    uint32_t n_all;
 
     if (pcb->unacked == NULL && pcb->unsent == NULL)
         return;
@@ -270,32 +295,18 @@ void stack_requeue(struct stack *stack, struct conn *conn)
     if (TCP_SEQ_GT(pcb->lastack, data_end))
         return; /* only our FIN is left, and it is acknowledged */
     n_all = data_end - pcb->lastack;
-    n_sent = LWIP_MIN(edge - pcb->lastack, n_all);
-    is_fin_sent = has_fin && TCP_SEQ_GT(edge, data_end);
-    una = conn->tx_enqueued - n_all;
+    queues.n_sent = LWIP_MIN(edge - pcb->lastack, n_all);
+    queues.n_unsent = n_all - queues.n_sent;
+    queues.is_fin_sent = queues.has_fin && TCP_SEQ_GT(edge, data_end);
+    queues.position = conn->tx_enqueued - n_all;
     tcp_segs_free(pcb->unacked);
     tcp_segs_free(pcb->unsent);
     pcb->unacked = pcb->unsent = NULL;
-    pcb->snd_queuelen = 0;
-    pcb->snd_buf = TCP_SND_BUF;
-    pcb->snd_lbb = pcb->lastack;
     /* Bytes before lastack are acknowledged although their super-segment was not freed yet. */
-    fifo_consume(&conn->tx, stack->config.fifo_memory, (uint32_t)(una - conn->tx.read));
-    pcb->state = ESTABLISHED; /* tcp_write() wants a state that may send */
-    tcp_clear_flags(pcb, TF_FIN);
-    if (stack_enqueue(stack, conn, una, n_sent) != ERR_OK ||
-        (is_fin_sent && tcp_enqueue_flags(pcb, TCP_FIN) != ERR_OK))
+    fifo_consume(&conn->tx, stack->config.fifo_memory, (uint32_t)(queues.position - conn->tx.read));
+    if (!stack_fill_queues(stack, conn, &queues)) {
         conn->flags |= CONN_ABORT;
-    pcb->unacked = pcb->unsent;
-    pcb->unsent = NULL;
-    if (stack_enqueue(stack, conn, una + n_sent, n_all - n_sent) != ERR_OK ||
-        (has_fin && !is_fin_sent && tcp_send_fin(pcb) != ERR_OK))
-        conn->flags |= CONN_ABORT;
-    if (has_fin)
-        tcp_set_flags(pcb, TF_FIN);
-    pcb->state = state;
-    conn->flags &= ~(uint32_t)CONN_HAS_SUPER;
-    if (conn->flags & CONN_ABORT)
         stack_mark_ready(stack, conn);
+    }
     counter_add(stack->config.counters, WORKER_tx_recuts, 1);
 }

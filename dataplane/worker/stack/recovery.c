@@ -249,6 +249,7 @@ static struct tcp_seg *recovery_take_lost(struct conn *conn, bool is_head_lost, 
         segment->next = NULL;
         *lost_end = segment;
         lost_end = &segment->next;
+        conn->n_retransmits++;
         counter_add(counters, WORKER_tx_sack_retransmits, 1);
     }
     *lost_end = conn->pcb->unsent;
@@ -282,6 +283,7 @@ static void recovery_begin(struct stack *stack, struct conn *conn)
     recovery->recover = conn->pcb->snd_nxt;
     recovery->sent_mark = conn->pcb->snd_nxt;
     recovery->sent_high = conn->pcb->lastack + stack_segment_payload(conn); /* lwIP has just sent the head */
+    conn->n_retransmits++;
     counter_add(stack->config.counters, WORKER_tx_fast_recoveries, 1);
 }
 
@@ -345,6 +347,7 @@ static void recovery_probe(struct stack *stack, struct conn *conn)
     conn->pcb->unsent = *link;
     *link = NULL;
     stack_output_unbounded(conn);
+    conn->n_retransmits++;
     counter_add(stack->config.counters, WORKER_tx_tail_probes, 1);
 }
 
@@ -359,6 +362,7 @@ void recovery_before_tick(struct stack *stack, struct conn *conn)
         if (conn->flags & CONN_HAS_SUPER)
             stack_requeue(stack, conn);
         recovery_fini(conn);
+        conn->n_retransmits++;
         counter_add(stack->config.counters, WORKER_tx_timeouts, 1);
         return;
     }

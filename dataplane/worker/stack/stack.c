@@ -43,10 +43,38 @@ static const struct flow_key *stack_key_of(const void *context, uint32_t value)
     return &stack->conns[value].key;
 }
 
+static size_t stack_conns_bytes(const struct stack *stack)
+{
+    return (size_t)stack->config.max_connections * sizeof(struct conn);
+}
+
+static int stack_init_memory(struct stack *stack)
+{
+    uint32_t n_buckets = stack->config.n_buckets == 0 ? 1 : stack->config.n_buckets;
+    int failed = flow_table_init(&stack->flows, stack->config.max_connections, stack_key_of, stack);
+
+    if (failed < 0)
+        return failed;
+    stack->bucket_mask = n_buckets - 1;
+    stack->bucket_heads = malloc(n_buckets * sizeof(*stack->bucket_heads));
+    stack->conns = mmap(NULL, stack_conns_bytes(stack), PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (stack->bucket_heads != NULL && stack->conns != MAP_FAILED) {
+        memset(stack->bucket_heads, 0xff, n_buckets * sizeof(*stack->bucket_heads)); /* CONN_NONE */
+        failed = stack_records_init(stack);
+        if (failed == 0)
+            return 0;
+    }
+    if (stack->conns != MAP_FAILED)
+        munmap(stack->conns, stack_conns_bytes(stack));
+    free(stack->bucket_heads);
+    flow_table_fini(&stack->flows);
+    return failed < 0 ? failed : -ENOMEM;
+}
+
 int stack_init(struct stack *stack, const struct stack_config *config,
                const struct stack_callbacks *callbacks, void *context)
 {
-    size_t conns_bytes = (size_t)config->max_connections * sizeof(struct conn);
     int failed;
 
     *stack = (struct stack){.config = *config,
@@ -55,16 +83,11 @@ int stack_init(struct stack *stack, const struct stack_config *config,
                             .first_free = CONN_NONE,
                             .ready_head = CONN_NONE,
                             .dirty_head = CONN_NONE,
-                            .blocked_head = CONN_NONE};
-    failed = flow_table_init(&stack->flows, config->max_connections, stack_key_of, stack);
+                            .blocked_head = CONN_NONE,
+                            .zombie_head = CONN_NONE};
+    failed = stack_init_memory(stack);
     if (failed < 0)
         return failed;
-    stack->conns =
-        mmap(NULL, conns_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (stack->conns == MAP_FAILED) {
-        flow_table_fini(&stack->flows);
-        return -errno;
-    }
     the_stack = stack;
     stack->now_ns = clock_now_ns();
     checksum_init();
@@ -77,7 +100,9 @@ int stack_init(struct stack *stack, const struct stack_config *config,
 
 void stack_fini(struct stack *stack)
 {
+    stack_records_fini(stack);
     for (uint32_t idx = 0; idx < stack->n_unused_idx; idx++) {
+        stack->conns[idx].flags &= ~(uint32_t)CONN_EXPORTED;
         if (stack->conns[idx].pcb != NULL)
             stack_conn_forget(stack, &stack->conns[idx]);
         stack->conns[idx].flags &= ~(uint32_t)(CONN_READY | CONN_BLOCKED);
@@ -87,7 +112,8 @@ void stack_fini(struct stack *stack)
         tcp_close((struct tcp_pcb *)tcp_listen_pcbs.pcbs);
     netif_remove(&stack->netif);
     flow_table_fini(&stack->flows);
-    munmap(stack->conns, (size_t)stack->config.max_connections * sizeof(struct conn));
+    free(stack->bucket_heads);
+    munmap(stack->conns, stack_conns_bytes(stack));
     the_stack = NULL;
 }
 
@@ -245,6 +271,27 @@ void stack_run(struct stack *stack)
         stack_run_one(stack, conn);
     }
     stack_acknowledge(stack);
+}
+
+bool stack_reset_flow(struct stack *stack, const struct flow_key *key)
+{
+    uint32_t idx = flow_table_find(&stack->flows, flow_key_hash(key, &stack->config.flow_seed), key);
+
+    if (idx == FLOW_TABLE_NONE)
+        return false;
+    stack_lists_put(&stack->conns[idx]);
+    tcp_abort(stack->conns[idx].pcb);
+    return true;
+}
+
+void stack_drop_held_frames(struct stack *stack)
+{
+    for (uint32_t idx = 0; idx < stack->n_unused_idx; idx++) {
+        struct tcp_pcb *pcb = stack->conns[idx].pcb;
+
+        if (pcb != NULL && pcb->ooseq != NULL)
+            tcp_free_ooseq(pcb);
+    }
 }
 
 bool stack_has_work(const struct stack *stack)

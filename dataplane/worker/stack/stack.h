@@ -49,10 +49,11 @@ struct stack_config {
     struct records_segment *records; /* borrowed, laid out by stack_records_layout(): where commits go */
     bool commits_facts; /* the full discipline: facts in every commit, not only when they change */
     uint32_t slot;      /* of this worker */
-    uint32_t n_buckets; /* power of two */
-    const _Atomic uint8_t *bucket_worker; /* borrowed, read-only: the host segment's table */
-    _Atomic uint64_t *suspect;            /* borrowed: 1 + head chunk of the frame in hand is noted here */
-    bool has_gso;                         /* super-segments may be sent: the frontend or the NIC cuts them */
+    uint32_t n_buckets; /* power of two; 0: one */
+    const _Atomic uint8_t
+        *bucket_worker;        /* borrowed, read-only: the host segment's table; NULL: all are mine */
+    _Atomic uint64_t *suspect; /* borrowed: 1 + head chunk of the frame in hand is noted here */
+    bool has_gso;              /* super-segments may be sent: the frontend or the NIC cuts them */
 };
 
 struct stack {
@@ -64,6 +65,11 @@ struct stack {
     uint32_t first_free;
     uint32_t n_unused_idx; /* conns from here on were never used */
     struct flow_table flows;
+    struct flow_record *flow_records; /* borrowed: of the records segment; NULL: nothing is committed */
+    uint32_t *bucket_heads;           /* owned, n_buckets: connections of each bucket */
+    uint32_t bucket_mask;
+    uint32_t zombie_head;         /* exported, not yet released; on the bucket links */
+    struct flow_table tombstones; /* key -> place in the segment's ring */
     uint32_t n_connections, n_time_wait;
     uint32_t ready_head, dirty_head;
     uint32_t blocked_head; /* on the ready_next links, while CONN_BLOCKED */
@@ -79,7 +85,8 @@ int stack_init(struct stack *stack, const struct stack_config *config,
                const struct stack_callbacks *callbacks, void *context) MPA_WARN_UNUSED;
 
 /* Drops every connection without a packet, calling `closed` for those that were opened, and every listening
- * port; lwIP can be started again. Staging, frames and FIFO memory must still be there. */
+ * port; lwIP can be started again. Staging, frames and FIFO memory must still be there. The records stay as
+ * they were committed last: what a stopped worker served can be adopted. */
 void stack_fini(struct stack *stack);
 
 /* Takes over our addresses and the link from the host segment's facts. */
@@ -106,7 +113,7 @@ void stack_run(struct stack *stack);
 /* True while a connection waits for room in the tx rings or is ready: the loop must not sleep long. */
 bool stack_has_work(const struct stack *stack);
 
-/* Writes the records of the connections touched in this turn. */
+/* Writes the records of the connections touched in this turn, and ends those that are gone. */
 void stack_commit(struct stack *stack);
 
 /* Bytes of a records segment for so many connections and FIFO bytes, and its header filled in. */

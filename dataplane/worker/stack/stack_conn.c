@@ -103,7 +103,28 @@ static void stack_on_error(void *argument, err_t error)
         counter_add(stack->config.counters, WORKER_connections_reset, 1);
 }
 
-struct conn *stack_conn_new(struct stack *stack, struct tcp_pcb *pcb)
+static void stack_bucket_link(struct stack *stack, struct conn *conn)
+{
+    uint32_t *head = &stack->bucket_heads[conn->hash & stack->bucket_mask];
+
+    conn->bucket_prev = CONN_NONE;
+    conn->bucket_next = *head;
+    if (*head != CONN_NONE)
+        stack->conns[*head].bucket_prev = conn->idx;
+    *head = conn->idx;
+}
+
+static void stack_bucket_unlink(struct stack *stack, const struct conn *conn)
+{
+    if (conn->bucket_prev == CONN_NONE)
+        stack->bucket_heads[conn->hash & stack->bucket_mask] = conn->bucket_next;
+    else
+        stack->conns[conn->bucket_prev].bucket_next = conn->bucket_next;
+    if (conn->bucket_next != CONN_NONE)
+        stack->conns[conn->bucket_next].bucket_prev = conn->bucket_prev;
+}
+
+struct conn *stack_conn_attach(struct stack *stack, struct tcp_pcb *pcb, const struct flow_key *key)
 {
     struct conn *conn = stack_conn_take(stack);
 
@@ -111,16 +132,14 @@ struct conn *stack_conn_new(struct stack *stack, struct tcp_pcb *pcb)
         counter_add(stack->config.counters, WORKER_rx_drop_connections, 1);
         return NULL;
     }
-    stack_conn_key(pcb, &conn->key);
+    conn->key = *key;
     conn->hash = flow_key_hash(&conn->key, &stack->config.flow_seed);
     if (flow_table_insert(&stack->flows, conn->hash, conn->idx) < 0) {
         stack_conn_put(stack, conn);
         return NULL;
     }
     conn->pcb = pcb;
-    conn->real_mss = pcb->mss;
-    conn->iss = pcb->lastack;
-    conn->irs = pcb->rcv_nxt - 1;
+    stack_bucket_link(stack, conn);
     stack->n_connections++;
     stack_conn_callbacks(stack, pcb);
     tcp_ext_arg_set(pcb, 0, conn);
@@ -133,16 +152,35 @@ struct conn *stack_conn_new(struct stack *stack, struct tcp_pcb *pcb)
     return conn;
 }
 
+struct conn *stack_conn_new(struct stack *stack, struct tcp_pcb *pcb)
+{
+    struct conn *conn;
+    struct flow_key key;
+
+    stack_conn_key(pcb, &key);
+    conn = stack_conn_attach(stack, pcb, &key);
+    if (conn == NULL)
+        return NULL;
+    conn->real_mss = pcb->mss;
+    conn->iss = pcb->lastack;
+    conn->irs = pcb->rcv_nxt - 1;
+    /* Epochs of a 4-tuple grow, over its reincarnations too. */
+    stack_record_begin(stack, conn, tcp_ticks, stack->now_ns);
+    return conn;
+}
+
 /* lwIP has freed the PCB. The 4-tuple is free at once; the object goes with the commit. */
 void stack_conn_gone(struct stack *stack, struct conn *conn)
 {
     stack_timer_cancel(stack, conn);
     flow_table_remove(&stack->flows, conn->hash, conn->idx);
+    stack_bucket_unlink(stack, conn);
     conn->pcb = NULL;
     stack->n_connections--;
     if (conn->flags & CONN_TIME_WAIT)
         stack->n_time_wait--;
-    counter_add(stack->config.counters, WORKER_connections_closed, 1);
+    if (!(conn->flags & CONN_UNSAID))
+        counter_add(stack->config.counters, WORKER_connections_closed, 1);
     stack_mark_dirty(stack, conn);
 }
 
@@ -159,12 +197,29 @@ void stack_conn_forget(struct stack *stack, struct conn *conn)
 
 static void stack_conn_release(struct stack *stack, struct conn *conn)
 {
-    if (conn->flags & CONN_OPEN)
+    if ((conn->flags & (CONN_OPEN | CONN_UNSAID)) == CONN_OPEN)
         stack->callbacks.closed(stack->context, conn);
     recovery_fini(conn);
     fifo_fini(&conn->rx, stack->config.fifo_memory);
     fifo_fini(&conn->tx, stack->config.fifo_memory);
     stack_conn_put(stack, conn);
+}
+
+static void stack_commit_one(struct stack *stack, struct conn *conn)
+{
+    conn->flags &= ~(uint32_t)CONN_DIRTY;
+    if (conn->pcb != NULL) {
+        /* Room that was made for a segment which lwIP then did not want. */
+        fifo_trim(&conn->rx, stack->config.fifo_memory);
+        stack_record_commit(stack, conn);
+        return;
+    }
+    if (conn->flags & CONN_EXPORTED)
+        return; /* until stack_release() */
+    stack_record_end(stack, conn);
+    /* Still on another list: it comes back here when that list was walked. */
+    if (!(conn->flags & (CONN_READY | CONN_BLOCKED)))
+        stack_conn_release(stack, conn);
 }
 
 void stack_commit(struct stack *stack)
@@ -176,16 +231,7 @@ void stack_commit(struct stack *stack)
         struct conn *conn = &stack->conns[idx];
 
         idx = conn->dirty_next;
-        conn->flags &= ~(uint32_t)CONN_DIRTY;
-        if (conn->pcb != NULL) {
-            /* Room that was made for a segment which lwIP then did not want. */
-            fifo_trim(&conn->rx, stack->config.fifo_memory);
-            continue;
-        }
-        /* Still on another list: it comes back here when that list was walked. */
-        if (conn->flags & (CONN_READY | CONN_BLOCKED))
-            continue;
-        stack_conn_release(stack, conn);
+        stack_commit_one(stack, conn);
     }
     /* Only now may the blocks that this turn freed be used again: until the commit a record could name them.
      */

@@ -84,7 +84,7 @@ static void lane_turn(struct board *board, uint32_t slot)
         atomic_store(&lane->gauges[GAUGE_buckets], N_BUCKETS / 2);
         lane_set_state(board, slot, BOARD_LANE_SERVING, BOARD_EVENT_SERVING, N_BUCKETS / 2);
     } else if (pid == 0 && state == BOARD_LANE_SERVING) {
-        lane_set_state(board, slot, BOARD_LANE_GONE, BOARD_EVENT_GONE, 0);
+        lane_set_state(board, slot, BOARD_LANE_EMPTY, BOARD_EVENT_GONE, 0);
     } else if (state == BOARD_LANE_SERVING && has_file(quarantine, true)) {
         atomic_store(&lane->fault, LANE_fault_index);
         lane_set_state(board, slot, BOARD_LANE_QUARANTINED, BOARD_EVENT_QUARANTINED, LANE_fault_index);

@@ -118,11 +118,23 @@ static void rig_closed(void *context, struct conn *conn)
         rig->conn = NULL;
 }
 
+static bool rig_adopted(void *context, struct conn *conn, uint16_t service_port)
+{
+    struct rig *rig = context;
+
+    if (rig->refuses_adoption || service_port != RIG_PORT)
+        return false;
+    rig->n_opened++;
+    rig->n_adopted++;
+    rig->conn = conn;
+    return true;
+}
+
 void rig_defaults(struct lane_pair_config *config)
 {
     lane_pair_defaults(config);
-    config->callbacks =
-        (struct stack_callbacks){.opened = rig_opened, .ready = rig_ready, .closed = rig_closed};
+    config->callbacks = (struct stack_callbacks){
+        .opened = rig_opened, .ready = rig_ready, .closed = rig_closed, .adopted = rig_adopted};
 }
 
 void rig_start(struct rig *rig, enum rig_consumer consumer, struct lane_pair_config *config)
@@ -164,6 +176,63 @@ void rig_fini(struct rig *rig)
     CU_ASSERT_EQUAL(fifo_memory_used_bytes(&rig->pair.fifo_memory), 0);
     CU_ASSERT_EQUAL(rig->n_bad_read, 0);
     lane_pair_fini(&rig->pair);
+}
+
+uint32_t rig_export_all(struct rig *rig, uint64_t number)
+{
+    struct attach_export order = {.number = number, .to = 1, .what = ATTACH_EXPORT_ALL};
+    uint32_t n = stack_export(&rig->pair.stack, &order);
+
+    stack_commit(&rig->pair.stack);
+    return n;
+}
+
+struct segment rig_stop(struct rig *rig)
+{
+    struct segment records = lane_pair_stop(&rig->pair);
+
+    rig->n_opened = rig->n_closed = 0;
+    rig->conn = NULL;
+    return records;
+}
+
+void rig_restart(struct rig *rig)
+{
+    struct lane_pair_config config = rig->pair.config;
+
+    config.start_ns = rig->pair.now_ns;
+    config.slot++;
+    if (lane_pair_init(&rig->pair, &config) < 0)
+        CU_FAIL_FATAL("the other worker did not start");
+    if (stack_listen(&rig->pair.stack, RIG_PORT) < 0)
+        CU_FAIL_FATAL("the port is not listening");
+}
+
+static struct stack_adoption rig_succeed(struct rig *rig, const struct attach_adopt *order)
+{
+    struct segment source = rig_stop(rig);
+    struct stack_adoption adoption;
+
+    rig_restart(rig);
+    CU_ASSERT_FATAL(lane_pair_adopt(&rig->pair, &source, order, &adoption));
+    segment_fini(&source);
+    lane_pair_turn(&rig->pair);
+    return adoption;
+}
+
+struct stack_adoption rig_move(struct rig *rig)
+{
+    struct attach_adopt order = {.number = 8, .exported = 7, .what = ATTACH_ADOPT_EXPORTED};
+
+    rig_export_all(rig, order.exported);
+    return rig_succeed(rig, &order);
+}
+
+struct stack_adoption rig_crash(struct rig *rig)
+{
+    struct attach_adopt order = {.number = 8, .what = ATTACH_ADOPT_DEAD};
+
+    return rig_succeed(rig, &order);
 }
 
 struct tcp_script rig_peer(uint8_t family, uint16_t port)

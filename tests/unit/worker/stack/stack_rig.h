@@ -30,7 +30,8 @@ struct rig {
     bool refuses;       /* opened() says no */
     uint64_t source_bytes;
     uint32_t write_bytes; /* SOURCE: at most so many at a time; 0: as many as there is room for */
-    uint32_t n_opened, n_closed;
+    uint32_t n_opened, n_closed, n_adopted;
+    bool refuses_adoption;
     uint64_t n_read;     /* bytes that consumers have read */
     uint64_t n_bad_read; /* of them, not as the pattern says */
     struct conn *conn;   /* the last one opened */
@@ -51,6 +52,18 @@ void rig_start(struct rig *rig, enum rig_consumer consumer, struct lane_pair_con
 void rig_init(struct rig *rig, enum rig_consumer consumer);
 /* Ends the stack and checks that every chunk and every byte of memory has come back. */
 void rig_fini(struct rig *rig);
+
+/*
+ * The connections go to another worker: a new stack with records of its own, which adopts from those of the
+ * first. rig_move() hands all over alive, rig_crash() lets the first one die where it stands: between turns,
+ * or wherever the test has stopped it. Packets not taken yet are lost. Both return what the adopter says.
+ */
+struct stack_adoption rig_move(struct rig *rig);
+struct stack_adoption rig_crash(struct rig *rig);
+/* The parts of it: the first worker's end, and the next one's beginning, with nothing adopted. */
+uint32_t rig_export_all(struct rig *rig, uint64_t number);
+struct segment rig_stop(struct rig *rig);
+void rig_restart(struct rig *rig);
 
 /* Byte of a stream at `position`. */
 static inline uint8_t rig_byte(uint64_t position)
