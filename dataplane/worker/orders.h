@@ -24,7 +24,7 @@
 
 struct worker;
 
-#define ORDERS_MAX 32u /* at a time; the frontend has few under way */
+#define ORDERS_MAX 64u /* at a time; the frontend has an estate of each slot and little else under way */
 
 union order_message {
     struct attach_export export;

@@ -2,16 +2,15 @@
 /*
  * seccomp.c — the system calls of a worker once it serves. It speaks with the world through shared memory, so
  * the list is that of a process that waits, wakes, looks at the clock, maps what another worker or the next
- * frontend hands it, comes back to that frontend, and ends. Nothing becomes executable, no socket but a Unix
- * one is made, no signal reaches another process. A call outside it is a worker that somebody else runs:
- * SIGSYS.
+ * frontend hands it, comes back to that frontend, and ends. It opens no file and starts no program; nothing
+ * becomes executable, no socket but a Unix one is made, no signal reaches another process. A call outside the
+ * list is a worker that somebody else runs: SIGSYS.
  */
 #include <fcntl.h>
 #include <seccomp.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/confine.h"
 #include "base/log.h"
@@ -35,7 +34,7 @@ static const int worker_syscalls[] = {
     SCMP_SYS(clock_nanosleep),
     SCMP_SYS(getrandom),
     SCMP_SYS(sched_yield),
-    /* the C library's memory and locks: no loop asks for any, starting the stack does */
+    /* the C library's memory and locks: no loop asks for any, starting the stack and adopting do */
     SCMP_SYS(munmap),
     SCMP_SYS(madvise),
     SCMP_SYS(brk),
@@ -66,7 +65,6 @@ int worker_confine(void)
         {SCMP_SYS(socket), 0, WORKER_INT_BITS, AF_UNIX},
         {SCMP_SYS(fcntl), 1, WORKER_INT_BITS, F_GET_SEALS},
         {SCMP_SYS(fcntl), 1, WORKER_INT_BITS, F_ADD_SEALS},
-        {SCMP_SYS(tgkill), 0, WORKER_INT_BITS, (uint64_t)getpid()},
     };
     const struct confinement confinement = {
         .syscalls = worker_syscalls,

@@ -98,7 +98,7 @@ int worker_init_privileged(struct worker *worker)
     worker_pin(worker);
     failed = worker_fault_init();
     if (failed < 0)
-        log_error("signals_failed error=\"%s\"", strerror(-failed));
+        log_error("fault_handler_failed error=\"%s\"", strerror(-failed));
     if (failed == 0)
         failed = worker_attach(worker);
     if (failed == 0)
@@ -163,11 +163,11 @@ void worker_fini(struct worker *worker)
 {
     service_table_free(worker->services);
     orders_fini(&worker->orders);
-    worker_detach(worker);
     worker_fault_set_half(NULL);
     segment_fini(&worker->half);
     segment_fini(&worker->records);
     segment_fini(&worker->host);
+    worker_detach(worker);
     fd_close(&worker->signal_fd);
     fd_close(&worker->pidfd);
 }

@@ -161,7 +161,7 @@ static const int sanitizer_syscalls[] = {
     SCMP_SYS(write),
 };
 
-/* Calls of a list are allowed whatever their arguments: those that matter are not in any list. */
+/* Calls of the list, whatever their arguments. */
 static int allow(scmp_filter_ctx filter, const int *syscalls, size_t n_syscalls)
 {
     for (size_t i = 0; i < n_syscalls; i++) {
@@ -174,18 +174,6 @@ static int allow(scmp_filter_ctx filter, const int *syscalls, size_t n_syscalls)
             return status;
     }
     return 0;
-}
-
-/*
- * The one call whose argument decides: to a process of the same user tgkill() is a weapon, and without it an
- * assertion that fails would look like a forbidden call (SIGSYS) instead of what it is (SIGABRT). The number
- * is fixed here, so whoever confines itself must not fork afterwards.
- */
-static int allow_own_signals(scmp_filter_ctx filter)
-{
-    const struct scmp_arg_cmp is_own = {.arg = 0, .op = SCMP_CMP_EQ, .datum_a = (scmp_datum_t)getpid()};
-
-    return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, &is_own);
 }
 
 /* A sanitizer's runtime calls the same with arguments of its own: there the list below allows them whole. */
@@ -206,6 +194,18 @@ static int allow_arguments(scmp_filter_ctx filter, const struct confinement *con
     return 0;
 }
 
+/*
+ * To a process of the same user tgkill() is a weapon, and without it an assertion that fails would look like
+ * a forbidden call (SIGSYS) instead of what it is (SIGABRT). The number is fixed here, so whoever confines
+ * itself must not fork afterwards.
+ */
+static int allow_own_signals(scmp_filter_ctx filter)
+{
+    const struct scmp_arg_cmp is_own = {.arg = 0, .op = SCMP_CMP_EQ, .datum_a = (scmp_datum_t)getpid()};
+
+    return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, &is_own);
+}
+
 /* The binary tree (optimisation 2) matters: the data plane makes a call per burst and the list is long. */
 static int fill_and_load(scmp_filter_ctx filter, const struct confinement *confinement)
 {
@@ -215,10 +215,10 @@ static int fill_and_load(scmp_filter_ctx filter, const struct confinement *confi
         status = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
     if (status == 0)
         status = allow(filter, confinement->syscalls, confinement->n_syscalls);
-    if (status == 0 && confinement->may_signal_itself)
-        status = allow_own_signals(filter);
     if (status == 0)
         status = allow_arguments(filter, confinement);
+    if (status == 0 && confinement->may_signal_itself)
+        status = allow_own_signals(filter);
     if (status == 0 && MPA_SANITIZER)
         status =
             allow(filter, sanitizer_syscalls, sizeof(sanitizer_syscalls) / sizeof(sanitizer_syscalls[0]));

@@ -63,32 +63,6 @@ void broker_quarantine(struct frontend *frontend, struct lane *lane, enum lane_c
     bench_check(false, "the lane was quarantined");
 }
 
-bool hold_frame(struct frontend *frontend, const struct held_frame *frame)
-{
-    (void)frontend;
-    (void)frame;
-    return false;
-}
-
-/* Nobody is asked for anything here. */
-void handover_fenced(struct frontend *frontend, uint8_t worker, uint8_t priority, uint64_t number)
-{
-    (void)frontend;
-    (void)worker;
-    (void)priority;
-    (void)number;
-}
-
-void handover_adopted(struct frontend *frontend, uint8_t worker, uint64_t number, uint32_t n_flows)
-{
-    handover_fenced(frontend, worker, (uint8_t)n_flows, number);
-}
-
-void estates_adopted(struct frontend *frontend, uint8_t worker, uint64_t number, uint32_t n_flows)
-{
-    handover_fenced(frontend, worker, (uint8_t)n_flows, number);
-}
-
 void capture_frame(struct frontend *frontend, const struct iovec *parts, int n_parts, uint32_t lane,
                    bool is_out)
 {

@@ -74,7 +74,8 @@ static void profile_chargen_ready(void *context, struct conn *conn)
     }
 }
 
-static const struct stack_callbacks profile_chargen = {profile_opened, profile_chargen_ready, profile_closed};
+static const struct stack_callbacks profile_chargen = {
+    .opened = profile_opened, .ready = profile_chargen_ready, .closed = profile_closed};
 
 /* One turn of the worker, the part that is counted, and the frontend's share of what surrounds it. */
 static void profile_turn(void)

@@ -294,8 +294,6 @@ static int staging_put_control(struct staging *staging, enum lane_priority prior
     struct ring_producer *ring = &staging->ring[priority];
     struct staging_arena *arena = &staging->arena[priority];
 
-    /* No room: more control slots than are kept for them, so the frontend has broken its own rule and waits
-     * for its own answer. */
     if (staging->is_closed || ring_producer_room(ring) == 0)
         return -ENOBUFS;
     arena->slot_end[ring->staged_tail & (ring->n_slots - 1)] = arena->tail;

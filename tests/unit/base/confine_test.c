@@ -77,6 +77,33 @@ static void a_call_outside_a_fatal_list_ends_the_process(void)
     CU_ASSERT_EQUAL(WTERMSIG(status), SIGSYS);
 }
 
+/* getpriority() with 1 or 2 for its first argument, dup3() with an even third one. */
+static int calls_by_argument(void)
+{
+    static const struct confinement_argument arguments[] = {{SCMP_SYS(getpriority), 0, 0xffffffffu, 1},
+                                                            {SCMP_SYS(getpriority), 0, 0xffffffffu, 2},
+                                                            {SCMP_SYS(dup3), 2, 1, 0}};
+    struct confinement confinement = confinement_of(false);
+
+    confinement.arguments = arguments;
+    confinement.n_arguments = sizeof(arguments) / sizeof(arguments[0]);
+    if (confine(&confinement) != 0)
+        return 1;
+    if (syscall(SYS_getpriority, 1, 0) < 0 || syscall(SYS_getpriority, 2, 0) < 0)
+        return 2;
+    errno = 0;
+    if (syscall(SYS_getpriority, 0, 0) != -1 || errno != EPERM)
+        return 3;
+    if (syscall(SYS_dup3, -1, -1, 6) != -1 || errno == EPERM)
+        return 4;
+    return syscall(SYS_dup3, -1, -1, 7) == -1 && errno == EPERM ? 0 : 5;
+}
+
+static void an_argument_decides(void)
+{
+    CU_ASSERT_EQUAL(run_child(calls_by_argument), 0);
+}
+
 static struct confinement confinement_with_signals(void)
 {
     struct confinement confinement = confinement_of(false);
@@ -126,33 +153,6 @@ static void a_confined_process_can_still_abort(void)
 
     CU_ASSERT_TRUE(WIFSIGNALED(status));
     CU_ASSERT_EQUAL(WTERMSIG(status), SIGABRT);
-}
-
-/* getpriority() with 1 or 2 for its first argument, dup3() with an even third one. */
-static int calls_by_argument(void)
-{
-    static const struct confinement_argument arguments[] = {{SCMP_SYS(getpriority), 0, 0xffffffffu, 1},
-                                                            {SCMP_SYS(getpriority), 0, 0xffffffffu, 2},
-                                                            {SCMP_SYS(dup3), 2, 1, 0}};
-    struct confinement confinement = confinement_of(false);
-
-    confinement.arguments = arguments;
-    confinement.n_arguments = sizeof(arguments) / sizeof(arguments[0]);
-    if (confine(&confinement) != 0)
-        return 1;
-    if (syscall(SYS_getpriority, 1, 0) < 0 || syscall(SYS_getpriority, 2, 0) < 0)
-        return 2;
-    errno = 0;
-    if (syscall(SYS_getpriority, 0, 0) != -1 || errno != EPERM)
-        return 3;
-    if (syscall(SYS_dup3, -1, -1, 6) != -1 || errno == EPERM)
-        return 4;
-    return syscall(SYS_dup3, -1, -1, 7) == -1 && errno == EPERM ? 0 : 5;
-}
-
-static void an_argument_decides(void)
-{
-    CU_ASSERT_EQUAL(run_child(calls_by_argument), 0);
 }
 
 static pthread_barrier_t barrier;
@@ -234,9 +234,9 @@ const char unit_suite_name[] = "confine";
 const struct unit_test unit_tests[] = {
     {"a call outside the list fails", a_call_outside_the_list_fails},
     {"a call outside a fatal list ends the process by SIGSYS", a_call_outside_a_fatal_list_ends_the_process},
+    {"a call may be allowed by its argument", an_argument_decides},
     {"signals go to itself and to nobody else", signals_go_to_itself_and_nobody_else},
     {"a confined process can still abort", a_confined_process_can_still_abort},
-    {"a call may be allowed by its argument", an_argument_decides},
     {"the filter reaches every thread", the_filter_reaches_every_thread},
     {"no capability is left, and no new privileges", no_capability_is_left},
     {"a thread that kept its capabilities is found", a_thread_with_capabilities_is_found},

@@ -49,6 +49,22 @@ static void rig_host_segment(struct frontend *frontend)
         hold_announce(frontend, i, BUCKET_NO_WORKER);
 }
 
+static void rig_on_frame(void *context, const uint8_t *bytes, uint32_t len_bytes)
+{
+    (void)context;
+    (void)bytes;
+    (void)len_bytes;
+}
+
+static void rig_on_changed(void *context, const struct host_addresses *addresses)
+{
+    (void)context;
+    (void)addresses;
+}
+
+static const struct host_callbacks rig_host_callbacks = {
+    .transmit = rig_on_frame, .reassembled = rig_on_frame, .changed = rig_on_changed};
+
 void rig_init(struct rig *rig, uint32_t held_frames)
 {
     struct frontend *frontend = &rig->frontend;
@@ -70,6 +86,8 @@ void rig_init(struct rig *rig, uint32_t held_frames)
     mpa_assert(held_init(&frontend->held, held_frames) == 0);
     estates_init(&frontend->estates);
     rig_host_segment(frontend);
+    frontend->host = host_new(&frontend->config, frontend->nic.mac, &rig_host_callbacks, frontend);
+    mpa_assert(frontend->host != NULL);
     frontend->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     frontend->addresses.n_addresses = 1;
     frontend->addresses.mtu_bytes = 1500;
@@ -101,6 +119,7 @@ void rig_fini(struct rig *rig)
     estates_fini(&frontend->estates);
     fd_close(&frontend->handover.source_fd);
     held_fini(&frontend->held);
+    host_free(frontend->host);
     nic_close(&frontend->nic);
     pin_table_fini(&frontend->pins);
     bucket_table_fini(&frontend->buckets);
