@@ -150,6 +150,7 @@ static Mpa__V1__Process *status_worker(struct control_call *call, uint32_t slot)
     process->lane_fault = control_borrow(control_lane_fault(lane));
     process->buckets = (uint32_t)gauge(lane, GAUGE_buckets);
     process->connections = gauge(lane, GAUGE_connections);
+    process->is_draining = gauge(lane, GAUGE_is_draining) != 0;
     process->rx_frames = counter_get(lane->worker_counters, WORKER_rx_frames);
     process->tx_frames = counter_get(lane->worker_counters, WORKER_tx_packets);
     return process;
@@ -207,6 +208,7 @@ static Mpa__V1__Worker *worker_new(struct control_call *call, uint32_t slot)
     worker->heartbeat_age_ms = age_ms(call->now_ns, gauge(lane, GAUGE_heartbeat_ns));
     worker->buckets = (uint32_t)gauge(lane, GAUGE_buckets);
     worker->connections = gauge(lane, GAUGE_connections);
+    worker->is_draining = gauge(lane, GAUGE_is_draining) != 0;
     worker->time_wait = gauge(lane, GAUGE_time_wait);
     worker->fifo_memory_used_bytes = gauge(lane, GAUGE_fifo_memory_used_bytes);
     worker->stack_memory_used_bytes = gauge(lane, GAUGE_stack_memory_used_bytes);

@@ -13,9 +13,10 @@ import statistics
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(os.path.dirname(HERE), "support"))
+sys.path[:0] = [os.path.join(os.path.dirname(HERE), folder) for folder in ("support", "chaos")]
 sys.dont_write_bytecode = True
 
+import bench_case  # noqa: E402
 import netlab  # noqa: E402
 import stacks  # noqa: E402
 import cases  # noqa: E402
@@ -125,7 +126,7 @@ def parse_arguments(arguments):
                         help="baseline and kernel server on one core, peer on another: steadier on a quiet machine, "
                              "but on a busy one unfair to what is pinned")
     options = parser.parse_args(arguments)
-    cases.Bench.is_pinned = options.pin
+    bench_case.Bench.is_pinned = options.pin
     options.stacks = options.stacks.split(",")
     unknown = [name for name in options.names if name not in cases.BENCHES]
     if unknown or set(options.stacks) - set(stacks.STACKS) or options.runs < 1 or options.seconds <= 0:
@@ -142,7 +143,7 @@ def main():
     report = Report(options.json)
     report.note(f"peer: kernel TCP, congestion control {stacks.CONGESTION}; medians of {options.runs} interleaved "
                 f"runs of {options.seconds:g} s; {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, "
-                + (f"others on core {cases.STACK_CPU}, peer on core {cases.PEER_CPU}" if options.pin
+                + (f"others on core {bench_case.STACK_CPU}, peer on core {bench_case.PEER_CPU}" if options.pin
                    else "nothing pinned"))
     for name in options.names or cases.BENCHES:
         run_bench(cases.BENCHES[name], report, options)

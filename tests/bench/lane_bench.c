@@ -66,7 +66,7 @@ static void lane_take(void)
     bench_check(ring_consumer_refresh(ring) == RING_OK, "the worker's index is wrong");
     while (ring_consumer_ready(ring) > 0) {
         uint8_t header[HEADER_COPY_BYTES];
-        struct border_tx tx;
+        struct border_tx tx = {0};
 
         bench_check(border_peek_tx(ring, 0, pair->config.arena_bytes, &tx) == BORDER_OK, "a slot is wrong");
         border_copy_arena(header, arena, tx.arena_off,

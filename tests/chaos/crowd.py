@@ -4,6 +4,7 @@
 Each member is a process of its own and says in one line of JSON how its connections fared; the crowd adds the
 lines up. A fault is told to all members with its time, so that each stall finds its fault.
 """
+import contextlib
 import itertools
 import json
 import math
@@ -86,17 +87,18 @@ class Member:
 class Crowd:
     """A context manager: members that run side by side against one stack. `to` and `space` as mpa-peer has them."""
 
-    def __init__(self, space, to=stacks.ADDRESS4, to6=stacks.ADDRESS6, timeout=15):
-        self.space, self.to, self.to6, self.timeout = space, to, to6, timeout
+    def __init__(self, space, to=stacks.ADDRESS4, to6=stacks.ADDRESS6, network="10.77.0", timeout=15):
+        self.space, self.to, self.to6, self.network, self.timeout = space, to, to6, network, timeout
         self.members, self.report, self.n_faults = [], None, 0
-        self.n_sources_used = 0
+        self.n_sources_used, self.idle = 0, None
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_error):
         for member in self.members:
-            member.process.stdin.close()
+            with contextlib.suppress(BrokenPipeError):
+                member.process.stdin.close()
             self.space.lab.stop(member.process)
             member.process.stdout.close()
 
@@ -114,7 +116,7 @@ class Crowd:
 
     def churn(self, n, n_bytes=3000):
         """Source ports are counted, each member from an address of its own."""
-        source = f"10.77.0.{101 + self.n_sources_used}"
+        source = f"{self.network}.{101 + self.n_sources_used}"
         self.n_sources_used += 4
         member = self._add("churn", "-b", n_bytes, "--from", source, "--sources", 4, n=n, to=self.to, seed=PAGE_SEED)
         member.line(timeout=10)
@@ -128,6 +130,12 @@ class Crowd:
         self.carry("trickle", max(1, n // 8), 8000, is_ipv6=True)
         self.idle = self.carry("idle", max(1, n - 2 * (n // 4) - n // 4 - n // 8), 100)
         return self
+
+    def probe(self, timeout=20):
+        """All idle connections answer. Returns the milliseconds until the last one had; None
+        when none is left."""
+        self.idle.order("probe")
+        return self.idle.line(timeout).get("ms")
 
     def fault(self, time_ns=None):
         """Something was done to the stack, now or at that time."""

@@ -64,8 +64,20 @@ static uint64_t mix(uint64_t x)
     return mixed;
 }
 
+/* One stream less whose probe is due, answered or dead: the last one makes the line. */
+static void probe_done(struct carry *carry, uint64_t now_ns)
+{
+    if (carry->n_probed == 0 || --carry->n_probed > 0)
+        return;
+    printf("{\"probed\":%u,\"open\":%u,\"ms\":%.3f}\n", carry->options->n_connections, carry->n_open,
+           (double)(now_ns - carry->probe_ns) / 1e6);
+    fflush(stdout);
+}
+
 static void stream_end(struct carry *carry, struct stream *stream, int error)
 {
+    bool is_probed = carry->mode == CARRY_IDLE && stream->n_allowed != stream->n_received;
+
     if (stream->waiting_ns != 0)
         tally_wait(&carry->tally, stream->waiting_ns, net_now_ns());
     tally_socket(&carry->tally, stream->fd);
@@ -76,6 +88,8 @@ static void stream_end(struct carry *carry, struct stream *stream, int error)
     close(stream->fd);
     stream->fd = -1;
     carry->n_open--;
+    if (is_probed)
+        probe_done(carry, net_now_ns());
 }
 
 static void want_writable(struct carry *carry, struct stream *stream, bool is_wanted)
@@ -125,11 +139,8 @@ static int stream_settled(struct carry *carry, struct stream *stream, uint64_t n
     if (carry->mode == CARRY_TRICKLE)
         stream->next_ns =
             now_ns + CARRY_MIN_PAUSE_NS + mix(stream->n_sent ^ stream->seed) % CARRY_PAUSE_SPAN_NS;
-    if (carry->mode == CARRY_IDLE && carry->n_probed > 0 && --carry->n_probed == 0) {
-        printf("{\"probed\":%u,\"open\":%u,\"ms\":%.3f}\n", carry->options->n_connections, carry->n_open,
-               (double)(now_ns - carry->probe_ns) / 1e6);
-        fflush(stdout);
-    }
+    if (carry->mode == CARRY_IDLE)
+        probe_done(carry, now_ns);
     return 0;
 }
 

@@ -33,9 +33,10 @@ void tally_wait(struct tally *tally, uint64_t from_ns, uint64_t to_ns)
     for (unsigned i = tally->n_faults; i > 0 && next_ns > from_ns; i--) {
         uint64_t fault_ns = tally->faults[i - 1].time_ns;
         uint64_t begin_ns = from_ns > fault_ns ? from_ns : fault_ns;
+        uint64_t end_ns = to_ns < next_ns ? to_ns : next_ns;
 
-        if (to_ns > begin_ns && to_ns - begin_ns > tally->faults[i - 1].stall_ns)
-            tally->faults[i - 1].stall_ns = to_ns - begin_ns;
+        if (end_ns > begin_ns && end_ns - begin_ns > tally->faults[i - 1].stall_ns)
+            tally->faults[i - 1].stall_ns = end_ns - begin_ns;
         next_ns = fault_ns;
     }
 }

@@ -4,8 +4,8 @@
  * stalls, and which stall belongs to which fault.
  *
  * A stall is the time in which something was due to a connection and nothing came. A fault is a moment that
- * whoever runs us tells (orders.h); its stall is the longest one, over all connections, that touches the time
- * from it to the next fault, counted from the fault on.
+ * whoever runs us tells (orders.h); its stall is the longest one over all connections, as far as it lies
+ * between this fault and the next.
  */
 #ifndef MPA_TESTS_PEER_TALLY_H
 #define MPA_TESTS_PEER_TALLY_H
