@@ -136,6 +136,7 @@ static const struct {
     {MPA__V1__REQUEST__BODY_UNDRAIN, control_undrain},
     {MPA__V1__REQUEST__BODY_KILL, control_kill},
     {MPA__V1__REQUEST__BODY_GET_OPERATION, control_get_operation},
+    {MPA__V1__REQUEST__BODY_GET_FLOWS, control_get_flows},
 };
 
 static void answer_command(struct control_call *call)

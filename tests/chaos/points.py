@@ -117,11 +117,12 @@ class Stepper:
         with open(f"/proc/{pid}/maps") as maps:
             return next(int(line.split("-")[0], 16) for line in maps if line.rstrip().endswith(self.worker_path))
 
-    def kill_after(self, slot, n_skip, n_steps):
-        """Returns (steps done, whether that was the whole window); the worker is dead."""
+    def kill_after(self, slot, n_steps, n_tries):
+        """After so many instructions of the first of n_tries turns that has so many. Returns (steps, False), or (length
+        of the longest turn, True) when none had. The worker is dead."""
         pid = self.stack.slots()[slot]
         base = self.base(pid)
-        text = netlab.run(self.program, str(pid), *(f"{base + offset:x}" for offset in self.offsets), str(n_skip),
+        text = netlab.run(self.program, str(pid), *(f"{base + offset:x}" for offset in self.offsets), str(n_tries),
                           str(n_steps))
         netlab.wait_until(lambda: not survivor.is_running(pid), what=f"the end of {pid}")
         answer = json.loads(text)

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * step.c — mpa-step PID START LAST SKIP STEPS: kills a process after a certain instruction of its commit.
+ * step.c — mpa-step PID START LAST TRIES STEPS: kills a process after a certain instruction of its commit.
  *
- * It lets the process run until it has come to address START for the (SKIP + 1)-th time, single-steps it for
- * STEPS instructions, and kills it there, with SIGKILL, before the next one. The window ends with the return
- * from the function at LAST: a process that gets so far is killed at that place. One line of JSON says how
- * far it got: {"steps":N,"window":true} when the whole window was N instructions long, else false.
+ * It lets the process run to address START, single-steps it for STEPS instructions, and kills it there, with
+ * SIGKILL, before the next one. The window ends with the return from the function at LAST; one that was
+ * shorter does not count and the next is stepped, up to TRIES of them; behind the last the process is killed
+ * all the same. One line of JSON: {"steps":N,"window":false}, or {"steps":N,"window":true} with the length of
+ * the longest window when none had so many instructions.
  *
  * START and LAST are addresses in the running process, hexadecimal. x86-64 only: a breakpoint is one byte.
  */
@@ -133,35 +134,35 @@ static long step(const struct tracee *tracee, unsigned long n_max, bool *is_whol
 int main(int argc, char **argv)
 {
     struct tracee tracee;
-    unsigned long n_skip, n_max;
-    bool is_whole;
-    long n_steps;
+    unsigned long n_tries, n_max;
+    long n_longest = 0;
+    bool is_whole = true;
 
     if (argc != 6) {
-        fputs("usage: mpa-step PID START LAST SKIP STEPS\n", stderr);
+        fputs("usage: mpa-step PID START LAST TRIES STEPS\n", stderr);
         return EXIT_FAILURE;
     }
     tracee = (struct tracee){.pid = (pid_t)strtol(argv[1], NULL, 10),
                              .start = strtoull(argv[2], NULL, 16),
                              .last = strtoull(argv[3], NULL, 16)};
-    n_skip = strtoul(argv[4], NULL, 10);
+    n_tries = strtoul(argv[4], NULL, 10);
     n_max = strtoul(argv[5], NULL, 10);
     n_max = n_max < STEP_MAX ? n_max : STEP_MAX;
     alarm(STEP_TIMEOUT_S); /* our end is the end of the trace, and lets the process go */
     if (attach(&tracee) < 0)
         return fail(&tracee, "attach");
-    for (unsigned long i = 0; i <= n_skip; i++) {
-        /* Past the instruction, so that the breakpoint can be set again. */
-        if (i > 0 && wait_trap(&tracee, PTRACE_SINGLESTEP) < 0)
-            return fail(&tracee, "step over the breakpoint");
+    for (unsigned long i = 0; i < n_tries && is_whole; i++) {
+        long n_steps;
+
         if (run_to_start(&tracee) < 0)
             return fail(&tracee, "run to the breakpoint");
+        n_steps = step(&tracee, n_max, &is_whole);
+        if (n_steps < 0)
+            return fail(&tracee, "single step");
+        n_longest = !is_whole || n_steps > n_longest ? n_steps : n_longest;
     }
-    n_steps = step(&tracee, n_max, &is_whole);
-    if (n_steps < 0)
-        return fail(&tracee, "single step");
     kill(tracee.pid, SIGKILL);
-    printf("{\"steps\":%ld,\"window\":%s}\n", n_steps, is_whole ? "true" : "false");
+    printf("{\"steps\":%ld,\"window\":%s}\n", n_longest, is_whole ? "true" : "false");
     return EXIT_SUCCESS;
 }
 

@@ -20,6 +20,7 @@ import crowd as crowds  # noqa: E402
 import netlab  # noqa: E402
 import points  # noqa: E402
 
+MEASURED_TURNS = 50
 HITS = (1, 2, 3, 17, 100)   # at a point that many turns pass; a hand-over passes fewer
 
 
@@ -45,26 +46,27 @@ def sweep_points(stack, crowd, options, rng):
 
 
 def sweep_steps(stack, crowd, options, rng):
-    """The window first, whole, some times; then deaths spread over its length."""
+    """The length of the window first, over many turns; then a death after each of its instructions, in an order of
+    chance, as many as were asked for."""
     stepper = points.Stepper(stack)
-    windows, steps = [], set()
-    for number in range(options.kills):
-        whole = number < 5
-        slot = rng.choice(sorted(stack.slots()))
-        # A window of a busy turn is longer than the one that was measured: up to twice.
-        wanted = 1 << 20 if whole else rng.randrange(2 * max(windows))
-        crowd.fault()
-        n_steps, is_whole = stepper.kill_after(slot, rng.randrange(20), wanted)
-        if is_whole:
-            windows.append(n_steps)
-        else:
-            steps.add(n_steps)
+    crowd.fault()
+    length, _ = stepper.kill_after(0, 1 << 20, MEASURED_TURNS)
+    length = min(length, options.window)
+    wanted = rng.sample(range(1, length), min(options.kills, length - 1))
+    say(f"turns of up to {length} instructions")
+    covered, n_short = set(), 0
+    for number, n_steps in enumerate(wanted):
         stack.all_serve()
         crowd.goes_on(20_000)
+        crowd.fault()
+        n_done, is_short = stepper.kill_after(rng.choice(sorted(stack.slots())), n_steps, 2 * MEASURED_TURNS)
+        n_short += is_short
+        if not is_short:
+            covered.add(n_done)
         if number % 20 == 19:
-            say(f"{number + 1} deaths, at {len(steps)} different instructions of at most {max(windows)}")
-    return {"deaths": options.kills, "window_instructions": {"min": min(windows), "max": max(windows)},
-            "instructions_covered": len(steps)}
+            say(f"{number + 1} deaths, {len(covered)} of {length} instructions")
+    return {"deaths": len(wanted) + 1, "window_instructions": length, "instructions_covered": len(covered),
+            "turns_too_short": n_short}
 
 
 def run(lab, options):
@@ -92,6 +94,7 @@ def main():
     parser = argparse.ArgumentParser(description="Deaths at exact places; the last line is JSON.")
     parser.add_argument("what", choices=["points", "step"])
     parser.add_argument("--kills", type=int, default=100, help="(100)")
+    parser.add_argument("--window", type=int, default=1 << 20, help="step: only the first so many instructions")
     parser.add_argument("--connections", type=int, default=16, help="(16)")
     parser.add_argument("--seed", type=int, default=1, help="(1)")
     options = parser.parse_args()

@@ -310,8 +310,8 @@ void lane_pair_take_returns(struct lane_pair *pair)
     ring_consumer_free(&pair->returns);
 }
 
-/* As worker/loop.c: loop_turn(). */
-bool lane_pair_worker_turn(struct lane_pair *pair)
+/* As worker/loop.c: loop_turn(), up to the commit; the number of frames. */
+static unsigned pair_work(struct lane_pair *pair)
 {
     struct rx_frame frames[LANE_PAIR_MAX_BURST];
     unsigned n;
@@ -324,6 +324,22 @@ bool lane_pair_worker_turn(struct lane_pair *pair)
         stack_input(&pair->stack, frames, n);
     stack_timers(&pair->stack, pair->now_ns);
     stack_run(&pair->stack);
+    return n;
+}
+
+void lane_pair_turn_until(struct lane_pair *pair, enum lane_pair_end end)
+{
+    for (int p = 0; p < N_LANE_PRIORITIES; p++)
+        ring_producer_publish(&pair->rx[p]);
+    pair_work(pair);
+    if (end == LANE_PAIR_UNPUBLISHED)
+        stack_commit(&pair->stack);
+}
+
+bool lane_pair_worker_turn(struct lane_pair *pair)
+{
+    unsigned n = pair_work(pair);
+
     stack_commit(&pair->stack);
     staging_publish(&pair->staging);
     for (int p = 0; p < N_LANE_PRIORITIES; p++)

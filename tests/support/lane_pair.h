@@ -100,6 +100,10 @@ void lane_pair_note(const struct lane_pair *pair, const uint8_t *frame, struct r
  * returned chunks. */
 void lane_pair_turn(struct lane_pair *pair);
 
+/* A turn that ends before its commit, or behind it and before anything is published. Only lane_pair_stop()
+ * may follow. */
+enum lane_pair_end { LANE_PAIR_UNCOMMITTED, LANE_PAIR_UNPUBLISHED };
+void lane_pair_turn_until(struct lane_pair *pair, enum lane_pair_end end);
 /* The worker's part of it alone: one burst. True if there may be more. */
 bool lane_pair_worker_turn(struct lane_pair *pair);
 /* The frontend's: the chunks that came back. */

@@ -177,7 +177,7 @@ static void rebuild_windows(const struct rebuild *rebuild)
     pcb->snd_wl2 = pcb->lastack;
     if (pcb->snd_wnd >= mss)
         pcb->snd_wnd = LWIP_MAX(pcb->snd_wnd, REBUILD_OPEN_SEGMENTS * mss);
-    pcb->cwnd = clamp(facts->cwnd, mss, REBUILD_CRASH_SEGMENTS * mss);
+    pcb->cwnd = REBUILD_CRASH_SEGMENTS * mss;
 }
 
 static int16_t clamp_ticks(int16_t ticks)

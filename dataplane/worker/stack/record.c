@@ -9,6 +9,11 @@
  * (stack_config.commits_facts). The constant part of both copies of the facts is written once, before the
  * record is in use.
  *
+ * Between two commits the FIFOs go on. What a record names of the rx FIFO is intact then: received bytes are
+ * written behind it, and before the consumer runs. Of the tx FIFO, bytes may be overwritten that were
+ * acknowledged since: an adopter sends them again, changed, to a peer that has them and drops the duplicate.
+ * Blocks that were freed are held back until the commit (fifo_memory.h).
+ *
  * The own segment is read back here: no other process can write it.
  */
 #include <lwip/tcp.h>

@@ -23,7 +23,7 @@ struct receiver {
     uint32_t n_lost, n_segments, n_duplicates; /* n_duplicates: segments with nothing new */
     uint32_t n_super;                          /* segments to be cut by the NIC */
     uint32_t max_payload;                      /* longest segment on the wire, after cutting */
-    uint32_t n_bad;                            /* segments with a byte that is not the stream's */
+    uint32_t n_bad;                            /* segments with a new byte that is not the stream's */
     bool has_fin_seen, has_fin;                /* has_fin: with everything before it */
     bool is_silent;                            /* takes, but acknowledges nothing */
     bool has_sack;

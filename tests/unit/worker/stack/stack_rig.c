@@ -29,6 +29,7 @@ static bool rig_opened(void *context, struct conn *conn)
         return false;
     rig->n_opened++;
     rig->conn = conn;
+    rig->suspect = atomic_load_explicit(&rig->pair.suspect, memory_order_relaxed);
     return true;
 }
 

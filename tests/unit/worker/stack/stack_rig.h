@@ -35,6 +35,7 @@ struct rig {
     uint64_t n_read;     /* bytes that consumers have read */
     uint64_t n_bad_read; /* of them, not as the pattern says */
     struct conn *conn;   /* the last one opened */
+    uint64_t suspect;    /* what was noted when it was */
 };
 
 /* What a peer says in its SYN. */
