@@ -126,6 +126,7 @@ if check install-deps "$build_seconds" scripts/install-deps.sh all; then
         has_integration_tests && tests integration dev -L integration --verbose
     fi
     build release gcc && tests tests-release release -LE 'integration|check' --no-tests=error
+    build chaos gcc && tests survival-points chaos -L points --verbose --no-tests=error
     build tsan gcc && tests tests-tsan tsan -L tsan --no-tests=error
     # The fuzz build is the one with clang; its targets must build, and every unit test passes in it as well.
     build fuzz clang && tests tests-clang fuzz -L unit --no-tests=error

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * adopt.c — controld holds no state worth losing: what an earlier one left running is found by asking the
- * frontend. Runs before the loop, so it may wait, a bounded time.
+ * frontend, and what the frontend cannot tell (it hangs or has died, a worker is on its way back to it) by
+ * looking at the processes. Runs before the loop, so it may wait, a bounded time.
  */
 #include <nng/nng.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "controlplane/controld/controld.h"
 #include "controlplane/controld/frontend_link.h"
@@ -50,6 +52,8 @@ static void adopt_process(struct controld *controld, const Mpa__V1__Process *pro
     if (process->pid == 0 || (role == MANAGER_WORKER && process->role != MPA__V1__ROLE__ROLE_WORKER))
         return;
     error = supervisor_adopt(&controld->supervisor, role, process->slot, (pid_t)process->pid);
+    if (error == 0 && role == MANAGER_WORKER)
+        controld->supervisor.processes[1 + process->slot].is_draining = process->is_draining;
     if (error == 0)
         log_info("process_adopted process=%s slot=%u pid=%u", name, process->slot, process->pid);
     else if (process->lane_state == MPA__V1__LANE_STATE__LANE_STATE_SERVING)
@@ -57,7 +61,7 @@ static void adopt_process(struct controld *controld, const Mpa__V1__Process *pro
                  process->pid, strerror(-error));
 }
 
-void controld_adopt(struct controld *controld)
+static void adopt_by_asking(struct controld *controld)
 {
     Mpa__V1__Reply *reply = ask_status(controld->link);
 
@@ -68,4 +72,51 @@ void controld_adopt(struct controld *controld)
     for (size_t i = 0; i < reply->get_status->n_processes; i++)
         adopt_process(controld, reply->get_status->processes[i]);
     mpa__v1__reply__free_unpacked(reply, NULL);
+}
+
+void controld_find_leftovers(struct controld *controld)
+{
+    struct leftovers *leftovers = &controld->leftovers;
+    const char *runtime_dir = controld->config.control.runtime_dir;
+
+    leftovers->n_frontends = find_processes("mpa-frontend", runtime_dir, leftovers->frontends,
+                                            sizeof(leftovers->frontends) / sizeof(leftovers->frontends[0]));
+    leftovers->n_workers = find_processes("mpa-worker", runtime_dir, leftovers->workers,
+                                          sizeof(leftovers->workers) / sizeof(leftovers->workers[0]));
+}
+
+/* Those that are not ours yet. */
+static void adopt_found(struct controld *controld, enum manager_role role, const struct found_process *found,
+                        size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        /* Refused for a place that is taken: by the same process, or by one that the frontend speaks for. */
+        if (supervisor_adopt(&controld->supervisor, role, found[i].slot, found[i].pid) != 0)
+            continue;
+        supervisor_adopt_silent(&controld->supervisor, role, found[i].slot, clock_now_ns());
+        log_info("process_adopted process=%s slot=%u pid=%d by=looking",
+                 role == MANAGER_FRONTEND ? "mpa-frontend" : "mpa-worker", found[i].slot, (int)found[i].pid);
+    }
+}
+
+/* A spare is there only during an update: its controld has died. Who is draining then was drained by it. */
+static void adopt_update(struct controld *controld, uint32_t draining)
+{
+    if (supervisor_spare(&controld->supervisor) != NULL)
+        update_resume(&controld->update, draining, clock_now_ns());
+}
+
+void controld_adopt(struct controld *controld, bool is_frontend_there)
+{
+    uint32_t draining = 0;
+
+    if (is_frontend_there)
+        adopt_by_asking(controld);
+    adopt_found(controld, MANAGER_FRONTEND, controld->leftovers.frontends, controld->leftovers.n_frontends);
+    adopt_found(controld, MANAGER_WORKER, controld->leftovers.workers, controld->leftovers.n_workers);
+    for (uint32_t slot = 0; slot < controld->config.worker.count; slot++) {
+        if (controld->supervisor.processes[1 + slot].is_draining)
+            draining |= 1u << slot;
+    }
+    adopt_update(controld, draining);
 }

@@ -109,13 +109,50 @@ static void controld_news(void *context, const struct supervisor_news *news)
     events_publish(controld->events, &event);
 }
 
+/* ---- the update's ends ---- */
+
+static void update_order(void *self, enum order_kind kind, uint32_t slot, uint64_t now_ns)
+{
+    struct controld *controld = self;
+
+    order_begin(controld->order, kind, slot, now_ns);
+}
+
+static void update_tell(void *self, const struct update *update)
+{
+    struct controld *controld = self;
+    struct event event = {.kind = MPA__V1__EVENT_KIND__EVENT_KIND_UPDATE,
+                          .role = MPA__V1__ROLE__ROLE_CONTROLD};
+
+    event_field(&event, "text", update->text);
+    if (update->has_failed)
+        event_field(&event, "error", update->error);
+    if (update->has_failed)
+        log_warn("update_step text=\"%s\" error=\"%s\"", update->text, update->error);
+    else
+        log_info("update_step text=\"%s\"", update->text);
+    events_publish(controld->events, &event);
+}
+
+static const struct update_ops update_ops = {.order = update_order, .tell = update_tell};
+
+/* order_done_fn. */
+static void order_done(void *context, bool is_good, const char *text)
+{
+    struct controld *controld = context;
+
+    update_order_ended(&controld->update, is_good, text, clock_now_ns());
+}
+
 /* ---- the loop's sources ---- */
 
 static int on_process_end(sd_event_source *source, int fd, uint32_t revents, void *context);
 
-/* A source for each process that is alive and has none; exits the loop when all is over. */
+/* The update goes on; a source for each process that is alive and has none; exits the loop when all is over.
+ */
 static int controld_settle(struct controld *controld)
 {
+    update_tick(&controld->update, clock_now_ns());
     for (size_t i = 0; i < SUPERVISOR_MAX_PROCESSES; i++) {
         const struct process *process = &controld->supervisor.processes[i];
         int error;
@@ -161,6 +198,7 @@ static int on_wake(sd_event_source *source, int fd, uint32_t revents, void *cont
     if (events_step(controld->events))
         frontend_watch_ask(controld->watch);
     frontend_watch_step(controld->watch);
+    order_step(controld->order);
     endpoint_step(controld->endpoint);
     return controld_settle(controld);
 }
@@ -174,6 +212,7 @@ static int on_tick(sd_event_source *source, uint64_t time_us, void *context)
     (void)time_us;
     supervisor_tick(&controld->supervisor, now_ns);
     frontend_watch_tick(controld->watch, now_ns);
+    order_tick(controld->order, now_ns);
     /* A timer of sd-event fires once and is then off. */
     if ((error = sd_event_source_set_time_relative(source, TICK_US)) < 0 ||
         (error = sd_event_source_set_enabled(source, SD_EVENT_ONESHOT)) < 0)
@@ -207,10 +246,10 @@ static int sockets_open(struct controld *controld)
             0 ||
         (error = events_new(&controld->events, runtime_dir, controld->wake_fd)) != 0 ||
         (error = frontend_watch_new(&controld->watch, controld)) != 0 ||
+        (error = order_new(&controld->order, controld->link, order_done, controld)) != 0 ||
         (error = endpoint_new(&controld->endpoint, controld)) != 0)
         return error;
-    if (is_frontend_there)
-        controld_adopt(controld);
+    controld_adopt(controld, is_frontend_there);
     return 0;
 }
 
@@ -246,6 +285,8 @@ int controld_init_privileged(struct controld *controld, const struct spawner_pla
     }
     supervisor_init(&controld->supervisor, &controld->config,
                     manager_direct(&controld->direct, controld->spawner_socket), controld_news, controld);
+    controld_find_leftovers(controld);
+    update_init(&controld->update, &controld->supervisor, &update_ops, controld);
     signals_block();
     /* The loop's timers ask for the boot id later, when no file may be opened any more: this keeps it. */
     if (sd_id128_get_boot(&boot_id) < 0)
@@ -313,6 +354,7 @@ void controld_fini(struct controld *controld)
         frontend_link_fini(controld->link);
     endpoint_free(controld->endpoint);
     frontend_watch_free(controld->watch);
+    order_free(controld->order);
     events_free(controld->events);
     free(controld->link);
     /* nng removes a socket's file some time after the close. Only who holds the lock may: they are ours then.

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * controld.h — inside of mpa-controld: one thread with an sd-event loop; nng's threads only wake it. The
- * parts: supervisor (state machine) over a manager (spawner), endpoint (mpactl's requests), frontend link
- * (requests to the frontend), events (published news), status (the merged picture).
+ * parts: supervisor (state machine) over a manager (spawner), update (state machine over the supervisor and
+ * orders to the frontend), endpoint (mpactl's requests), frontend link (requests to the frontend), events
+ * (published news), status (the merged picture).
  */
 #ifndef MPA_CONTROLD_CONTROLD_H
 #define MPA_CONTROLD_CONTROLD_H
@@ -13,8 +14,10 @@
 
 #include "base/config.h"
 #include "base/confine.h"
+#include "base/find.h"
 #include "controlplane/controld/manager_direct.h"
 #include "controlplane/controld/supervisor.h"
+#include "controlplane/controld/update.h"
 
 struct endpoint;
 struct events;
@@ -24,13 +27,23 @@ struct sd_event;
 struct sd_event_source;
 struct spawner_plan;
 
+/* Processes of an earlier controld, as /proc shows them. */
+struct leftovers {
+    struct found_process frontends[2];
+    struct found_process workers[2 * CONFIG_MAX_WORKERS];
+    size_t n_frontends, n_workers;
+};
+
 struct controld {
     struct config config;
+    struct leftovers leftovers;
     int lock_fd;
     int spawner_socket;
     int wake_fd; /* eventfd: nng has finished something */
     struct manager_direct direct;
     struct supervisor supervisor;
+    struct update update;
+    struct order *order; /* of the update */
     struct frontend_link *link;
     struct frontend_watch *watch;
     struct endpoint *endpoint;
@@ -58,8 +71,12 @@ void controld_fini(struct controld *controld);
  * -errno after one ERROR line (-EBUSY: another controld is running). */
 int runtime_lock(const char *runtime_dir) MPA_WARN_UNUSED;
 
-/* adopt.c: takes over a frontend and workers that run without a controld. */
-void controld_adopt(struct controld *controld);
+/* adopt.c: looks for them; before capabilities are given up, for it looks into other processes. */
+void controld_find_leftovers(struct controld *controld);
+
+/* adopt.c: takes over a frontend and workers that run without a controld. `is_frontend_there`: something
+ * listens at its socket. */
+void controld_adopt(struct controld *controld, bool is_frontend_there);
 
 /* notify.c: tells systemd (when it started us) what changed. */
 void controld_notify(struct controld *controld);

@@ -2,6 +2,9 @@
 /*
  * seccomp.c — what controld keeps: the calls of its loop and of nng's threads, and the right to signal its
  * processes. No execve, no fork, no ptrace: programs are started by the helper (spawner.h).
+ *
+ * Its processes are signalled by pidfd, which cannot meet another that has the number by now: so CAP_KILL
+ * stays, for they may run as other users, but neither kill() nor tgkill() to anybody else does.
  */
 #include <errno.h>
 #include <linux/capability.h>
@@ -79,7 +82,6 @@ static const int controld_syscalls[] = {
     SCMP_SYS(geteuid),
     SCMP_SYS(getgid),
     SCMP_SYS(getegid),
-    SCMP_SYS(tgkill),
     SCMP_SYS(rt_sigreturn),
     SCMP_SYS(rt_sigprocmask),
     SCMP_SYS(rt_sigaction),
@@ -93,6 +95,7 @@ static const struct confinement controld_confinement = {
     .n_syscalls = sizeof(controld_syscalls) / sizeof(controld_syscalls[0]),
     .capabilities = controld_capabilities,
     .n_capabilities = sizeof(controld_capabilities) / sizeof(controld_capabilities[0]),
+    .may_signal_itself = true,
     .is_fatal = true,
 };
 

@@ -41,6 +41,7 @@ size_t status_lanes(const Mpa__V1__GetStatusReply *status, struct lane_report la
                                           .pid = (pid_t)process->pid,
                                           .life = lane_life(process->lane_state),
                                           .attached_ns = process->attached_ns,
+                                          .is_draining = process->is_draining,
                                           .fault = process->lane_fault};
     }
     return n;
@@ -106,6 +107,7 @@ static void fill_process(Mpa__V1__Process *entry, const struct process *process,
     entry->pid = process_is_alive(process) ? (uint32_t)process->handle.pid : 0;
     entry->state = wire_process_state(process->state);
     entry->restarts = process->n_restarts;
+    entry->is_spare = process->is_spare;
     entry->last_exit = wire_borrow(process->last_exit);
     /* An adopted process was started before us; the frontend knows better. */
     if (!process_is_alive(process))

@@ -5,7 +5,9 @@
  * Order of life: the frontend first; workers once it answers, for they attach to it. A worker is ready when
  * the frontend says that its lane serves. What dies is started again after a back-off, each for itself: a
  * dead worker does not touch the frontend, a dead frontend does not end workers (they keep the connections
- * and attach again). Order of death: workers, then the frontend, so that the last frames still leave.
+ * and attach again). A worker in a crash loop waits longer and longer while others carry its buckets; the
+ * last one that could serve does not wait. Order of death: workers, then the frontend, so that the last
+ * frames still leave.
  *
  * Only at the first start of all is anything given up: a frontend that ends by itself before it was ready has
  * said why (no permission, no interface), and trying again would only repeat it.
@@ -46,7 +48,8 @@ void supervisor_init(struct supervisor *supervisor, const struct config *config,
 
 bool supervisor_wants(const struct supervisor *supervisor, const struct process *process)
 {
-    return process->role == MANAGER_FRONTEND || process->slot < supervisor->config->worker.count;
+    return process->role == MANAGER_FRONTEND || process->slot < supervisor->config->worker.count ||
+           process->is_spare;
 }
 
 int supervisor_adopt(struct supervisor *supervisor, enum manager_role role, uint32_t slot, pid_t pid)
@@ -59,9 +62,24 @@ int supervisor_adopt(struct supervisor *supervisor, enum manager_role role, uint
         return -EINVAL;
     process = &supervisor->processes[place];
     error = supervisor->manager.ops->adopt(supervisor->manager.self, role, pid, &process->handle);
-    if (error == 0)
-        process->state = PROCESS_RUNNING;
-    return error;
+    if (error != 0)
+        return error;
+    process->state = PROCESS_RUNNING;
+    process->has_run = true;
+    process->ready_ns = 1; /* long ago */
+    process->is_spare = !supervisor_wants(supervisor, process);
+    supervisor->has_been_up = true;
+    return 0;
+}
+
+void supervisor_adopt_silent(struct supervisor *supervisor, enum manager_role role, uint32_t slot,
+                             uint64_t now_ns)
+{
+    struct process *process = &supervisor->processes[role == MANAGER_FRONTEND ? 0 : 1 + slot];
+
+    process->state = PROCESS_STARTING;
+    process->ready_ns = 0;
+    process->due_ns = now_ns + SUPERVISOR_READY_MS * CLOCK_NS_PER_MS;
 }
 
 /* ---- ends ---- */
@@ -76,18 +94,75 @@ static bool is_hopeless(const struct supervisor *supervisor, const struct proces
     return process->n_failures >= SUPERVISOR_MAX_TRIES;
 }
 
+/* True when another worker serves: this one's buckets are in good hands. */
+static bool has_stand_in(const struct supervisor *supervisor, const struct process *process)
+{
+    for (size_t i = 1; i < SUPERVISOR_MAX_PROCESSES; i++) {
+        const struct process *other = &supervisor->processes[i];
+
+        if (other != process && other->state == PROCESS_RUNNING)
+            return true;
+    }
+    return false;
+}
+
+/* How long a process that has died is kept waiting, by what we know now. */
+static uint64_t restart_delay_ms(const struct supervisor *supervisor, const struct process *process)
+{
+    uint32_t base_ms = supervisor->config->control.restart_delay_ms;
+    uint32_t delay_ms = backoff_delay_ms(base_ms, process->n_failures);
+
+    if (process->role == MANAGER_FRONTEND)
+        return delay_ms < SUPERVISOR_FRONTEND_DELAY_MS || delay_ms == base_ms ? delay_ms
+                                                                              : SUPERVISOR_FRONTEND_DELAY_MS;
+    /* It did serve and nobody else does: better a worker that dies now and then than none. */
+    return process->was_ready && !has_stand_in(supervisor, process) ? base_ms : delay_ms;
+}
+
+/* What an end means for the next life. */
+static void account_for_end(struct process *process, uint64_t now_ns)
+{
+    bool is_ready = process->ready_ns != 0;
+
+    /* Time spent on getting ready, or on waiting to be killed for it, is no healthy life. */
+    process->n_failures =
+        backoff_count(process->n_failures, is_ready ? (now_ns - process->ready_ns) / CLOCK_NS_PER_MS : 0);
+    process->was_ready = is_ready;
+    process->ready_ns = 0;
+    process->lost_ns = 0;
+    process->ended_ns = now_ns;
+    process->handle = (struct manager_process){.pidfd = -1};
+    process->is_killed = false;
+    process->is_serving = false;
+    process->is_draining = false;
+}
+
+/* A new frontend begins without workers: each has to come back to it. */
+static void workers_forget_frontend(struct supervisor *supervisor)
+{
+    for (size_t i = 1; i < SUPERVISOR_MAX_PROCESSES; i++)
+        supervisor->processes[i].is_serving = false;
+}
+
 /* Plans what follows the end of a process (its cause is in last_exit). */
 static void plan_after_end(struct supervisor *supervisor, struct process *process, bool is_exit,
                            uint64_t now_ns)
 {
     struct supervisor_news news = {.kind = NEWS_ENDED, .process = process, .cause = process->last_exit};
-    uint64_t ran_ms = (now_ns - process->started_ns) / CLOCK_NS_PER_MS;
+    bool is_asked_for = process->state == PROCESS_STOPPING;
 
     news.pid = process->handle.pid;
-    process->handle = (struct manager_process){.pidfd = -1};
-    process->is_killed = false;
-    process->n_failures = backoff_count(process->n_failures, ran_ms);
-    if (is_hopeless(supervisor, process, is_exit)) {
+    account_for_end(process, now_ns);
+    if (process->role == MANAGER_FRONTEND) {
+        workers_forget_frontend(supervisor);
+        for (size_t i = 1; i < SUPERVISOR_MAX_PROCESSES; i++)
+            supervisor->processes[i].lost_ns = 0;
+    }
+    if (is_asked_for)
+        process->n_failures = 0;
+    else
+        process->is_replaced = false;
+    if (!is_asked_for && is_hopeless(supervisor, process, is_exit)) {
         process->state = PROCESS_STOPPED;
         tell(supervisor, &news);
         log_error("start_failed process=%s slot=%u cause=\"%s\"",
@@ -97,11 +172,11 @@ static void plan_after_end(struct supervisor *supervisor, struct process *proces
         supervisor_stop(supervisor, now_ns);
         return;
     }
-    if (supervisor->is_stopping || !supervisor_wants(supervisor, process)) {
+    if (is_asked_for || supervisor->is_stopping || !supervisor_wants(supervisor, process)) {
         process->state = PROCESS_STOPPED;
     } else {
         process->state = PROCESS_WAITING;
-        news.restart_ms = backoff_delay_ms(supervisor->config->control.restart_delay_ms, process->n_failures);
+        news.restart_ms = restart_delay_ms(supervisor, process);
         process->due_ns = now_ns + news.restart_ms * CLOCK_NS_PER_MS;
     }
     tell(supervisor, &news);
@@ -124,13 +199,13 @@ void supervisor_process_ended(struct supervisor *supervisor, struct process *pro
 
 static void process_start(struct supervisor *supervisor, struct process *process, uint64_t now_ns)
 {
-    bool is_first = process->state == PROCESS_STOPPED;
     int error = supervisor->manager.ops->start(supervisor->manager.self, process->role, process->slot,
                                                &process->handle);
 
     process->started_ns = now_ns;
-    if (!is_first)
+    if (process->has_run)
         process->n_restarts++;
+    process->has_run = true;
     if (error != 0) {
         process->handle = (struct manager_process){.pidfd = -1};
         snprintf(process->last_exit, sizeof(process->last_exit), "could not be started: %s",
@@ -156,6 +231,14 @@ static void process_kill(struct supervisor *supervisor, struct process *process,
     (void)supervisor->manager.ops->signal(supervisor->manager.self, &process->handle, SIGKILL);
 }
 
+/* When a process that has died is due: others may have died since, so that it cannot be waited for. */
+static uint64_t waiting_end_ns(const struct supervisor *supervisor, const struct process *process)
+{
+    uint64_t end_ns = process->ended_ns + restart_delay_ms(supervisor, process) * CLOCK_NS_PER_MS;
+
+    return end_ns < process->due_ns ? end_ns : process->due_ns;
+}
+
 static void process_tick(struct supervisor *supervisor, struct process *process, uint64_t now_ns)
 {
     bool is_frontend_ready = frontend_of(supervisor)->state == PROCESS_RUNNING;
@@ -167,7 +250,7 @@ static void process_tick(struct supervisor *supervisor, struct process *process,
             process_start(supervisor, process, now_ns);
         return;
     case PROCESS_WAITING:
-        if (can_start && now_ns >= process->due_ns)
+        if (can_start && now_ns >= waiting_end_ns(supervisor, process))
             process_start(supervisor, process, now_ns);
         return;
     case PROCESS_STARTING:
@@ -177,8 +260,11 @@ static void process_tick(struct supervisor *supervisor, struct process *process,
         else if (now_ns >= process->due_ns)
             process_kill(supervisor, process, "not ready in time");
         return;
-    case PROCESS_RUNNING:
     case PROCESS_STOPPING:
+        if (now_ns >= process->due_ns)
+            process_kill(supervisor, process, "did not stop in time");
+        return;
+    case PROCESS_RUNNING:
         return;
     }
 }
@@ -217,6 +303,48 @@ static void stop_tick(struct supervisor *supervisor, uint64_t now_ns)
         process_terminate(supervisor, frontend, now_ns);
 }
 
+void supervisor_replace(struct supervisor *supervisor, struct process *process, uint64_t now_ns)
+{
+    process->is_replaced = true;
+    if (process->state == PROCESS_WAITING)
+        process->due_ns = now_ns;
+    else if (process_is_alive(process) && process->state != PROCESS_STOPPING)
+        process_terminate(supervisor, process, now_ns);
+}
+
+struct process *supervisor_spare_new(struct supervisor *supervisor)
+{
+    for (uint32_t slot = supervisor->config->worker.count; slot < CONFIG_MAX_WORKERS; slot++) {
+        struct process *process = &supervisor->processes[1 + slot];
+
+        if (process_is_alive(process))
+            continue;
+        process->is_spare = true;
+        process->state = PROCESS_STOPPED;
+        process->n_failures = 0;
+        return process;
+    }
+    return NULL;
+}
+
+struct process *supervisor_spare(struct supervisor *supervisor)
+{
+    for (size_t i = 1; i < SUPERVISOR_MAX_PROCESSES; i++) {
+        if (supervisor->processes[i].is_spare)
+            return &supervisor->processes[i];
+    }
+    return NULL;
+}
+
+void supervisor_spare_end(struct supervisor *supervisor, struct process *spare, uint64_t now_ns)
+{
+    spare->is_spare = false;
+    if (!process_is_alive(spare))
+        spare->state = PROCESS_STOPPED;
+    else if (spare->state != PROCESS_STOPPING)
+        process_terminate(supervisor, spare, now_ns);
+}
+
 void supervisor_stop(struct supervisor *supervisor, uint64_t now_ns)
 {
     if (supervisor->is_stopping)
@@ -249,11 +377,13 @@ void supervisor_tick(struct supervisor *supervisor, uint64_t now_ns)
 
 /* ---- what the frontend says ---- */
 
-static void process_ready(struct supervisor *supervisor, struct process *process)
+static void process_ready(struct supervisor *supervisor, struct process *process, uint64_t now_ns)
 {
     if (process->state != PROCESS_STARTING)
         return;
     process->state = PROCESS_RUNNING;
+    process->ready_ns = now_ns;
+    process->is_replaced = false;
     tell(supervisor, &(struct supervisor_news){
                          .kind = NEWS_READY, .process = process, .pid = process->handle.pid, .cause = ""});
 }
@@ -266,30 +396,51 @@ static bool is_this_life(const struct process *process, const struct lane_report
     return lane->pid != 0 ? lane->pid == process->handle.pid : lane->attached_ns >= process->started_ns;
 }
 
+/* A worker that runs, and a frontend that runs and does not see it: it hangs, or it would be there. */
+static void note_lost(struct supervisor *supervisor, struct process *worker, uint64_t now_ns)
+{
+    if (worker->state != PROCESS_RUNNING || worker->is_serving)
+        worker->lost_ns = 0;
+    else if (worker->lost_ns == 0)
+        worker->lost_ns = now_ns;
+    else if (now_ns - worker->lost_ns >= SUPERVISOR_LOST_MS * CLOCK_NS_PER_MS)
+        process_kill(supervisor, worker, "does not come back to the frontend");
+}
+
+static void take_report(struct supervisor *supervisor, struct process *worker, const struct lane_report *lane,
+                        uint64_t now_ns)
+{
+    char reason[64];
+
+    switch (lane->life) {
+    case LANE_LIFE_SERVING:
+        worker->is_serving = true;
+        worker->is_draining = lane->is_draining;
+        process_ready(supervisor, worker, now_ns);
+        return;
+    case LANE_LIFE_QUARANTINED:
+        snprintf(reason, sizeof(reason), "quarantined: %s", lane->fault);
+        process_kill(supervisor, worker, reason);
+        return;
+    case LANE_LIFE_OTHER:
+        return;
+    }
+}
+
 void supervisor_frontend_says(struct supervisor *supervisor, const struct lane_report *lanes, size_t n_lanes,
                               uint64_t now_ns)
 {
-    process_ready(supervisor, frontend_of(supervisor));
-    for (size_t i = 0; i < n_lanes; i++) {
-        struct process *worker;
-        char reason[64];
-
-        if (lanes[i].slot >= CONFIG_MAX_WORKERS)
-            continue;
-        worker = &supervisor->processes[1 + lanes[i].slot];
-        if (!is_this_life(worker, &lanes[i]))
-            continue;
-        switch (lanes[i].life) {
-        case LANE_LIFE_SERVING:
-            process_ready(supervisor, worker);
-            break;
-        case LANE_LIFE_QUARANTINED:
-            snprintf(reason, sizeof(reason), "quarantined: %s", lanes[i].fault);
-            process_kill(supervisor, worker, reason);
-            break;
-        case LANE_LIFE_OTHER:
-            break;
+    /* What a frontend that is on its way out says is not about the next one. */
+    if (frontend_of(supervisor)->state != PROCESS_STOPPING) {
+        process_ready(supervisor, frontend_of(supervisor), now_ns);
+        workers_forget_frontend(supervisor);
+        for (size_t i = 0; i < n_lanes; i++) {
+            if (lanes[i].slot < CONFIG_MAX_WORKERS &&
+                is_this_life(&supervisor->processes[1 + lanes[i].slot], &lanes[i]))
+                take_report(supervisor, &supervisor->processes[1 + lanes[i].slot], &lanes[i], now_ns);
         }
+        for (size_t i = 1; i < SUPERVISOR_MAX_PROCESSES; i++)
+            note_lost(supervisor, &supervisor->processes[i], now_ns);
     }
     supervisor_tick(supervisor, now_ns);
 }
@@ -301,7 +452,8 @@ enum supervisor_state supervisor_state(const struct supervisor *supervisor)
     for (size_t i = 0; i < SUPERVISOR_MAX_PROCESSES; i++) {
         const struct process *process = &supervisor->processes[i];
 
-        if (supervisor_wants(supervisor, process) && process->state != PROCESS_RUNNING)
+        if (supervisor_wants(supervisor, process) && process->state != PROCESS_RUNNING &&
+            !process->is_spare && !process->is_replaced)
             return supervisor->has_been_up ? SUPERVISOR_DEGRADED : SUPERVISOR_STARTING;
     }
     return SUPERVISOR_UP;

@@ -17,13 +17,15 @@
 #define SUPERVISOR_READY_MS 15000u /* a process that is not ready by then is killed and started again */
 #define SUPERVISOR_KILL_MS 3000u   /* from SIGTERM to SIGKILL */
 #define SUPERVISOR_MAX_TRIES 3u    /* starts of a worker before the first start of all is given up */
+#define SUPERVISOR_FRONTEND_DELAY_MS 1000u /* most that a dead frontend waits: nobody stands in for it */
+#define SUPERVISOR_LOST_MS 90000u /* a worker that a running frontend has not seen for so long is killed */
 
 enum process_state {
     PROCESS_STOPPED,  /* not running, not wanted; -> STARTING */
     PROCESS_STARTING, /* runs, not ready; -> RUNNING, WAITING, STOPPING */
     PROCESS_RUNNING,  /* ready; -> WAITING, STOPPING */
     PROCESS_WAITING,  /* has died; -> STARTING at due_ns, STOPPED when everything stops */
-    PROCESS_STOPPING, /* SIGTERM sent, SIGKILL at due_ns; -> STOPPED */
+    PROCESS_STOPPING, /* SIGTERM sent, SIGKILL at due_ns; -> STOPPED, and from there on if it is wanted */
 };
 
 struct process {
@@ -31,11 +33,20 @@ struct process {
     uint32_t slot;
     enum process_state state;
     struct manager_process handle; /* pidfd -1: not running */
-    uint64_t started_ns;
+    uint64_t started_ns;           /* 0: by an earlier controld */
+    uint64_t ready_ns;             /* 0: not yet in this life */
+    uint64_t ended_ns;
+    uint64_t lost_ns;    /* since when a running frontend does not see this running worker; 0: it does */
     uint64_t due_ns;     /* STARTING: not ready in time; WAITING: start; STOPPING: SIGKILL */
     uint32_t n_restarts; /* starts after the first */
     uint32_t n_failures; /* ends in a row without a healthy life between */
     bool is_killed;      /* SIGKILL sent: not again */
+    bool has_run;        /* it had a life before, so that the next start is a restart */
+    bool was_ready;      /* in its last life */
+    bool is_spare;       /* a worker beyond the configured ones, while an update needs it */
+    bool is_replaced;    /* ended and started because we want it so: not a sign of trouble */
+    bool is_serving;     /* a worker: as the frontend said last */
+    bool is_draining;    /* a worker: as the frontend said last */
     char last_exit[MANAGER_CAUSE_BYTES];
 };
 
@@ -48,6 +59,7 @@ struct lane_report {
     pid_t pid; /* 0: unknown (another pid namespace) */
     enum lane_life life;
     uint64_t attached_ns;
+    bool is_draining;
     const char *fault; /* name of the fault; borrowed for the call */
 };
 
@@ -79,9 +91,25 @@ enum supervisor_state { SUPERVISOR_STARTING, SUPERVISOR_UP, SUPERVISOR_DEGRADED,
 void supervisor_init(struct supervisor *supervisor, const struct config *config, struct manager manager,
                      supervisor_news_fn *news, void *context);
 
-/* Takes over a process of an earlier controld: it counts as ready. 0 or -errno (not one of ours, ended). */
+/* Takes over a process of an earlier controld: it counts as ready. A worker beyond the configured number
+ * counts as a spare. 0 or -errno (not one of ours, ended). From the first one on nothing is given up. */
 int supervisor_adopt(struct supervisor *supervisor, enum manager_role role, uint32_t slot,
                      pid_t pid) MPA_WARN_UNUSED;
+/* An adopted one that nobody has spoken for: it has still to get ready. */
+void supervisor_adopt_silent(struct supervisor *supervisor, enum manager_role role, uint32_t slot,
+                             uint64_t now_ns);
+
+/* Ends a process and starts it again, with the program that is on disk then; one that waits for its start
+ * anyway is started at once. */
+void supervisor_replace(struct supervisor *supervisor, struct process *process, uint64_t now_ns);
+
+/* A worker in a slot that the configuration does not use, NULL when there is none: 16 are configured. It is
+ * started by the next ticks. */
+struct process *supervisor_spare_new(struct supervisor *supervisor);
+/* Any spare that is there, NULL: none. */
+struct process *supervisor_spare(struct supervisor *supervisor);
+/* The spare is not wanted any more: ends it. */
+void supervisor_spare_end(struct supervisor *supervisor, struct process *spare, uint64_t now_ns);
 
 /* Does what is due: starts, kills. Call every 50 ms and after each of the calls below. */
 void supervisor_tick(struct supervisor *supervisor, uint64_t now_ns);
@@ -101,7 +129,7 @@ bool supervisor_is_done(const struct supervisor *supervisor);
 
 enum supervisor_state supervisor_state(const struct supervisor *supervisor);
 
-/* True when the process is to run: the frontend and the configured number of workers. */
+/* True when the process is to run: the frontend, the configured number of workers, spares. */
 bool supervisor_wants(const struct supervisor *supervisor, const struct process *process);
 
 static inline bool process_is_alive(const struct process *process)

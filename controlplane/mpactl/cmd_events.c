@@ -12,10 +12,10 @@
 #include "base/fd.h"
 #include "mpa/v1/control.pb-c.h"
 
+#include "controlplane/mpactl/event_text.h"
 #include "controlplane/mpactl/json.h"
 #include "controlplane/mpactl/mpactl.h"
 #include "controlplane/mpactl/signals.h"
-#include "controlplane/mpactl/text.h"
 
 #define LOOK_MS 100 /* how late a signal or the end of --seconds is seen */
 
@@ -25,6 +25,7 @@ struct options {
 };
 
 static const struct argp_option option_list[] = {
+    {"follow", 'f', NULL, 0, "until Ctrl-C, which is what it does anyway", 0},
     {"count", 'c', "N", 0, "stop after N events", 0},
     {"seconds", 'S', "S", 0, "stop after S seconds", 0},
     {0},
@@ -37,6 +38,8 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
     struct options *options = state->input;
 
     switch (key) {
+    case 'f':
+        return 0;
     case 'c':
         options->n_max = option_number(state, value, &count);
         return 0;
@@ -51,20 +54,14 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
 static int print_event(const struct mpactl *mpactl, const Mpa__V1__Event *event)
 {
     time_t seconds = (time_t)(event->time_ns / CLOCK_NS_PER_S);
-    char word[TEXT_WORD_BYTES];
     char when[32];
     struct tm utc;
 
     if (mpactl->is_json)
         return json_print_line(&event->base, stdout);
     strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%S", gmtime_r(&seconds, &utc));
-    printf("%s.%03" PRIu64 "Z %s", when, (uint64_t)(event->time_ns % CLOCK_NS_PER_S / CLOCK_NS_PER_MS),
-           text_enum(&mpa__v1__event_kind__descriptor, (int)event->kind, word));
-    printf(" %s", text_enum(&mpa__v1__role__descriptor, (int)event->role, word));
-    if (event->role == MPA__V1__ROLE__ROLE_WORKER)
-        printf(" slot=%u", event->slot);
-    for (size_t i = 0; i < event->n_fields; i++)
-        printf(" %s=\"%s\"", event->fields[i]->key, event->fields[i]->value);
+    printf("%s.%03" PRIu64 "Z ", when, (uint64_t)(event->time_ns % CLOCK_NS_PER_S / CLOCK_NS_PER_MS));
+    event_text_print(event, stdout);
     putchar('\n');
     return MPACTL_OK;
 }

@@ -27,6 +27,8 @@ static const char *process_word(const Mpa__V1__Process *process, char word[TEXT_
 {
     if (process->lane_state == MPA__V1__LANE_STATE__LANE_STATE_QUARANTINED)
         return text_enum(&mpa__v1__lane_state__descriptor, (int)process->lane_state, word);
+    if (process->is_draining && process->lane_state == MPA__V1__LANE_STATE__LANE_STATE_SERVING)
+        return "draining";
     return text_enum(&mpa__v1__process_state__descriptor, (int)process->state, word);
 }
 

@@ -2,7 +2,7 @@
 /*
  * cmd_stop.c — mpactl stop: asks, then waits until the process is gone, so that "done" means nothing is left.
  * A data plane that outlived its controld is stopped too: workers by signal, then the frontend, which is all
- * that controld would do.
+ * that controld would do. So are workers that outlived both and wait for a new frontend.
  */
 #include <errno.h>
 #include <poll.h>
@@ -13,9 +13,11 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/find.h"
 #include "controlplane/mpactl/client.h"
 #include "controlplane/mpactl/mpactl.h"
 
+#define MAX_ORPHANS 32
 #define STOP_MS 10000 /* controld kills what does not end by itself after 3 s, twice: workers, frontend */
 
 /* Waits for the end of the process behind `pidfd` (closed here). */
@@ -69,21 +71,29 @@ static int stop_and_wait(struct client *client)
     return pidfd < 0 ? MPACTL_OK : wait_for_end(pidfd, pid, STOP_MS);
 }
 
-static int stop_worker(const Mpa__V1__Process *process)
+static int stop_process(uint32_t pid)
 {
-    int pidfd;
+    int pidfd = process_open(pid);
 
-    if (process->role != MPA__V1__ROLE__ROLE_WORKER || process->pid == 0)
-        return MPACTL_OK;
-    pidfd = process_open(process->pid);
     if (pidfd < 0)
         return MPACTL_OK;
     if (syscall(SYS_pidfd_send_signal, pidfd, SIGTERM, NULL, 0) < 0 && errno != ESRCH) {
         fd_close(&pidfd);
-        return mpactl_fail(MPACTL_FAILED, "cannot signal worker %u (process %u): %s", process->slot,
-                           process->pid, strerror(errno));
+        return mpactl_fail(MPACTL_FAILED, "cannot signal process %u: %s", pid, strerror(errno));
     }
-    return wait_for_end(pidfd, process->pid, STOP_MS);
+    return wait_for_end(pidfd, pid, STOP_MS);
+}
+
+/* Workers that nobody answers for. MPACTL_NO_DAEMON: there are none. */
+static int stop_orphans(const char *runtime_dir)
+{
+    struct found_process found[MAX_ORPHANS];
+    size_t n = find_processes("mpa-worker", runtime_dir, found, MAX_ORPHANS);
+    int exit_code = n == 0 ? MPACTL_NO_DAEMON : MPACTL_OK;
+
+    for (size_t i = 0; i < n && exit_code == MPACTL_OK; i++)
+        exit_code = stop_process((uint32_t)found[i].pid);
+    return exit_code;
 }
 
 /* Without controld: the frontend knows the workers. */
@@ -99,8 +109,12 @@ static int stop_data_plane(struct client *client)
     exit_code = client_ask(client, &request, &reply);
     if (exit_code != MPACTL_OK)
         return exit_code;
-    for (size_t i = 0; i < reply->get_status->n_processes && exit_code == MPACTL_OK; i++)
-        exit_code = stop_worker(reply->get_status->processes[i]);
+    for (size_t i = 0; i < reply->get_status->n_processes && exit_code == MPACTL_OK; i++) {
+        const Mpa__V1__Process *process = reply->get_status->processes[i];
+
+        if (process->role == MPA__V1__ROLE__ROLE_WORKER && process->pid != 0)
+            exit_code = stop_process(process->pid);
+    }
     mpa__v1__reply__free_unpacked(reply, NULL);
     return exit_code == MPACTL_OK ? stop_and_wait(client) : exit_code;
 }
@@ -123,6 +137,8 @@ int command_stop(struct mpactl *mpactl, int argc, char **argv)
         if (exit_code == MPACTL_OK)
             exit_code = stop_data_plane(&client);
         else
+            exit_code = stop_orphans(mpactl->runtime_dir);
+        if (exit_code == MPACTL_NO_DAEMON)
             mpactl_fail(MPACTL_NO_DAEMON, "%s: nothing runs there", mpactl->runtime_dir);
     }
     client_close(&client);

@@ -14,7 +14,10 @@ static void add_worker(struct table *table, const Mpa__V1__Worker *worker)
 
     table_cell(table, "%u", worker->slot);
     table_cell(table, "%u", worker->pid);
-    table_cell(table, "%s", text_enum(&mpa__v1__lane_state__descriptor, (int)worker->state, word));
+    table_cell(table, "%s",
+               worker->is_draining && worker->state == MPA__V1__LANE_STATE__LANE_STATE_SERVING
+                   ? "draining"
+                   : text_enum(&mpa__v1__lane_state__descriptor, (int)worker->state, word));
     table_cell(table, "%u", worker->buckets);
     table_cell(table, "%" PRIu64, worker->connections);
     table_cell(table, "%" PRIu64, text_value(worker->counters, worker->n_counters, "connections_accepted"));

@@ -62,6 +62,17 @@ const char *text_duration(uint64_t ms, char word[TEXT_WORD_BYTES])
     return word;
 }
 
+const char *text_ns(uint64_t ns, char word[TEXT_WORD_BYTES])
+{
+    if (ns < 1000000)
+        snprintf(word, TEXT_WORD_BYTES, "%" PRIu64 "us", ns / 1000);
+    else if (ns < 100000000)
+        snprintf(word, TEXT_WORD_BYTES, "%" PRIu64 ".%" PRIu64 "ms", ns / 1000000, ns % 1000000 / 100000);
+    else
+        return text_duration(ns / 1000000, word);
+    return word;
+}
+
 const char *text_bytes(uint64_t bytes, char word[TEXT_WORD_BYTES])
 {
     static const char units[] = "KMGTPE";

@@ -21,6 +21,9 @@ const char *text_enum(const ProtobufCEnumDescriptor *descriptor, int value, char
 /* "850ms", "12.3s", "4m05s", "3h07m", "2d04h". Returns `word`. */
 const char *text_duration(uint64_t ms, char word[TEXT_WORD_BYTES]);
 
+/* "850us", "1.2ms", then as text_duration(). Returns `word`. */
+const char *text_ns(uint64_t ns, char word[TEXT_WORD_BYTES]);
+
 /* "512", "1.5K", "230M" (powers of 1024). Returns `word`. */
 const char *text_bytes(uint64_t bytes, char word[TEXT_WORD_BYTES]);
 

@@ -21,6 +21,7 @@
 
 #include "base/fd.h"
 #include "flow/bucket.h"
+#include "frontend/board_internal.h"
 
 _Static_assert((BOARD_N_EVENTS & (BOARD_N_EVENTS - 1)) == 0, "positions run freely over the event ring");
 _Static_assert((BOARD_CAPTURE_RING_BYTES & (BOARD_CAPTURE_RING_BYTES - 1)) == 0, "same for the capture ring");
@@ -38,9 +39,10 @@ int board_init(struct board *board, uint32_t n_buckets)
     board->bucket_frames = calloc(n_buckets, sizeof(*board->bucket_frames));
     board->bucket_worker = calloc(n_buckets, sizeof(*board->bucket_worker));
     board->capture_ring = malloc(BOARD_CAPTURE_RING_BYTES);
+    board->orders = board_orders_new();
     board->command_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (board->bucket_frames == NULL || board->bucket_worker == NULL || board->capture_ring == NULL ||
-        board->command_fd < 0) {
+        board->orders == NULL || board->command_fd < 0) {
         int error = board->command_fd < 0 ? -errno : -ENOMEM;
 
         board_fini(board);
@@ -57,13 +59,15 @@ void board_fini(struct board *board)
     free((void *)board->bucket_frames);
     free((void *)board->bucket_worker);
     free(board->capture_ring);
+    board_orders_free(board->orders);
+    board->orders = NULL;
     board->bucket_frames = NULL;
     board->bucket_worker = NULL;
     board->capture_ring = NULL;
 }
 
-/* Pairs with words_load(): see the theory at the top. */
-static void words_store(_Atomic uint64_t *to, const void *from, size_t size)
+/* Pairs with board_words_load(): see the theory at the top. */
+void board_words_store(_Atomic uint64_t *to, const void *from, size_t size)
 {
     for (size_t i = 0; i * 8 < size; i++) {
         uint64_t word = 0;
@@ -74,7 +78,7 @@ static void words_store(_Atomic uint64_t *to, const void *from, size_t size)
     }
 }
 
-static void words_load(void *to, _Atomic uint64_t *from, size_t size)
+void board_words_load(void *to, _Atomic uint64_t *from, size_t size)
 {
     for (size_t i = 0; i * 8 < size; i++) {
         uint64_t word = atomic_load_explicit(&from[i], memory_order_acquire);
@@ -86,10 +90,14 @@ static void words_load(void *to, _Atomic uint64_t *from, size_t size)
 
 void board_event_add(struct board *board, uint64_t now_ns, enum board_event_kind kind, uint32_t a, uint64_t b)
 {
-    const struct board_event event = {.time_ns = now_ns, .kind = (uint32_t)kind, .a = a, .b = b};
+    board_event_put(board, &(struct board_event){.time_ns = now_ns, .kind = (uint32_t)kind, .a = a, .b = b});
+}
+
+void board_event_put(struct board *board, const struct board_event *event)
+{
     uint64_t number = atomic_load_explicit(&board->events_written, memory_order_relaxed);
 
-    words_store(board->events[number % BOARD_N_EVENTS], &event, sizeof(event));
+    board_words_store(board->events[number % BOARD_N_EVENTS], event, sizeof(*event));
     /* Publishes the entry; pairs with the first load in board_event_read(). */
     atomic_store_explicit(&board->events_written, number + 1, memory_order_release);
 }
@@ -105,7 +113,7 @@ bool board_event_read(struct board *board, uint64_t *next, struct board_event *e
         /* The entry BOARD_N_EVENTS behind is the one that the loop may be overwriting right now. */
         if (written - *next >= BOARD_N_EVENTS)
             *next = written - BOARD_N_EVENTS + 1;
-        words_load(&copy, board->events[*next % BOARD_N_EVENTS], sizeof(copy));
+        board_words_load(&copy, board->events[*next % BOARD_N_EVENTS], sizeof(copy));
         written = atomic_load_explicit(&board->events_written, memory_order_relaxed);
         if (written - *next < BOARD_N_EVENTS) {
             *n_lost = *next - first;
@@ -122,7 +130,7 @@ void board_set_addresses(struct board *board, const struct host_addresses *addre
     uint32_t seq = atomic_load_explicit(&board->addresses_seq, memory_order_relaxed);
 
     atomic_store_explicit(&board->addresses_seq, seq + 1, memory_order_relaxed);
-    words_store(board->addresses, addresses, sizeof(*addresses));
+    board_words_store(board->addresses, addresses, sizeof(*addresses));
     /* Even again: the copy is whole. Pairs with the first load in board_get_addresses(). */
     atomic_store_explicit(&board->addresses_seq, seq + 2, memory_order_release);
 }
@@ -136,25 +144,28 @@ void board_get_addresses(struct board *board, struct host_addresses *addresses)
     /* Addresses change once in minutes: a second round is rare, a third unheard of. */
     do {
         before = atomic_load_explicit(&board->addresses_seq, memory_order_acquire);
-        words_load(&copy, board->addresses, sizeof(copy));
+        board_words_load(&copy, board->addresses, sizeof(copy));
         after = atomic_load_explicit(&board->addresses_seq, memory_order_relaxed);
     } while (before != after || (before & 1) != 0);
     *addresses = copy;
 }
 
-int board_command(struct board *board, enum board_command_kind command)
+int board_wake(const struct board *board)
 {
     const uint64_t one = 1;
 
+    /* A full eventfd is readable too, so a failed write loses nothing. */
+    return write(board->command_fd, &one, sizeof(one)) < 0 && errno != EAGAIN ? -errno : 0;
+}
+
+int board_command(struct board *board, enum board_command_kind command)
+{
     /* Pairs with board_command_done(): the loop has read `capture` before it may be written again. */
     if (atomic_load_explicit(&board->command, memory_order_acquire) != BOARD_COMMAND_NONE)
         return -EBUSY;
     /* Publishes `capture`; pairs with board_command_peek(). */
     atomic_store_explicit(&board->command, (uint32_t)command, memory_order_release);
-    /* A full eventfd is readable too, so a failed write loses nothing. */
-    if (write(board->command_fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
-        return -errno;
-    return 0;
+    return board_wake(board);
 }
 
 int board_capture_start(struct board *board, const struct board_capture *capture)

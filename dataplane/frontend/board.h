@@ -19,13 +19,13 @@
 #include "shm/attach.h"
 #include "shm/counters.h"
 
-/* Allowed: EMPTY -> ATTACHING -> SERVING -> GONE -> EMPTY, SERVING -> QUARANTINED -> EMPTY. */
+/* Allowed: EMPTY -> ATTACHING -> SERVING, from both of these -> QUARANTINED, and from all back to EMPTY: when
+ * the process ends (BOARD_EVENT_GONE tells). */
 enum board_lane_state {
     BOARD_LANE_EMPTY,       /* nobody */
     BOARD_LANE_ATTACHING,   /* said hello, not ready yet */
     BOARD_LANE_SERVING,     /* has buckets, carries traffic */
     BOARD_LANE_QUARANTINED, /* broke the rules: detached, waits to be killed */
-    BOARD_LANE_GONE,        /* the process has ended */
 };
 
 /* Gauges of a lane, refreshed by the loop every 100 ms. X(name, help) */
@@ -41,6 +41,7 @@ enum board_lane_state {
     X(tx_depth_slots, "Slots waiting in the normal tx ring")                                                 \
     X(tx_urgent_depth_slots, "Slots waiting in the urgent tx ring")                                          \
     X(rx_ring_slots, "Capacity of the normal rx ring")                                                       \
+    X(is_draining, "1 while the worker gets nothing new: it is being drained, or was and may go")            \
     X(rx_is_congested, "1 while the normal rx ring is congested")                                            \
     X(tx_is_congested, "1 while the worker reports its tx ring congested")                                   \
     X(connections, "TCP connections of the worker, without TIME_WAIT")                                       \
@@ -238,6 +239,10 @@ void board_order_done(struct board *board, const struct board_order_result *resu
  * (-1: none), owned by the caller; asks the loop and waits for at most wait_ms. 0 or -ETIMEDOUT.
  */
 int board_records(struct board *board, int fds[CONFIG_MAX_WORKERS], uint32_t wait_ms) MPA_WARN_UNUSED;
+/* Loop, with every look at the commands: is somebody waiting for them? Then board_records_give() with
+ * duplicates, which are the control thread's from then on. */
+bool board_records_wanted(const struct board *board);
+void board_records_give(struct board *board, const int fds[CONFIG_MAX_WORKERS]);
 
 /* Loop: reports the addresses. Control thread: a consistent copy of them. */
 void board_set_addresses(struct board *board, const struct host_addresses *addresses);

@@ -55,8 +55,8 @@ static void classify_payload(struct classify_job *job)
     }
 }
 
-void classify_frame(const struct classify_context *context, const struct classify_frame *frame,
-                    struct classify_verdict *verdict)
+void classify_step_by_step(const struct classify_context *context, const struct classify_frame *frame,
+                           struct classify_verdict *verdict)
 {
     struct classify_job job = {.context = context, .frame = frame, .verdict = verdict};
     const uint8_t *destination = frame->head, *source = frame->head + 6;

@@ -61,4 +61,8 @@ struct classify_frame {
 void classify_frame(const struct classify_context *context, const struct classify_frame *frame,
                     struct classify_verdict *verdict);
 
+/* The same for n frames: less work for each, as the hashes of some are computed side by side. */
+void classify_burst(const struct classify_context *context, const struct classify_frame *frames,
+                    struct classify_verdict *verdicts, unsigned n);
+
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * classify_internal.h — what the classifier's files share. A frame goes down through them:
+ * classify_internal.h — what the classifier's files share. A frame that is not as plain as can be
+ * (classify_plain.c) goes down through them:
  *
  *   classify.c (link) -> classify_ip4.c / classify_ip6.c -> classify_transport.c (TCP, UDP)
  *                                                       \-> classify_icmp.c (errors, and the flow they quote)
@@ -83,6 +84,10 @@ static inline bool classify_is_ours(const struct host_addresses *ours, uint8_t f
     }
     return false;
 }
+
+/* As classify_frame(), without the short cut: any frame, each step a check. */
+void classify_step_by_step(const struct classify_context *context, const struct classify_frame *frame,
+                           struct classify_verdict *verdict);
 
 void classify_ip4(struct classify_job *job);
 void classify_ip6(struct classify_job *job);

@@ -64,13 +64,18 @@ int control_core_init(struct control_core *core, const struct config *config, st
     *core = (struct control_core){.config = config, .board = board, .started_ns = now_ns};
     core->arena.bytes = malloc(ARENA_BYTES);
     core->arena.size = ARENA_BYTES;
-    return core->arena.bytes == NULL ? -ENOMEM : 0;
+    /* Time in ns runs faster than operations come: an id of the frontend before is not taken for one of ours.
+     */
+    core->operations = control_operations_new(now_ns);
+    return core->arena.bytes == NULL || core->operations == NULL ? -ENOMEM : 0;
 }
 
 void control_core_fini(struct control_core *core)
 {
     free(core->arena.bytes);
     core->arena.bytes = NULL;
+    control_operations_free(core->operations);
+    core->operations = NULL;
 }
 
 void control_refuse(struct control_call *call, Mpa__V1__ErrorCode code, const char *field, const char *format,
@@ -126,6 +131,12 @@ static const struct {
     {MPA__V1__REQUEST__BODY_CAPTURE_READ, control_capture_read},
     {MPA__V1__REQUEST__BODY_CAPTURE_STOP, control_capture_stop},
     {MPA__V1__REQUEST__BODY_STOP, control_stop_loop},
+    {MPA__V1__REQUEST__BODY_MIGRATE, control_migrate},
+    {MPA__V1__REQUEST__BODY_DRAIN, control_drain},
+    {MPA__V1__REQUEST__BODY_UNDRAIN, control_undrain},
+    {MPA__V1__REQUEST__BODY_KILL, control_kill},
+    {MPA__V1__REQUEST__BODY_GET_OPERATION, control_get_operation},
+    {MPA__V1__REQUEST__BODY_GET_FLOWS, control_get_flows},
 };
 
 static void answer_command(struct control_call *call)
@@ -184,4 +195,5 @@ void control_core_tick(struct control_core *core, uint64_t now_ns)
         capture->is_stop_due = false;
     if (core->is_stop_due && board_command(core->board, BOARD_COMMAND_STOP) == 0)
         core->is_stop_due = false;
+    control_operations_tick(core, now_ns);
 }

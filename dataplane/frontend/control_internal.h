@@ -49,11 +49,14 @@ struct control_capture {
     bool is_stop_due;       /* the loop is still to be told: a command was pending */
 };
 
+struct control_operations; /* opaque, control_operation.c */
+
 struct control_core {
     const struct config *config; /* borrowed */
     struct board *board;         /* borrowed */
     struct control_arena arena;
     struct control_capture capture;
+    struct control_operations *operations; /* owned */
     uint64_t started_ns;
     bool is_stop_due; /* the loop is still to be told to stop */
 };
@@ -78,7 +81,8 @@ void control_core_fini(struct control_core *core);
 const Mpa__V1__Reply *control_core_answer(struct control_core *core, const uint8_t *bytes, size_t size,
                                           uint64_t now_ns);
 
-/* Ends a capture whose reader has gone and hands over what the loop could not take yet. Call every 100 ms. */
+/* Ends a capture whose reader has gone, goes on with operations and hands over what the loop could not take
+ * yet. Call every 100 ms. */
 void control_core_tick(struct control_core *core, uint64_t now_ns);
 
 /* Next event of the board as a message in the arena, its sequence number left 0; NULL when there is none.
@@ -100,6 +104,26 @@ int control_get_stats(struct control_call *call);
 int control_capture_start(struct control_call *call);
 int control_capture_read(struct control_call *call);
 int control_capture_stop(struct control_call *call);
+int control_migrate(struct control_call *call);
+int control_drain(struct control_call *call);
+int control_undrain(struct control_call *call);
+int control_kill(struct control_call *call);
+int control_get_operation(struct control_call *call);
+int control_get_flows(struct control_call *call);
+
+/* Operations: orders to the loop that take their time. The ids begin at `first_id`. NULL: out of memory. */
+struct control_operations *control_operations_new(uint64_t first_id) MPA_WARN_UNUSED;
+void control_operations_free(struct control_operations *operations);
+/* Takes results and gives the orders that follow. */
+void control_operations_tick(struct control_core *core, uint64_t now_ns);
+
+/* How a hand-over ended (enum board_result), for scripts. */
+const char *control_result_name(uint32_t result);
+
+/* The key that the message names; false after a refusal that says which field is wrong. */
+bool control_flow_key(struct control_call *call, const Mpa__V1__FlowKey *message, struct flow_key *key);
+/* And back; NULL: arena full. */
+Mpa__V1__FlowKey *control_flow_message(struct control_arena *arena, const struct flow_key *key);
 
 /* Gauges of the frontend itself: fields of struct board. X(name, help) */
 #define FRONTEND_GAUGES(X)                                                                                   \

@@ -1,7 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * control_reply.c — what the board says, as replies: status, workers, buckets, lanes, NIC. Names come from
- * the counter lists, so a new counter shows up here by itself. All memory is the reply's arena.
+ * the counter lists, so a new counter shows up here by itself.
+ *
+ * All memory is the reply's arena, which is emptied before the next request: nothing is freed here, a part
+ * that finds no room gives up, and then the whole reply is an error instead of a list that stops in the
+ * middle. Texts that live longer than the reply are borrowed.
+ *
+ * The data loop goes on writing while we read. Each value is whole, but two of them need not be of the same
+ * moment: a worker may show a state of now and counters of 100 ms ago. Nobody decides on such a pair.
  */
 #include "frontend/control_internal.h"
 
@@ -12,6 +19,7 @@
 #include "base/clock.h"
 #include "frontend/nic/nic.h"
 
+/* No default: a state that is added must be given a name on the wire. */
 Mpa__V1__LaneState control_lane_state(const struct board_lane *lane)
 {
     enum board_lane_state state =
@@ -26,12 +34,12 @@ Mpa__V1__LaneState control_lane_state(const struct board_lane *lane)
         return MPA__V1__LANE_STATE__LANE_STATE_SERVING;
     case BOARD_LANE_QUARANTINED:
         return MPA__V1__LANE_STATE__LANE_STATE_QUARANTINED;
-    case BOARD_LANE_GONE:
-        return MPA__V1__LANE_STATE__LANE_STATE_GONE;
     }
     return MPA__V1__LANE_STATE__LANE_STATE_EMPTY;
 }
 
+/* Why a lane is quarantined; the number is from shared memory of ours, but a board may be younger than its
+ * reader. */
 const char *control_lane_fault(const struct board_lane *lane)
 {
     uint32_t fault = atomic_load_explicit(&lane->fault, memory_order_relaxed);
@@ -44,6 +52,8 @@ const char *control_lane_fault(const struct board_lane *lane)
 #define GAUGE_TEXT(name, help) {#name, help},
 const struct counter_text control_frontend_gauge_texts[N_FRONTEND_GAUGES] = {FRONTEND_GAUGES(GAUGE_TEXT)};
 
+/* The frontend's gauges stand under names of their own in the board; here they become a list like the others.
+ */
 void control_frontend_gauges(const struct board *board, counter values[N_FRONTEND_GAUGES])
 {
 #define GAUGE_LOAD(name, help)                                                                               \
@@ -105,6 +115,8 @@ char **control_addresses(struct control_call *call, size_t *n)
 
 /* ---- status ---- */
 
+/* The frontend answers for itself and its workers; controld adds what only it knows (restarts, the reason of
+ * the last end) before mpactl sees the reply. */
 static Mpa__V1__Process *status_frontend(struct control_call *call)
 {
     const struct control_core *core = call->core;
@@ -138,6 +150,7 @@ static Mpa__V1__Process *status_worker(struct control_call *call, uint32_t slot)
     process->lane_fault = control_borrow(control_lane_fault(lane));
     process->buckets = (uint32_t)gauge(lane, GAUGE_buckets);
     process->connections = gauge(lane, GAUGE_connections);
+    process->is_draining = gauge(lane, GAUGE_is_draining) != 0;
     process->rx_frames = counter_get(lane->worker_counters, WORKER_rx_frames);
     process->tx_frames = counter_get(lane->worker_counters, WORKER_tx_packets);
     return process;
@@ -176,6 +189,8 @@ int control_get_status(struct control_call *call)
 
 /* ---- workers ---- */
 
+/* A worker as the board last saw it: gauges are copied from its own half every 100 ms, so that nothing here
+ * reads memory that a worker writes. */
 static Mpa__V1__Worker *worker_new(struct control_call *call, uint32_t slot)
 {
     const struct board_lane *lane = &call->core->board->lanes[slot];
@@ -193,6 +208,7 @@ static Mpa__V1__Worker *worker_new(struct control_call *call, uint32_t slot)
     worker->heartbeat_age_ms = age_ms(call->now_ns, gauge(lane, GAUGE_heartbeat_ns));
     worker->buckets = (uint32_t)gauge(lane, GAUGE_buckets);
     worker->connections = gauge(lane, GAUGE_connections);
+    worker->is_draining = gauge(lane, GAUGE_is_draining) != 0;
     worker->time_wait = gauge(lane, GAUGE_time_wait);
     worker->fifo_memory_used_bytes = gauge(lane, GAUGE_fifo_memory_used_bytes);
     worker->stack_memory_used_bytes = gauge(lane, GAUGE_stack_memory_used_bytes);
@@ -227,6 +243,7 @@ int control_get_workers(struct control_call *call)
 
 /* ---- buckets ---- */
 
+/* Two plain arrays and not a message for each bucket: there are thousands, and the reply has to fit. */
 int control_get_buckets(struct control_call *call)
 {
     struct control_core *core = call->core;

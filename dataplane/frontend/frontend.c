@@ -1,27 +1,35 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* frontend.c — the two start steps of the frontend and its end. */
+/*
+ * frontend.c — the two start steps of the frontend and its end.
+ *
+ * The order of the first step is that of the rights it takes and of who may see it half done: the lock before
+ * anything that a second instance would also touch; the tables before the sockets that need them; the NIC
+ * while we may still open it; the attach socket once a worker that comes can be served; capabilities away
+ * before the control thread is there, for a thread keeps its own. Nothing is received before the second step.
+ *
+ * Whatever fails is said once, here or below, with the name of the step; the caller only ends.
+ */
 #include "frontend/frontend.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
-#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/start.h"
 #include "shm/frontend_writes.h"
 
 #define FRONTEND_PINS 4096u
 
+/* Passes the result on. */
 static int frontend_failed(const char *what, int failed)
 {
     if (failed < 0)
@@ -29,7 +37,8 @@ static int frontend_failed(const char *what, int failed)
     return failed;
 }
 
-/* One frontend for each runtime folder. */
+/* One frontend for each runtime folder. The lock ends with the process however that dies; the file stays, for
+ * a new one could be locked beside one that is still open. */
 static int frontend_lock(struct frontend *frontend)
 {
     const char *folder = frontend->config.control.runtime_dir;
@@ -51,23 +60,18 @@ static int frontend_lock(struct frontend *frontend)
     return -EBUSY;
 }
 
-static int frontend_signals(struct frontend *frontend)
+/* What the loop waits for. Signals are blocked before any thread is started: all of them inherit it. */
+static int frontend_events(struct frontend *frontend)
 {
-    sigset_t signals;
-
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    /* Blocked before any thread is started: all of them inherit it. */
-    if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0)
-        return -errno;
-    frontend->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+    frontend->signal_fd = start_signals();
     if (frontend->signal_fd < 0)
-        return -errno;
+        return frontend->signal_fd;
     frontend->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     return frontend->epoll_fd < 0 ? -errno : 0;
 }
 
+/* What the NIC turned out to be goes to the board at once: the control thread may be asked before a frame has
+ * come. */
 static int frontend_open_nic(struct frontend *frontend)
 {
     char error[256];
@@ -83,6 +87,8 @@ static int frontend_open_nic(struct frontend *frontend)
     return 0;
 }
 
+/* What all workers may read: addresses and the bucket table. Sealed before the first of them maps it, so that
+ * nobody but this mapping can ever write there. */
 static int frontend_host_segment(struct frontend *frontend)
 {
     uint32_t n_buckets = frontend->config.frontend.n_buckets;
@@ -105,6 +111,7 @@ static int frontend_host_segment(struct frontend *frontend)
     return segment_seal(&frontend->host_segment);
 }
 
+/* All memory of the data loop, so that it never asks for any. */
 static int frontend_tables(struct frontend *frontend)
 {
     const struct config_frontend *config = &frontend->config.frontend;
@@ -119,6 +126,7 @@ static int frontend_tables(struct frontend *frontend)
     if (failed == 0)
         failed = frontend_failed("pool", frame_pool_init(&frontend->pool, config->pool_chunks,
                                                          config->pool_large_chunks, config->hugepages));
+    /* Hugepages are the machine's, and few: to go without costs speed, to refuse would cost the service. */
     if (failed == 0 && config->hugepages && !frontend->pool.segment.is_huge)
         log_warn("hugepages_missing segment=pool action=normal_pages");
     if (failed == 0)
@@ -126,26 +134,15 @@ static int frontend_tables(struct frontend *frontend)
     return failed;
 }
 
-static void frontend_pin(int32_t cpu)
-{
-    cpu_set_t cpus;
-
-    if (cpu < 0)
-        return;
-    CPU_ZERO(&cpus);
-    CPU_SET((size_t)cpu, &cpus);
-    if (sched_setaffinity(0, sizeof(cpus), &cpus) < 0)
-        log_warn("pin_failed cpu=%d error=\"%s\"", cpu, strerror(errno));
-}
-
 int frontend_init_privileged(struct frontend *frontend)
 {
     char error[256];
     int failed = frontend_lock(frontend);
 
+    /* Short sleeps are asked for in microseconds; the default slack of 50 would be most of them. */
     prctl(PR_SET_TIMERSLACK, 1000);
     if (failed == 0)
-        failed = frontend_failed("signals", frontend_signals(frontend));
+        failed = frontend_failed("events", frontend_events(frontend));
     if (failed == 0)
         failed = frontend_tables(frontend);
     if (failed == 0)
@@ -164,7 +161,8 @@ int frontend_init_privileged(struct frontend *frontend)
         log_error("control_failed error=\"%s\"", error);
         return -EIO;
     }
-    frontend_pin(frontend->config.frontend.rx_cpu);
+    /* Last: the control thread keeps its choice of CPUs. */
+    start_pin(frontend->config.frontend.rx_cpu);
     return 0;
 }
 
@@ -178,6 +176,8 @@ static void frontend_on_reassembled(void *context, const uint8_t *packet, uint32
     frontend_receive_datagram(context, packet, len_bytes);
 }
 
+/* A lease or a router has come or gone: what is checked on the way out changes before the workers hear of it.
+ */
 static void frontend_on_changed(void *context, const struct host_addresses *addresses)
 {
     struct frontend *frontend = context;
@@ -196,6 +196,7 @@ int frontend_init_confined(struct frontend *frontend)
     if (frontend->host == NULL)
         return frontend_failed("host_stack", -errno);
     host_set_counters(frontend->host, frontend->board.nic);
+    /* Static IPv4 addresses are there at once; no change will tell of them. */
     frontend->addresses = *host_addresses(frontend->host);
     broker_publish_host(frontend);
     frontend_receive_init(frontend);
@@ -204,6 +205,8 @@ int frontend_init_confined(struct frontend *frontend)
     return 0;
 }
 
+/* Takes what any failed start leaves behind. The control thread ends first: it reads the board. Lanes give
+ * their chunks back to the pool, so they go before it. */
 void frontend_fini(struct frontend *frontend)
 {
     if (frontend->control != NULL)

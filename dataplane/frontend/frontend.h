@@ -42,10 +42,15 @@ struct receive_place {
 /* A next hop that was resolved; valid while `epoch` is the host stack's. */
 struct frontend_hop {
     uint8_t destination[16];
-    uint8_t family; /* 0: empty */
-    uint8_t mac[6];
+    uint8_t family;               /* 0: empty */
+    uint8_t link[NIC_LINK_BYTES]; /* the link header of what goes there */
     uint32_t epoch;
     uint64_t until_ns;
+};
+
+/* What a round has sent, on its way to the NIC's counters. */
+struct frontend_sent {
+    uint64_t n_frames, n_bytes;
 };
 
 struct frontend {
@@ -66,8 +71,11 @@ struct frontend {
     uint32_t drr_next;  /* lane that is served first in the next round */
     struct park park;
     struct frontend_hop hops[FRONTEND_HOPS];
+    uint32_t hops_epoch; /* the host stack's, as of this round */
+    struct frontend_sent sent;
     struct receive_place places[FRONTEND_MAX_BURST];
-    uint16_t ip4_id; /* of datagrams that may be fragmented; see transmit.c */
+    struct nic_rx rx[FRONTEND_MAX_BURST]; /* the places as the NIC sees them */
+    uint16_t ip4_id;                      /* of datagrams that may be fragmented; see transmit.c */
     uint32_t ip6_id;
     int listen_socket;
     int greeting[FRONTEND_MAX_GREETING]; /* accepted, their hello not here yet; -1: free */

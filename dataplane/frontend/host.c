@@ -34,8 +34,6 @@
 
 /* How long an answer of host_next_hop() may be cached: use must be seen for a neighbour to stay confirmed. */
 #define EPOCH_LIFE_NS (30 * CLOCK_NS_PER_S)
-/* lwIP knows no other: it asks for an IPv6 neighbour only from an address that shares its first 64 bits. */
-#define IP6_PREFIX_BITS 64
 #define ICMP_BYTES 8u
 #define ICMP_QUOTED_BYTES 8u
 
@@ -103,6 +101,17 @@ static void list_address(struct host_addresses *list, uint8_t family, const void
     list->n_addresses++;
 }
 
+/* A configured address has the length it was given; those that lwIP made (SLAAC) have the only one it knows.
+ */
+static uint8_t prefix_bits6(const struct host *host, const ip6_addr_t *address)
+{
+    for (uint32_t i = 0; i < host->n_static6; i++) {
+        if (memcmp(host->static6[i].bytes, address->addr, 16) == 0)
+            return host->static6[i].prefix_bits;
+    }
+    return HOST_LWIP_PREFIX_BITS;
+}
+
 /* What we have now. The link-local address comes last: it gives way when there are too many. */
 static void list_addresses(const struct host *host, struct host_addresses *list)
 {
@@ -118,10 +127,10 @@ static void list_addresses(const struct host *host, struct host_addresses *list)
     }
     for (int i = 1; i < LWIP_IPV6_NUM_ADDRESSES; i++) {
         if (ip6_addr_isvalid(netif_ip6_addr_state(link, i)))
-            list_address(list, 6, netif_ip6_addr(link, i)->addr, IP6_PREFIX_BITS);
+            list_address(list, 6, netif_ip6_addr(link, i)->addr, prefix_bits6(host, netif_ip6_addr(link, i)));
     }
     if (ip6_addr_isvalid(netif_ip6_addr_state(link, 0)))
-        list_address(list, 6, netif_ip6_addr(link, 0)->addr, IP6_PREFIX_BITS);
+        list_address(list, 6, netif_ip6_addr(link, 0)->addr, HOST_LWIP_PREFIX_BITS);
     list->mtu_bytes = host->mtu_bytes;
     if (netif_mtu6(link) != 0 && netif_mtu6(link) < host->mtu_bytes)
         list->mtu_bytes = netif_mtu6(link);
@@ -240,9 +249,9 @@ static void keep_config(struct host *host, const struct config *config)
         if (own->addresses[i].family != 6)
             continue;
         host->static6[host->n_static6++] = own->addresses[i];
-        if (own->addresses[i].prefix_bits != IP6_PREFIX_BITS)
-            log_warn("host_prefix_length address_idx=%u prefix_bits=%u used_as=%d", i,
-                     own->addresses[i].prefix_bits, IP6_PREFIX_BITS);
+        if (own->addresses[i].prefix_bits < HOST_LWIP_PREFIX_BITS)
+            log_warn("host_prefix_length address_idx=%u prefix_bits=%u used_as=%u", i,
+                     own->addresses[i].prefix_bits, HOST_LWIP_PREFIX_BITS);
     }
     if (own->gateway6.family == 6) {
         host->has_gateway6 = true;

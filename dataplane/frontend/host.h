@@ -41,7 +41,7 @@ struct host; /* opaque */
  * Allocates everything it will use. Returns NULL with errno set. `config` is borrowed for the call. Nothing
  * is sent and no callback is called before the first host_tick(), which brings the interface up; until then
  * frames are dropped. Static IPv4 addresses are in host_addresses() at once, IPv6 ones when duplicate address
- * detection is over, a second or two later. An IPv6 prefix other than /64 is used as /64 (a WARN says so).
+ * detection is over, a second or two later. An IPv6 prefix shorter than /64 is used as /64 (a WARN says so).
  */
 struct host *host_new(const struct config *config, const uint8_t mac[6],
                       const struct host_callbacks *callbacks, void *context);

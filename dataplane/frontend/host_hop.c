@@ -6,6 +6,10 @@
  *
  * That state is direct-mapped by a hash of the destination and may be overwritten by another destination: the
  * waiting then begins anew, nothing worse.
+ *
+ * lwIP gives every static IPv6 address a network of 64 bits. Where ours is smaller, lwIP is asked for the
+ * gateway instead of a destination that only looks like a neighbour (host_route6). A larger one is beyond it:
+ * it asks for a neighbour only from an address with the same 64 bits.
  */
 #include <string.h>
 
@@ -195,6 +199,63 @@ static enum host_hop next_hop4(struct host *host, const uint8_t *destination, ui
     return HOST_HOP_PENDING;
 }
 
+/* The first n_bits of both are equal; all of 0 are. */
+static bool shares_prefix6(const void *a, const void *b, uint32_t n_bits)
+{
+    const uint8_t *left = a, *right = b;
+    uint32_t n_bytes = n_bits / 8, n_left = n_bits % 8;
+
+    if (memcmp(left, right, n_bytes) != 0)
+        return false;
+    return n_left == 0 || (left[n_bytes] ^ right[n_bytes]) >> (8 - n_left) == 0;
+}
+
+/* In a network of the configuration's addresses, by their prefix lengths. */
+static bool is_on_link6(const struct host *host, const ip6_addr_t *address)
+{
+    for (uint32_t i = 0; i < host->n_static6; i++) {
+        if (shares_prefix6(host->static6[i].bytes, address->addr, host->static6[i].prefix_bits))
+            return true;
+    }
+    return false;
+}
+
+/* lwIP takes it for a neighbour, for an address of ours has the same 64 bits; but neither the configuration
+ * nor a router has said that it is one. */
+static bool is_mistaken6(const struct host *host, const ip6_addr_t *address)
+{
+    bool is_alike = false;
+
+    for (uint32_t i = 0; i < host->n_static6; i++)
+        is_alike |= shares_prefix6(host->static6[i].bytes, address->addr, HOST_LWIP_PREFIX_BITS);
+    if (!is_alike || is_on_link6(host, address))
+        return false;
+    /* An advertised prefix is on the link by the router's word (RFC 4861 6.3.4). */
+    for (unsigned i = 0; i < LWIP_ND6_NUM_PREFIXES; i++) {
+        if (prefix_list[i].netif != NULL && prefix_list[i].invalidation_timer > 0 &&
+            ip6_addr_net_eq(&prefix_list[i].prefix, address))
+            return false;
+    }
+    return true;
+}
+
+const ip6_addr_t *host_route6(const struct host *host, const ip6_addr_t *destination)
+{
+    if (ip6_addr_ismulticast(destination) || ip6_addr_islinklocal(destination) ||
+        !is_mistaken6(host, destination))
+        return destination;
+    /* In the order of host_hook_gateway6(): the operator's word before that of anybody on the link. */
+    if (host->has_gateway6)
+        return &host->gateway6;
+    for (unsigned i = 0; i < LWIP_ND6_NUM_ROUTERS; i++) {
+        const struct nd6_router_list_entry *router = &default_router_list[i];
+
+        if (router->neighbor_entry != NULL && router->invalidation_timer > 0)
+            return &router->neighbor_entry->next_hop_address;
+    }
+    return NULL;
+}
+
 /*
  * lwIP chooses router or neighbour, asks, and keeps the neighbour's reachability (RFC 4861 7.3): each
  * question here counts as use, so it probes neighbours that are used and have grown stale.
@@ -203,6 +264,7 @@ static enum host_hop next_hop6(struct host *host, const uint8_t *destination, ui
 {
     struct host_hop_state *state;
     const uint8_t *found = NULL;
+    const ip6_addr_t *route;
     ip6_addr_t address;
     err_t result;
 
@@ -215,8 +277,11 @@ static enum host_hop next_hop6(struct host *host, const uint8_t *destination, ui
     if (is_given_up(host, state))
         return HOST_HOP_NONE;
     memcpy(address.addr, destination, 16);
+    route = host_route6(host, &address);
+    if (route == NULL)
+        return HOST_HOP_NONE;
     /* Asks with a packet that output6() swallows when lwIP, having its answer, sends it. */
-    result = nd6_get_next_hop_addr_or_queue(&host->links[0], host->probe, &address, &found);
+    result = nd6_get_next_hop_addr_or_queue(&host->links[0], host->probe, route, &found);
     /* No router: nothing to wait for. Out of table places (ERR_MEM) is a wait like any other. */
     if (result == ERR_RTE)
         return HOST_HOP_NONE;

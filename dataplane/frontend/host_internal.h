@@ -19,6 +19,8 @@
 /* lwIP gives a netif one IPv4 address, so each further one has a netif of its own on the same link. */
 #define HOST_MAX_LINKS HOST_MAX_ADDRESSES
 #define HOST_N_HOPS 256u /* power of two */
+/* lwIP knows no other network of an IPv6 address. */
+#define HOST_LWIP_PREFIX_BITS 64u
 
 /* Waiting for a next hop. Idle -> waiting (asked) -> given up -> waiting ...; idle again when it answers. */
 struct host_hop_state {
@@ -94,6 +96,9 @@ void host_output_attach(struct netif *netif);
 /* host_hop.c */
 uint64_t host_neighbours_hash(const struct host *host);
 bool host_is_router6(const struct host *host, const uint8_t address[16]);
+/* Whom lwIP is to be asked for to reach `destination`: itself, or a router; NULL: there is no way. Borrowed
+ * until lwIP is called next. */
+const ip6_addr_t *host_route6(const struct host *host, const ip6_addr_t *destination);
 
 /* host_filter.c: each returns 0, or the counter that names why not. Pure but for our addresses and routers.
  */

@@ -7,6 +7,7 @@
 
 #include <lwip/etharp.h>
 #include <lwip/ethip6.h>
+#include <lwip/prot/icmp6.h>
 
 #include "frontend/fragment.h"
 #include "frontend/host_internal.h"
@@ -82,6 +83,15 @@ static err_t output4(struct netif *netif, struct pbuf *p, const ip4_addr_t *dest
     return etharp_output(netif, p, destination);
 }
 
+/* Neighbour discovery speaks to whoever is on the link, also to one whose network we do not share. */
+static bool is_discovery(const struct pbuf *p)
+{
+    uint8_t type = pbuf_get_at(p, WIRE_IP6_BYTES);
+
+    return pbuf_get_at(p, WIRE_IP6_NEXT_OFF) == IP6_NEXTH_ICMP6 && type >= ICMP6_TYPE_RS &&
+           type <= ICMP6_TYPE_RD;
+}
+
 static err_t output6(struct netif *netif, struct pbuf *p, const ip6_addr_t *destination)
 {
     struct host *host = netif->state;
@@ -89,9 +99,13 @@ static err_t output6(struct netif *netif, struct pbuf *p, const ip6_addr_t *dest
 
     if (p == host->probe)
         return ERR_OK; /* it has done its work: the neighbour has answered */
+    if (!is_discovery(p))
+        cutting.destination6 = host_route6(host, destination);
+    if (cutting.destination6 == NULL)
+        return ERR_RTE;
     if (p->tot_len > host->addresses.mtu_bytes)
         return cut(&cutting, p);
-    return ethip6_output(netif, p, destination);
+    return ethip6_output(netif, p, cutting.destination6);
 }
 
 /*

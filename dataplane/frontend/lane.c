@@ -119,6 +119,7 @@ static void lane_carry_counters(struct lane *lane)
 void lane_detach(struct lane *lane, struct frame_pool *pool)
 {
     lane_carry_counters(lane);
+    lane_count_rx(lane);
     frame_pool_reclaim(pool, lane->slot);
     segment_fini(&lane->worker_half);
     segment_fini(&lane->records);
@@ -133,6 +134,7 @@ void lane_detach(struct lane *lane, struct frame_pool *pool)
 void lane_publish(struct lane *lane)
 {
     lane->has_news = false;
+    lane_count_rx(lane);
     ring_producer_publish(&lane->rx[LANE_URGENT]);
     ring_producer_publish(&lane->rx[LANE_NORMAL]);
     if (wake_peer(&lane->rx_wake))

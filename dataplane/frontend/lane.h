@@ -37,6 +37,7 @@ struct lane {
     uint64_t deficit_bytes;    /* deficit round robin */
     bool was_congested;
     bool has_news;                           /* slots were staged in this burst */
+    uint64_t n_rx_frames, n_rx_bytes;        /* of this burst; lane_count_rx() adds them to the counters */
     uint64_t worker_base[N_WORKER_COUNTERS]; /* counts of earlier workers of this slot */
     struct board_lane *board;
 };
@@ -71,6 +72,14 @@ void lane_report(struct lane *lane, const struct frame_pool *pool, uint32_t n_bu
 static inline void lane_count(struct lane *lane, enum lane_counter which, uint64_t n)
 {
     counter_add(lane->board->counters, which, n);
+}
+
+/* Adds up what a burst has brought. */
+static inline void lane_count_rx(struct lane *lane)
+{
+    lane_count(lane, LANE_rx_frames, lane->n_rx_frames);
+    lane_count(lane, LANE_rx_bytes, lane->n_rx_bytes);
+    lane->n_rx_frames = lane->n_rx_bytes = 0;
 }
 
 #endif

@@ -15,29 +15,13 @@
 #include "frontend/checksum.h"
 #include "frontend/nic/nic.h"
 #include "frontend/offload_internal.h"
+#include "frontend/offload_plain.h"
 
-#define IP4_BYTES 20u
-#define IP4_MORE_OR_OFFSET 0x3fffu
-#define IP6_BYTES 40u
-#define TCP_MIN_BYTES 20u
 #define UDP_BYTES 8u
 #define ICMP_BYTES 8u
 
 _Static_assert(NIC_LINK_BYTES + OFFLOAD_MAX_PACKET_BYTES <= NIC_MAX_FRAME_BYTES,
                "what is checked can be sent");
-
-static bool is_ours(const struct host_addresses *ours, uint8_t family, const uint8_t *address)
-{
-    for (uint32_t i = 0; i < ours->n_addresses; i++) {
-        const uint8_t *own = ours->addresses[i].bytes;
-
-        /* Each with a constant size: a compare in place, not a call, for each of a packet's addresses. */
-        if (ours->addresses[i].family == family &&
-            (family == 4 ? memcmp(own, address, 4) == 0 : memcmp(own, address, 16) == 0))
-            return true;
-    }
-    return false;
-}
 
 /* IPv4: header and lengths into the plan. */
 static bool read_ip4(const struct offload_request *request, struct offload_plan *plan)
@@ -47,13 +31,13 @@ static bool read_ip4(const struct offload_request *request, struct offload_plan 
     /* No options: no worker needs one, and a source route would let it use others' addresses. */
     if (ip[0] != 0x45 || offload_u16(ip + 2) != request->total_len)
         return false;
-    if ((offload_u16(ip + 6) & IP4_MORE_OR_OFFSET) != 0)
+    if ((offload_u16(ip + 6) & OFFLOAD_IP4_MORE_OR_OFFSET) != 0)
         return false;
     plan->key = (struct flow_key){.family = 4, .protocol = ip[9]};
     memcpy(plan->key.local, ip + 12, 4);
     memcpy(plan->key.remote, ip + 16, 4);
     plan->dscp = ip[1] >> 2;
-    plan->transport_off = IP4_BYTES;
+    plan->transport_off = OFFLOAD_IP4_BYTES;
     return true;
 }
 
@@ -62,13 +46,14 @@ static bool read_ip6(const struct offload_request *request, struct offload_plan 
 {
     const uint8_t *ip = request->header;
 
-    if (request->header_len < IP6_BYTES || offload_u16(ip + 4) != request->total_len - IP6_BYTES)
+    if (request->header_len < OFFLOAD_IP6_BYTES ||
+        offload_u16(ip + 4) != request->total_len - OFFLOAD_IP6_BYTES)
         return false;
     plan->key = (struct flow_key){.family = 6, .protocol = ip[6]};
     memcpy(plan->key.local, ip + 8, 16);
     memcpy(plan->key.remote, ip + 24, 16);
     plan->dscp = (uint8_t)((ip[0] & 0xf) << 2 | ip[1] >> 6);
-    plan->transport_off = IP6_BYTES;
+    plan->transport_off = OFFLOAD_IP6_BYTES;
     return true;
 }
 
@@ -81,7 +66,7 @@ static bool is_impossible_destination(const struct host_addresses *ours, const s
         return true;
     if (key->family == 6 && memcmp(key->remote, zero, sizeof(zero)) == 0 && key->remote[15] <= 1)
         return true;
-    return is_ours(ours, key->family, key->remote);
+    return offload_is_ours(ours, key->family, key->remote);
 }
 
 /* ND, redirects and router advertisements would let a worker take over its neighbours' traffic. */
@@ -102,8 +87,8 @@ static bool read_transport(const struct offload_request *request, struct offload
     switch (plan->key.protocol) {
     case IPPROTO_TCP:
         /* 60 bytes at most, so the copy of 256 has them all unless the packet ends before. */
-        n_bytes = n_copied >= TCP_MIN_BYTES ? (uint32_t)(transport[12] >> 4) * 4 : 0;
-        if (n_bytes < TCP_MIN_BYTES || n_bytes > n_copied)
+        n_bytes = n_copied >= OFFLOAD_TCP_MIN_BYTES ? (uint32_t)(transport[12] >> 4) * 4 : 0;
+        if (n_bytes < OFFLOAD_TCP_MIN_BYTES || n_bytes > n_copied)
             return false;
         break;
     case IPPROTO_UDP:
@@ -148,13 +133,14 @@ static bool read_gso(const struct offload_request *request, uint32_t mtu_bytes, 
     return true;
 }
 
-enum offload_outcome offload_check_tx(const struct host_addresses *ours, uint32_t mtu_bytes,
-                                      const struct offload_request *request, struct offload_plan *plan)
+enum offload_outcome offload_check_tx_step_by_step(const struct host_addresses *ours, uint32_t mtu_bytes,
+                                                   const struct offload_request *request,
+                                                   struct offload_plan *plan)
 {
     struct offload_plan draft = {.total_len = request->total_len, .needs_csum = request->needs_csum};
     bool is_read = false;
 
-    if (request->header_len < IP4_BYTES || request->header_len > OFFLOAD_MAX_COPY_BYTES ||
+    if (request->header_len < OFFLOAD_IP4_BYTES || request->header_len > OFFLOAD_MAX_COPY_BYTES ||
         request->header_len > request->total_len || request->total_len > OFFLOAD_MAX_PACKET_BYTES)
         return OFFLOAD_BAD_HEADER;
     if (request->header[0] >> 4 == 4)
@@ -163,7 +149,7 @@ enum offload_outcome offload_check_tx(const struct host_addresses *ours, uint32_
         is_read = read_ip6(request, &draft);
     if (!is_read)
         return OFFLOAD_BAD_HEADER;
-    if (!is_ours(ours, draft.key.family, draft.key.local))
+    if (!offload_is_ours(ours, draft.key.family, draft.key.local))
         return OFFLOAD_BAD_SOURCE;
     if (is_impossible_destination(ours, &draft.key) || !read_transport(request, &draft) ||
         !read_gso(request, mtu_bytes, &draft))
@@ -173,56 +159,15 @@ enum offload_outcome offload_check_tx(const struct host_addresses *ours, uint32_
     return OFFLOAD_OK;
 }
 
-/* The words of both pseudo-headers are the same but for the order, which a sum does not see. */
-uint64_t offload_pseudo_sum(const struct flow_key *key, uint32_t transport_bytes)
+enum offload_outcome offload_check_tx(const struct host_addresses *ours, uint32_t mtu_bytes,
+                                      const struct offload_request *request, struct offload_plan *plan)
 {
-    size_t n_bytes = key->family == 4 ? 4 : 16;
-    uint64_t sum = checksum_add(0, key->local, n_bytes);
-
-    sum = checksum_add(sum, key->remote, n_bytes);
-    return sum + htonl(transport_bytes) + htons(key->protocol);
+    return offload_check_tx_inline(ours, mtu_bytes, request, plan);
 }
 
 void offload_write_vnet(const struct offload_plan *plan, uint8_t *header, struct nic_vnet *vnet)
 {
-    uint16_t csum_off = offload_csum_off(plan->key.protocol);
-    uint16_t sum;
-
-    *vnet = (struct nic_vnet){0};
-    /* A zeroed header means: send it as it is. */
-    if (!plan->needs_csum)
-        return;
-    sum = checksum_fold(offload_pseudo_sum(&plan->key, plan->total_len - plan->transport_off));
-    memcpy(header + plan->transport_off + csum_off, &sum, sizeof(sum));
-    vnet->flags = VNET_NEEDS_CSUM;
-    vnet->csum_start = (uint16_t)(NIC_LINK_BYTES + plan->transport_off);
-    vnet->csum_offset = csum_off;
-    if (plan->gso_size == 0)
-        return;
-    vnet->gso_type = plan->key.family == 4 ? VNET_GSO_TCPV4 : VNET_GSO_TCPV6;
-    if ((header[plan->transport_off + OFFLOAD_TCP_FLAGS_OFF] & OFFLOAD_TCP_CWR) != 0)
-        vnet->gso_type |= VNET_GSO_ECN;
-    vnet->gso_size = plan->gso_size;
-    vnet->hdr_len = (uint16_t)(NIC_LINK_BYTES + plan->header_len);
-}
-
-bool offload_check_rx(const struct nic_vnet *vnet, uint32_t head_len, struct offload_rx *rx)
-{
-    uint8_t gso_type = vnet->gso_type & (uint8_t)~VNET_GSO_ECN;
-    bool is_partial = (vnet->flags & VNET_NEEDS_CSUM) != 0;
-
-    if (gso_type != VNET_GSO_NONE && gso_type != VNET_GSO_TCPV4 && gso_type != VNET_GSO_TCPV6)
-        return false;
-    if (gso_type != VNET_GSO_NONE && vnet->gso_size == 0)
-        return false;
-    /* The field to fill in must be behind an IP header and in the part that we hold. */
-    if (is_partial && (vnet->csum_start < NIC_LINK_BYTES + IP4_BYTES ||
-                       (uint32_t)vnet->csum_start + vnet->csum_offset + 2 > head_len))
-        return false;
-    *rx = (struct offload_rx){.has_good_csum = is_partial || (vnet->flags & VNET_DATA_VALID) != 0,
-                              .is_partial = is_partial,
-                              .is_gso = gso_type != VNET_GSO_NONE};
-    return true;
+    offload_write_vnet_inline(plan, header, vnet);
 }
 
 void offload_finish_csum(uint8_t *frame, uint32_t len_bytes, const struct nic_vnet *vnet)

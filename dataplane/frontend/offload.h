@@ -16,10 +16,22 @@
 
 #include "flow/key.h"
 #include "frontend/host.h"
+#include "frontend/nic/nic.h"
 #include "frontend/nic/vnet.h"
 
-#define OFFLOAD_MAX_COPY_BYTES 256u
+#define OFFLOAD_MAX_COPY_BYTES 128u /* more than the longest headers that pass: IPv6 and 60 bytes of TCP */
 #define OFFLOAD_MAX_PACKET_BYTES 65535u /* IPv6 too: its own limit is 40 bytes higher */
+
+/* The beginning of a frame to send, all of it private: what is checked here is what leaves. */
+struct offload_frame {
+    struct nic_vnet vnet;
+    uint8_t link[NIC_LINK_BYTES];
+    uint8_t packet[OFFLOAD_MAX_COPY_BYTES];
+};
+
+#define OFFLOAD_PACKET_OFF (NIC_VNET_BYTES + NIC_LINK_BYTES)
+_Static_assert(sizeof(struct offload_frame) == OFFLOAD_PACKET_OFF + OFFLOAD_MAX_COPY_BYTES,
+               "its parts stand as the NIC wants them");
 
 /* What a worker wants sent, as its slot says. */
 struct offload_request {
@@ -57,6 +69,12 @@ struct offload_plan {
  */
 enum offload_outcome offload_check_tx(const struct host_addresses *ours, uint32_t mtu_bytes,
                                       const struct offload_request *request, struct offload_plan *plan);
+
+/* The same outcome and plan without the short cut that offload_check_tx() takes for plain TCP: for the tests
+ * that hold the two against each other. */
+enum offload_outcome offload_check_tx_step_by_step(const struct host_addresses *ours, uint32_t mtu_bytes,
+                                                   const struct offload_request *request,
+                                                   struct offload_plan *plan);
 
 /*
  * For a NIC that does it: fills in the virtio_net_hdr, and where needs_csum is set puts the folded, not
@@ -97,7 +115,25 @@ struct offload_rx {
 };
 
 /* False: not valid for a frame of which head_len bytes are in the head (NIC_rx_drop_gso). */
-bool offload_check_rx(const struct nic_vnet *vnet, uint32_t head_len, struct offload_rx *rx) MPA_WARN_UNUSED;
+MPA_WARN_UNUSED static inline bool offload_check_rx(const struct nic_vnet *vnet, uint32_t head_len,
+                                                    struct offload_rx *rx)
+{
+    uint8_t gso_type = vnet->gso_type & (uint8_t)~VNET_GSO_ECN;
+    bool is_partial = (vnet->flags & VNET_NEEDS_CSUM) != 0;
+
+    if (gso_type != VNET_GSO_NONE &&
+        ((gso_type != VNET_GSO_TCPV4 && gso_type != VNET_GSO_TCPV6) || vnet->gso_size == 0))
+        return false;
+    /* The field to fill in must be behind an IP header (of 20 bytes at least) and in the part that we hold.
+     */
+    if (is_partial && (vnet->csum_start < NIC_LINK_BYTES + 20u ||
+                       (uint32_t)vnet->csum_start + vnet->csum_offset + 2 > head_len))
+        return false;
+    *rx = (struct offload_rx){.has_good_csum = is_partial || (vnet->flags & VNET_DATA_VALID) != 0,
+                              .is_partial = is_partial,
+                              .is_gso = gso_type != VNET_GSO_NONE};
+    return true;
+}
 
 /*
  * Fills in the checksum of a received frame with is_partial before somebody sees it who checks: the host

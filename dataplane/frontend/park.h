@@ -17,7 +17,7 @@
 /* One packet, checked: its headers, then what follows them. */
 struct park_entry {
     struct offload_plan plan;
-    uint8_t header[OFFLOAD_MAX_COPY_BYTES]; /* plan.header_len bytes */
+    struct offload_frame frame; /* its packet has plan.header_len bytes */
     uint64_t until_ns;
     uint8_t *payload; /* in park.memory: total_len - header_len bytes */
 };

@@ -2,6 +2,10 @@
 /*
  * receive.c — from the NIC into the rx rings: frames are read straight into chunks of the rx pool,
  * classified, and handed to a worker by a 16-byte slot. Chunks that a burst did not use serve the next one.
+ *
+ * A burst is worked on in passes over some frames: what the NIC says of each, whose it is, and handing it on.
+ * Hashes are computed side by side, and what the last pass needs of a flow arrives while others are still
+ * looked at. Frames keep their order.
  */
 #include <string.h>
 #include <sys/uio.h>
@@ -14,6 +18,7 @@
 
 #define RECEIVE_FRAME_OFF NIC_VNET_BYTES
 #define RECEIVE_HEAD_ROOM (NIC_HEAD_BYTES - RECEIVE_FRAME_OFF)
+#define RECEIVE_BATCH 32u           /* frames of a pass: 4 KiB */
 #define RECEIVE_KEPT_LARGE_SHARE 8u /* at least two: config allows no fewer than 16 large chunks */
 
 _Static_assert(NIC_HEAD_BYTES == POOL_HEAD_BYTES && NIC_TAIL_BYTES == POOL_LARGE_BYTES,
@@ -34,24 +39,26 @@ void frontend_receive_init(struct frontend *frontend)
 
 /* Fills the places with chunks; returns how many have a head chunk. In a small pool the places could hold
  * every large chunk for frames to come: some are kept for datagrams that are reassembled meanwhile. */
-static unsigned receive_prepare(struct frontend *frontend, struct nic_rx *rx, unsigned n)
+static unsigned receive_prepare(struct frontend *frontend, unsigned n)
 {
     uint32_t n_kept_large = frontend->pool.n_large / RECEIVE_KEPT_LARGE_SHARE;
 
     for (unsigned i = 0; i < n; i++) {
         struct receive_place *place = &frontend->places[i];
+        struct nic_rx *rx = &frontend->rx[i];
 
-        if (place->head_idx == LANE_NO_CHUNK)
+        if (place->head_idx == LANE_NO_CHUNK) {
             place->head_idx = frame_pool_take_head(&frontend->pool);
-        if (place->head_idx == LANE_NO_CHUNK)
-            return i;
-        if (place->large_idx == LANE_NO_CHUNK && frontend->pool.n_free_large > n_kept_large)
+            if (place->head_idx == LANE_NO_CHUNK)
+                return i;
+            rx->head = frame_pool_head(&frontend->pool, place->head_idx);
+        }
+        if (place->large_idx != LANE_NO_CHUNK)
+            continue;
+        if (frontend->pool.n_free_large > n_kept_large)
             place->large_idx = frame_pool_take_large(&frontend->pool);
-        rx[i] = (struct nic_rx){
-            .head = frame_pool_head(&frontend->pool, place->head_idx),
-            .tail = place->large_idx == LANE_NO_CHUNK ? NULL
-                                                      : frame_pool_large(&frontend->pool, place->large_idx),
-        };
+        rx->tail =
+            place->large_idx == LANE_NO_CHUNK ? NULL : frame_pool_large(&frontend->pool, place->large_idx);
     }
     return n;
 }
@@ -73,7 +80,8 @@ static bool receive_drop_all(struct frontend *frontend, unsigned n)
     return did_read;
 }
 
-/* One frame in hand, in its chunks. */
+/* One frame in hand, in its chunks. `offload` is nothing and `vnet` not looked at where the NIC says nothing.
+ */
 struct receive_frame {
     uint32_t head_idx, large_idx;
     uint8_t *bytes; /* link header first */
@@ -160,8 +168,8 @@ static bool receive_to_worker(struct frontend *frontend, struct receive_frame *f
     ring_producer_stage(&lane->rx[priority], lane_word(kind | flags << 8, generation, frame->head_idx),
                         large_idx | (uint64_t)verdict->frame_len << 32);
     lane->has_news = true;
-    lane_count(lane, LANE_rx_frames, 1);
-    lane_count(lane, LANE_rx_bytes, verdict->frame_len);
+    lane->n_rx_frames++;
+    lane->n_rx_bytes += verdict->frame_len;
     if (priority == LANE_URGENT)
         lane_count(lane, LANE_rx_urgent_frames, 1);
     if (kind == LANE_SLOT_ICMP_ERROR)
@@ -169,7 +177,8 @@ static bool receive_to_worker(struct frontend *frontend, struct receive_frame *f
     return true;
 }
 
-static void receive_to_host(struct frontend *frontend, struct receive_frame *frame)
+__attribute__((cold, noinline)) static void receive_to_host(struct frontend *frontend,
+                                                            struct receive_frame *frame)
 {
     uint32_t tail_len = frame->len_bytes - frame->head_len;
     const uint8_t *tail = tail_len > 0 ? frame_pool_large(&frontend->pool, frame->large_idx) : NULL;
@@ -183,7 +192,8 @@ static void receive_to_host(struct frontend *frontend, struct receive_frame *fra
     stage_unlock(frontend);
 }
 
-static void receive_capture(struct frontend *frontend, const struct receive_frame *frame, uint32_t lane)
+__attribute__((cold, noinline)) static void receive_capture(struct frontend *frontend,
+                                                            const struct receive_frame *frame, uint32_t lane)
 {
     struct iovec parts[2] = {{frame->bytes, frame->head_len}, {NULL, frame->len_bytes - frame->head_len}};
 
@@ -192,65 +202,115 @@ static void receive_capture(struct frontend *frontend, const struct receive_fram
     capture_frame(frontend, parts, 2, lane, false);
 }
 
-/* Classifies and hands on; true: a worker has the chunks now. */
-static bool receive_frame_one(struct frontend *frontend, struct receive_frame *frame)
+static inline struct classify_context receive_context(const struct frontend *frontend)
 {
-    struct classify_context context = {frontend->nic.mac, &frontend->addresses, &frontend->seed};
-    struct classify_frame view = {.head = frame->bytes,
-                                  .head_len = frame->head_len,
-                                  .len_bytes = frame->len_bytes,
-                                  .has_good_csum = frame->offload.has_good_csum,
-                                  .is_gso = frame->offload.is_gso};
-    struct classify_verdict verdict;
+    return (struct classify_context){frontend->nic.mac, &frontend->addresses, &frontend->seed};
+}
 
-    classify_frame(&context, &view, &verdict);
-    if (frontend->is_capturing) {
-        bool is_worker = verdict.to == CLASSIFY_WORKER || verdict.to == CLASSIFY_ICMP_ERROR;
+/* Hands on what is classified; true: a worker has the chunks now. Part of the third pass's loop, always. */
+__attribute__((always_inline)) static inline bool receive_hand_on(struct frontend *frontend,
+                                                                  struct receive_frame *frame,
+                                                                  const struct classify_verdict *verdict)
+{
+    if (__builtin_expect(frontend->is_capturing, 0)) {
+        bool is_worker = verdict->to == CLASSIFY_WORKER || verdict->to == CLASSIFY_ICMP_ERROR;
 
         receive_capture(frontend, frame,
-                        is_worker ? frontend->buckets.worker[bucket_of(&frontend->buckets, verdict.hash)]
+                        is_worker ? frontend->buckets.worker[bucket_of(&frontend->buckets, verdict->hash)]
                                   : BOARD_CAPTURE_ALL_LANES);
     }
-    switch (verdict.to) {
+    switch (verdict->to) {
     case CLASSIFY_WORKER:
     case CLASSIFY_ICMP_ERROR:
-        return receive_to_worker(frontend, frame, &verdict);
+        return receive_to_worker(frontend, frame, verdict);
     case CLASSIFY_HOST:
         receive_to_host(frontend, frame);
         return false;
     case CLASSIFY_DROP:
-        counter_add(frontend->board.nic, verdict.drop, 1);
+        counter_add(frontend->board.nic, verdict->drop, 1);
         return false;
     }
     return false;
 }
 
-static void receive_one(struct frontend *frontend, struct receive_place *place, const struct nic_rx *rx)
+/* First pass: what the NIC has put into a place, for us and for the classifier. False: it is dropped. */
+static inline bool receive_read(struct frontend *frontend, unsigned place_idx, struct receive_frame *frame,
+                                struct classify_frame *view)
 {
-    struct receive_frame frame = {.head_idx = place->head_idx,
-                                  .large_idx = place->large_idx,
-                                  .bytes = rx->head + RECEIVE_FRAME_OFF,
-                                  .len_bytes = rx->len_bytes};
+    const struct receive_place *place = &frontend->places[place_idx];
+    const struct nic_rx *rx = &frontend->rx[place_idx];
     uint32_t room = RECEIVE_HEAD_ROOM + (rx->tail != NULL ? NIC_TAIL_BYTES : 0);
+    uint32_t len_bytes = rx->len_bytes;
+    uint32_t head_len = len_bytes < RECEIVE_HEAD_ROOM ? len_bytes : RECEIVE_HEAD_ROOM;
+    uint8_t *bytes = rx->head + RECEIVE_FRAME_OFF;
 
-    counter_add(frontend->board.nic, NIC_rx_frames, 1);
-    counter_add(frontend->board.nic, NIC_rx_bytes, rx->len_bytes);
-    if (frame.len_bytes > room) {
+    if (len_bytes > room) {
         counter_add(frontend->board.nic, NIC_rx_drop_pool_empty, 1); /* no large chunk was left for it */
-        return;
+        return false;
     }
-    frame.head_len = frame.len_bytes < RECEIVE_HEAD_ROOM ? frame.len_bytes : RECEIVE_HEAD_ROOM;
-    if (!receive_take_vnet(frontend, &frame)) {
+    *frame = (struct receive_frame){.head_idx = place->head_idx,
+                                    .large_idx = place->large_idx,
+                                    .bytes = bytes,
+                                    .head_len = head_len,
+                                    .len_bytes = len_bytes};
+    if (!receive_take_vnet(frontend, frame)) {
         counter_add(frontend->board.nic, NIC_rx_drop_gso, 1);
-        return;
+        return false;
     }
-    if (frame.offload.is_gso)
+    if (frame->offload.is_gso)
         counter_add(frontend->board.nic, NIC_rx_super_frames, 1);
-    if (!receive_frame_one(frontend, &frame))
+    *view = (struct classify_frame){bytes, head_len, len_bytes, frame->offload.has_good_csum,
+                                    frame->offload.is_gso};
+    return true;
+}
+
+/* Frames between the passes. */
+struct receive_batch {
+    unsigned n;
+    struct receive_place *places[RECEIVE_BATCH];
+    struct receive_frame frames[RECEIVE_BATCH];
+    struct classify_frame views[RECEIVE_BATCH];
+    struct classify_verdict verdicts[RECEIVE_BATCH];
+};
+
+/* Third pass: the chunks stay in their place unless a worker has them. */
+static inline void receive_one(struct frontend *frontend, struct receive_place *place,
+                               struct receive_frame *frame, const struct classify_verdict *verdict)
+{
+    if (!receive_hand_on(frontend, frame, verdict))
         return;
     place->head_idx = LANE_NO_CHUNK;
-    if (frontend->pool.entries[frame.head_idx].large_idx != LANE_NO_CHUNK)
+    if (frontend->pool.entries[frame->head_idx].large_idx != LANE_NO_CHUNK)
         place->large_idx = LANE_NO_CHUNK;
+}
+
+/* A pass has the registers for itself when it is a function of its own. */
+__attribute__((noinline)) static void receive_hand_on_batch(struct frontend *frontend,
+                                                            struct receive_batch *batch)
+{
+    for (unsigned i = 0; i < batch->n; i++)
+        receive_one(frontend, batch->places[i], &batch->frames[i], &batch->verdicts[i]);
+}
+
+/* All passes over n places from `first` on; at most RECEIVE_BATCH. Returns the bytes read. */
+static uint64_t receive_places(struct frontend *frontend, unsigned first, unsigned n)
+{
+    const struct classify_context context = receive_context(frontend);
+    struct receive_batch batch;
+    uint64_t n_bytes = 0;
+
+    batch.n = 0;
+    for (unsigned i = first; i < first + n; i++) {
+        n_bytes += frontend->rx[i].len_bytes;
+        batch.places[batch.n] = &frontend->places[i];
+        batch.n += receive_read(frontend, i, &batch.frames[batch.n], &batch.views[batch.n]);
+    }
+    classify_burst(&context, batch.views, batch.verdicts, batch.n);
+    for (unsigned i = 0; i < batch.n; i++)
+        __builtin_prefetch(
+            &frontend->board.bucket_frames[bucket_of(&frontend->buckets, batch.verdicts[i].hash)], 1);
+    receive_hand_on_batch(frontend, &batch);
+    return n_bytes;
 }
 
 static void receive_publish(struct frontend *frontend)
@@ -271,23 +331,27 @@ static void receive_publish(struct frontend *frontend)
 
 bool frontend_receive(struct frontend *frontend)
 {
-    struct nic_rx rx[FRONTEND_MAX_BURST];
-    unsigned n = receive_prepare(frontend, rx, frontend->config.frontend.burst_frames);
+    unsigned n = receive_prepare(frontend, frontend->config.frontend.burst_frames);
+    uint64_t n_bytes = 0;
     int n_read;
 
     if (n == 0)
         return receive_drop_all(frontend, frontend->config.frontend.burst_frames);
-    n_read = frontend->nic.ops->rx(&frontend->nic, rx, n);
+    n_read = frontend->nic.ops->rx(&frontend->nic, frontend->rx, n);
     if (n_read < 0) {
         frontend->is_stopping = true;
         frontend->exit_code = 1;
         return false;
     }
-    for (int i = 0; i < n_read; i++)
-        receive_one(frontend, &frontend->places[i], &rx[i]);
-    if (n_read > 0)
-        receive_publish(frontend);
-    return n_read > 0;
+    if (n_read == 0)
+        return false;
+    n = (unsigned)n_read;
+    for (unsigned i = 0; i < n; i += RECEIVE_BATCH)
+        n_bytes += receive_places(frontend, i, n - i < RECEIVE_BATCH ? n - i : RECEIVE_BATCH);
+    counter_add(frontend->board.nic, NIC_rx_frames, n);
+    counter_add(frontend->board.nic, NIC_rx_bytes, n_bytes);
+    receive_publish(frontend);
+    return true;
 }
 
 /* A link header in front of a reassembled packet, as if it had come in one piece. */
@@ -314,6 +378,9 @@ void frontend_receive_datagram(struct frontend *frontend, const uint8_t *packet,
     struct receive_frame frame = {.head_idx = frame_pool_take_head(&frontend->pool),
                                   .large_idx = LANE_NO_CHUNK};
     bool needs_large = NIC_LINK_BYTES + len_bytes > RECEIVE_HEAD_ROOM;
+    struct classify_context context = receive_context(frontend);
+    struct classify_verdict verdict;
+    struct classify_frame view;
 
     if (needs_large)
         frame.large_idx = frame_pool_take_large(&frontend->pool);
@@ -328,7 +395,9 @@ void frontend_receive_datagram(struct frontend *frontend, const uint8_t *packet,
             receive_rebuild(frontend, packet, len_bytes, head,
                             needs_large ? frame_pool_large(&frontend->pool, frame.large_idx) : NULL);
         frame.head_len = frame.len_bytes < RECEIVE_HEAD_ROOM ? frame.len_bytes : RECEIVE_HEAD_ROOM;
-        if (receive_frame_one(frontend, &frame))
+        view = (struct classify_frame){frame.bytes, frame.head_len, frame.len_bytes, false, false};
+        classify_frame(&context, &view, &verdict);
+        if (receive_hand_on(frontend, &frame, &verdict))
             return; /* published with the burst it came in */
     }
     if (frame.large_idx != LANE_NO_CHUNK)

@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* seccomp.c — the system calls of a frontend once its NIC is open; nng's threads are under the same list. */
+/*
+ * seccomp.c — the system calls of a frontend once its NIC is open; nng's threads are under the same list.
+ *
+ * It is longer than a worker's because workers and clients come and go: sockets are accepted, segments made
+ * and mapped, and nng starts and ends threads. What is not here matters more: no open, no connect, no execve,
+ * no ptrace, so whoever takes it over has the NIC and the lanes, and nothing else of the machine.
+ */
 #include <seccomp.h>
 #include <string.h>
 
@@ -61,10 +67,9 @@ static const int frontend_syscalls[] = {
     SCMP_SYS(sched_getaffinity),
     SCMP_SYS(unlink),
     SCMP_SYS(prctl),
-    /* the end */
+    /* the end; what abort() sends is allowed to itself only (may_signal_itself) */
     SCMP_SYS(getpid),
     SCMP_SYS(gettid),
-    SCMP_SYS(tgkill),
     SCMP_SYS(rt_sigreturn),
     SCMP_SYS(rt_sigprocmask),
     SCMP_SYS(rt_sigaction),
@@ -77,9 +82,11 @@ static const int frontend_syscalls[] = {
 static const struct confinement frontend_confinement = {
     .syscalls = frontend_syscalls,
     .n_syscalls = sizeof(frontend_syscalls) / sizeof(frontend_syscalls[0]),
+    .may_signal_itself = true,
     .is_fatal = true,
 };
 
+/* To go on without it would be to say in main.c's TRUST block what is not so. */
 static int frontend_confined(int failed)
 {
     if (failed < 0)

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* attach.c — the worker's side of the handshake: makes its segments, trades descriptors, sets up the rings.
+/*
+ * attach.c — the worker's side of the handshake: makes its segments, trades descriptors, sets up the rings.
+ * The first attach waits for each answer; a return (return.c) takes the same steps one at a time.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -16,7 +19,7 @@
 
 #define ATTACH_KIB 1024u
 #define ATTACH_MIB (1024u * 1024u)
-#define ATTACH_PAGE_BYTES 4096u
+#define N_ATTACH_WELCOME_SEGMENTS ATTACH_FD_WAKE /* the descriptors before it */
 
 /* A worker can hold every chunk of the pool: the return ring has a slot for each. */
 static uint32_t attach_return_slots(uint32_t n_chunks)
@@ -38,34 +41,46 @@ static void attach_shape(const struct config *config, struct lane_shape *shape)
     };
 }
 
-static int attach_new_half(struct worker *worker)
+int worker_new_half(const struct worker *worker, struct segment *half)
 {
     struct lane_shape shape;
+    struct lane_layout layout;
     struct segment_spec spec = {.name = "mpa-worker-half", .kind = SEGMENT_WORKER, .version = LANE_VERSION};
     int failed;
 
     attach_shape(&worker->config, &shape);
     if (!lane_shape_is_valid(&shape))
         return -EINVAL;
-    lane_layout_init(&worker->layout, &shape);
-    spec.size_bytes = worker->layout.worker_bytes;
-    failed = segment_new(&worker->half, &spec);
+    lane_layout_init(&layout, &shape);
+    spec.size_bytes = layout.worker_bytes;
+    failed = segment_new(half, &spec);
     if (failed < 0)
         return failed;
-    ((struct worker_half *)worker->half.base)->shape = shape;
-    return segment_seal(&worker->half);
+    ((struct worker_half *)half->base)->shape = shape;
+    failed = segment_seal(half);
+    if (failed < 0)
+        segment_fini(half);
+    return failed;
 }
 
-static int attach_new_records(struct worker *worker)
+/* No dump takes it along: it would be written for seconds while the others wait to hear of the death, and the
+ * payload of strangers has no place in it. Without effect the dump is larger, no more. */
+static void attach_keep_from_dumps(const struct segment *segment)
 {
-    size_t fifo_off = segment_align(sizeof(struct records_segment), ATTACH_PAGE_BYTES);
-    size_t fifo_bytes = (size_t)worker->config.worker.fifo_memory_mib * ATTACH_MIB;
+    if (madvise(segment->base, segment->size_bytes, MADV_DONTDUMP) < 0)
+        log_debug("dontdump_failed error=\"%s\"", strerror(errno));
+}
+
+int worker_new_records(struct worker *worker)
+{
+    const struct config_worker *config = &worker->config.worker;
+    size_t fifo_bytes = (size_t)config->fifo_memory_mib * ATTACH_MIB;
     struct segment_spec spec = {
         .name = "mpa-records",
         .kind = SEGMENT_RECORDS,
         .version = RECORDS_SEGMENT_VERSION,
-        .size_bytes = fifo_off + fifo_bytes,
-        .wants_huge = worker->config.worker.hugepages,
+        .size_bytes = stack_records_bytes(config->max_connections, fifo_bytes),
+        .wants_huge = config->hugepages,
     };
     int failed = segment_new(&worker->records, &spec);
 
@@ -73,13 +88,12 @@ static int attach_new_records(struct worker *worker)
         return failed;
     if (spec.wants_huge && !worker->records.is_huge)
         log_warn("hugepages_missing segment=records action=normal_pages");
-    struct records_segment *records = worker->records.base;
-    records->fifo_off = fifo_off;
-    records->fifo_bytes = fifo_bytes;
+    attach_keep_from_dumps(&worker->records);
+    stack_records_layout(worker->records.base, config->max_connections, fifo_bytes);
     return segment_seal(&worker->records);
 }
 
-static int attach_send_hello(struct worker *worker)
+int worker_send_hello(struct worker *worker, uint32_t flags)
 {
     struct attach_hello hello = {
         .magic = ATTACH_MAGIC,
@@ -88,71 +102,59 @@ static int attach_send_hello(struct worker *worker)
         .version_max = LANE_VERSION,
         .slot = worker->slot,
         .pid = (uint32_t)getpid(),
+        .flags = flags,
     };
-    int pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
-    int fds[N_ATTACH_HELLO_FDS] = {pidfd, worker->half.fd, worker->records.fd};
-    int failed;
+    const int fds[N_ATTACH_HELLO_FDS] = {worker->pidfd, worker->half.fd, worker->records.fd};
 
-    if (pidfd < 0)
-        return -errno;
-    failed = fd_send(worker->attach_socket, &hello, sizeof(hello), fds, N_ATTACH_HELLO_FDS);
-    fd_close(&pidfd);
+    return fd_send(worker->attach_socket, &hello, sizeof(hello), fds, N_ATTACH_HELLO_FDS);
+}
+
+/* What the frontend wrote into the host segment for as long as it lives; `before`: what the last one had. */
+static int attach_check_host(const struct segment *segment, const struct host_segment *before)
+{
+    const struct host_segment *host = segment->base;
+
+    if (host->n_buckets == 0 || (host->n_buckets & (host->n_buckets - 1)) != 0 ||
+        host->n_buckets > segment->size_bytes - offsetof(struct host_segment, bucket_worker))
+        return -EINVAL;
+    return before != NULL && before->n_buckets != host->n_buckets ? -ESTALE : 0;
+}
+
+/* What a welcome brings; takes over the descriptors, on failure nothing is left of it. */
+static int attach_map(struct segment segments[N_ATTACH_WELCOME_SEGMENTS], int fds[N_ATTACH_WELCOME_FDS],
+                      const struct worker *worker, uint32_t lane_version)
+{
+    const struct {
+        enum segment_kind kind;
+        uint32_t version;
+        size_t min_bytes;
+    } wanted[N_ATTACH_WELCOME_SEGMENTS] = {
+        [ATTACH_FD_FRONTEND_HALF] = {SEGMENT_FRONTEND, lane_version, worker->layout.frontend_bytes},
+        [ATTACH_FD_HOST] = {SEGMENT_HOST, HOST_SEGMENT_VERSION, sizeof(struct host_segment)},
+        [ATTACH_FD_POOL] = {SEGMENT_POOL, POOL_SEGMENT_VERSION, sizeof(struct pool_segment)},
+    };
+    int failed = 0;
+
+    for (int i = 0; i < N_ATTACH_WELCOME_SEGMENTS; i++)
+        segments[i] = (struct segment){.fd = -1};
+    for (int i = 0; i < N_ATTACH_WELCOME_SEGMENTS && failed == 0; i++) {
+        failed = segment_attach(&segments[i], fds[i], wanted[i].kind, wanted[i].version, wanted[i].min_bytes);
+        fds[i] = -1;
+    }
+    if (failed == 0)
+        failed = attach_check_host(&segments[ATTACH_FD_HOST], worker->host.base);
+    for (int i = 0; i < N_ATTACH_WELCOME_SEGMENTS && failed < 0; i++)
+        segment_fini(&segments[i]);
     return failed;
 }
 
-/* A refusal is the frontend's own words. */
-static int attach_refused(const struct attach_refused *refused)
+static void attach_use(struct worker *worker, const struct segment segments[N_ATTACH_WELCOME_SEGMENTS])
 {
-    log_error("attach_refused reason=\"%.*s\"", (int)sizeof(refused->text) - 1, refused->text);
-    return -ECONNREFUSED;
-}
-
-static int attach_map(struct worker *worker, int *fds)
-{
-    int failed = segment_attach(&worker->frontend, fds[ATTACH_FD_FRONTEND_HALF], SEGMENT_FRONTEND,
-                                worker->welcome.version, worker->layout.frontend_bytes);
-
-    fds[ATTACH_FD_FRONTEND_HALF] = -1;
-    if (failed == 0) {
-        failed = segment_attach(&worker->host, fds[ATTACH_FD_HOST], SEGMENT_HOST, HOST_SEGMENT_VERSION,
-                                sizeof(struct host_segment));
-        fds[ATTACH_FD_HOST] = -1;
-    }
-    if (failed == 0) {
-        failed = segment_attach(&worker->pool, fds[ATTACH_FD_POOL], SEGMENT_POOL, POOL_SEGMENT_VERSION,
-                                sizeof(struct pool_segment));
-        fds[ATTACH_FD_POOL] = -1;
-    }
-    return failed;
-}
-
-static int attach_take_welcome(struct worker *worker)
-{
-    union {
-        struct attach_welcome welcome;
-        struct attach_refused refused;
-    } message = {0};
-    int fds[N_ATTACH_WELCOME_FDS];
-    ssize_t size = fd_receive(worker->attach_socket, &message, sizeof(message), fds, N_ATTACH_WELCOME_FDS);
-    int failed;
-
-    if (size <= 0)
-        return size == 0 ? -ECONNRESET : (int)size;
-    if (size == sizeof(message.refused) && message.refused.kind == ATTACH_REFUSED)
-        return attach_refused(&message.refused);
-    if (size != sizeof(message.welcome) || message.welcome.magic != ATTACH_MAGIC ||
-        message.welcome.kind != ATTACH_WELCOME || fds[ATTACH_FD_WAKE] < 0) {
-        for (int i = 0; i < N_ATTACH_WELCOME_FDS; i++)
-            fd_close(&fds[i]);
-        return -EPROTO;
-    }
-    worker->welcome = message.welcome;
-    failed = attach_map(worker, fds);
-    worker->wake_socket = fds[ATTACH_FD_WAKE];
-    fds[ATTACH_FD_WAKE] = -1;
-    for (int i = 0; i < N_ATTACH_WELCOME_FDS; i++)
-        fd_close(&fds[i]);
-    return failed;
+    segment_fini(&worker->host);
+    worker->frontend = segments[ATTACH_FD_FRONTEND_HALF];
+    worker->host = segments[ATTACH_FD_HOST];
+    worker->pool = segments[ATTACH_FD_POOL];
+    attach_keep_from_dumps(&worker->pool);
 }
 
 static int attach_rings(struct worker *worker)
@@ -163,10 +165,8 @@ static int attach_rings(struct worker *worker)
     const uint8_t *frontend_base = worker->frontend.base;
     int failed = rx_frames_init(&worker->frames, worker->pool.base, worker->pool.size_bytes);
 
-    if (failed < 0)
-        return failed;
-    worker->staging.counters = half->counters;
-    for (int p = 0; p < N_LANE_PRIORITIES; p++) {
+    worker->staging = (struct staging){.counters = half->counters, .is_closed = failed < 0};
+    for (int p = 0; p < N_LANE_PRIORITIES && failed == 0; p++) {
         uint32_t n_slots = half->shape.ring_slots[p];
 
         ring_consumer_init(
@@ -178,25 +178,109 @@ static int attach_rings(struct worker *worker)
                            &half->tx_tail[p], &frontend->tx_head[p], n_slots);
         failed = staging_init_arena(&worker->staging, (enum lane_priority)p,
                                     base + worker->layout.arena_off[p], half->shape.arena_bytes[p]);
-        if (failed < 0)
-            return failed;
     }
     ring_producer_init(&worker->frames.return_ring,
                        (struct lane_slot *)(void *)(base + worker->layout.return_slots_off),
                        &half->return_tail, &frontend->return_head, half->shape.return_slots);
     wake_init(&worker->wake, worker->wake_socket, &half->sleeping, &frontend->sleeping);
+    return failed;
+}
+
+/* The message itself, with its descriptors in `fds`. */
+static int attach_receive(struct worker *worker, struct attach_welcome *welcome, int *fds,
+                          struct attach_refused *refused)
+{
+    union {
+        struct attach_welcome welcome;
+        struct attach_refused refused;
+    } message = {0};
+    ssize_t size = fd_receive(worker->attach_socket, &message, sizeof(message), fds, N_ATTACH_WELCOME_FDS);
+
+    if (size <= 0)
+        return size == 0 ? -ECONNRESET : (int)size;
+    if (size == sizeof(message.refused) && message.refused.magic == ATTACH_MAGIC &&
+        message.refused.kind == ATTACH_REFUSED) {
+        *refused = message.refused;
+        return -ECONNREFUSED;
+    }
+    if (size != sizeof(message.welcome) || message.welcome.magic != ATTACH_MAGIC ||
+        message.welcome.kind != ATTACH_WELCOME || fds[ATTACH_FD_WAKE] < 0)
+        return -EPROTO;
+    *welcome = message.welcome;
     return 0;
+}
+
+int worker_take_welcome(struct worker *worker, struct attach_refused *refused)
+{
+    const struct worker_half *half = worker->half.base;
+    struct segment segments[N_ATTACH_WELCOME_SEGMENTS];
+    struct attach_welcome welcome = {0};
+    int fds[N_ATTACH_WELCOME_FDS] = {-1, -1, -1, -1};
+    int failed = attach_receive(worker, &welcome, fds, refused);
+
+    lane_layout_init(&worker->layout, &half->shape);
+    if (failed == 0 && worker->welcome.magic == ATTACH_MAGIC &&
+        memcmp(worker->welcome.flow_seed, welcome.flow_seed, sizeof(welcome.flow_seed)) != 0)
+        failed = -ESTALE;
+    if (failed == 0)
+        failed = attach_map(segments, fds, worker, welcome.version);
+    if (failed == 0) {
+        attach_use(worker, segments);
+        worker->welcome = welcome;
+        worker->wake_socket = fds[ATTACH_FD_WAKE];
+        fds[ATTACH_FD_WAKE] = -1;
+        failed = attach_rings(worker);
+        if (failed < 0)
+            worker_detach(worker);
+    }
+    for (int i = 0; i < N_ATTACH_WELCOME_FDS; i++)
+        fd_close(&fds[i]);
+    return failed;
+}
+
+void worker_detach(struct worker *worker)
+{
+    staging_close(&worker->staging);
+    rx_frames_fini(&worker->frames);
+    segment_fini(&worker->frontend);
+    segment_fini(&worker->pool);
+    fd_close(&worker->wake_socket);
+    fd_close(&worker->attach_socket);
+}
+
+/* From the hello to rings that work. */
+static int attach_greet(struct worker *worker, const char *path)
+{
+    struct attach_refused refused = {0};
+    int failed = worker_send_hello(worker, 0);
+
+    if (failed == 0)
+        failed = worker_take_welcome(worker, &refused);
+    if (failed == 0)
+        failed = fd_set_nonblock(worker->attach_socket);
+    if (failed == -ECONNREFUSED)
+        log_error("attach_refused reason=\"%.*s\"", (int)sizeof(refused.text) - 1, refused.text);
+    else if (failed < 0)
+        log_error("attach_failed socket=%s error=\"%s\"", path, strerror(-failed));
+    return failed;
 }
 
 int worker_attach(struct worker *worker)
 {
     char path[CONFIG_PATH_BYTES];
-    int failed = attach_new_half(worker);
+    int failed = worker_new_half(worker, &worker->half);
 
     if (failed == 0)
-        failed = attach_new_records(worker);
+        failed = worker_new_records(worker);
     if (failed < 0) {
         log_error("segments_failed error=\"%s\"", strerror(-failed));
+        return failed;
+    }
+    worker_fault_set_half(worker->half.base);
+    worker->pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+    if (worker->pidfd < 0) {
+        failed = -errno;
+        log_error("pidfd_failed error=\"%s\"", strerror(-failed));
         return failed;
     }
     snprintf(path, sizeof(path), "%s/%s", worker->config.control.runtime_dir, ATTACH_SOCKET_NAME);
@@ -206,14 +290,7 @@ int worker_attach(struct worker *worker)
                   strerror(-worker->attach_socket));
         return worker->attach_socket;
     }
-    failed = attach_send_hello(worker);
-    if (failed == 0)
-        failed = attach_take_welcome(worker);
-    if (failed == 0)
-        failed = attach_rings(worker);
-    if (failed < 0 && failed != -ECONNREFUSED) /* a refusal has said its own line */
-        log_error("attach_failed socket=%s error=\"%s\"", path, strerror(-failed));
-    return failed;
+    return attach_greet(worker, path);
 }
 
 int worker_attach_ready(struct worker *worker)

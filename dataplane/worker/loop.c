@@ -2,7 +2,7 @@
 /*
  * loop.c — the worker's loop. One turn: take a burst, let lwIP and the consumers run, output only staged;
  * then in this order: commit, publish tx, free rx, publish returns. A worker that dies before the publish
- * has, for the world, not run that turn.
+ * has, for the world, not run that turn. Without a frontend only the timers run (return.c).
  */
 #include <errno.h>
 #include <poll.h>
@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fault_point.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "shm/worker_writes.h"
@@ -36,12 +37,11 @@ static void loop_set_gauge(struct worker *worker, enum worker_gauge gauge, uint6
     atomic_store_explicit(&half->gauges[gauge], value, memory_order_relaxed);
 }
 
-/* The frontend broke the lane, or is gone. */
+/* The frontend broke the lane, or is gone. The turn goes on as it is; between turns all of it is let go. */
 static void loop_lane_lost(struct worker *worker, const char *why)
 {
-    log_error("lane_lost why=%s", why);
-    worker->is_stopping = true;
-    worker->exit_code = 1;
+    if (worker->lost_why == NULL)
+        worker->lost_why = why;
 }
 
 /* A slot that is not a frame. */
@@ -50,8 +50,8 @@ static void loop_control_slot(struct worker *worker, const struct border_rx *slo
 {
     if (slot->kind == LANE_SLOT_ADDRESSES)
         worker_take_addresses(worker);
-    else if (slot->kind == LANE_SLOT_FENCE)
-        staging_put_fence(&worker->staging, priority, slot->fence);
+    else
+        orders_slot(worker, slot, priority);
 }
 
 /* Takes up to `room` frames of one ring. Control slots are carried out in their place: a frame after one is
@@ -93,17 +93,26 @@ static unsigned loop_take(struct worker *worker, enum lane_priority priority, st
     return n;
 }
 
+/* Output, or an answer to the frontend, that found no room. */
+static bool loop_waits_for_room(const struct worker *worker)
+{
+    return stack_has_work(&worker->stack) || orders_have_answers(&worker->orders);
+}
+
 /* Commit, then publish; the order is the promise. */
 static void loop_publish(struct worker *worker)
 {
     bool did_publish;
 
     stack_commit(&worker->stack);
+    fault_point(FAULT_commit_done);
     /* Before the publish: whoever frees tx slots after it must find us waiting (transmit_free). */
-    loop_set_gauge(worker, WORKER_GAUGE_tx_is_congested, stack_has_work(&worker->stack));
+    loop_set_gauge(worker, WORKER_GAUGE_tx_is_congested, loop_waits_for_room(worker));
     did_publish = staging_publish(&worker->staging);
+    fault_point(FAULT_publish_tx);
     for (int p = 0; p < N_LANE_PRIORITIES; p++)
         ring_consumer_free(&worker->rx[p]);
+    fault_point(FAULT_publish_rx);
     did_publish |= rx_frames_publish(&worker->frames);
     if (did_publish && wake_peer(&worker->wake))
         counter_add(loop_counters(worker), WORKER_wakes_sent, 1);
@@ -118,7 +127,7 @@ static void loop_congestion(struct worker *worker, uint64_t now_ns)
     bool was_congested = worker->was_congested;
     uint64_t n_held;
 
-    worker->was_congested = stack_has_work(&worker->stack) && staging_is_congested(&worker->staging);
+    worker->was_congested = loop_waits_for_room(worker) && staging_is_congested(&worker->staging);
     if (!worker->was_congested || !was_congested) {
         worker->congested_since_ns = now_ns;
         return;
@@ -132,8 +141,7 @@ static void loop_congestion(struct worker *worker, uint64_t now_ns)
                  (unsigned long long)n_held);
 }
 
-/* One turn; true if there was anything to do. *next_ns is when timers want to run. */
-static bool loop_turn(struct worker *worker, uint64_t now_ns, uint64_t *next_ns)
+bool worker_turn(struct worker *worker, uint64_t now_ns, uint64_t *next_ns)
 {
     struct rx_frame frames[WORKER_MAX_BURST];
     unsigned burst = worker->config.worker.burst_frames;
@@ -149,6 +157,7 @@ static bool loop_turn(struct worker *worker, uint64_t now_ns, uint64_t *next_ns)
         stack_input(&worker->stack, frames, n);
     *next_ns = stack_timers(&worker->stack, now_ns);
     stack_run(&worker->stack);
+    orders_finish_turn(worker);
     loop_congestion(worker, now_ns);
     loop_publish(worker);
     return n > 0;
@@ -194,7 +203,7 @@ static bool loop_poll(struct worker *worker, uint64_t wait_ns)
 
     if (ppoll(fds, 3, &timeout, NULL) <= 0)
         return false;
-    if (fds[1].revents != 0)
+    if (fds[1].revents != 0 && worker->link == WORKER_ATTACHED && !orders_receive(worker))
         loop_lane_lost(worker, "frontend_gone");
     if (fds[2].revents != 0)
         loop_take_signal(worker);
@@ -233,31 +242,63 @@ static void loop_gauges(struct worker *worker, uint64_t now_ns)
     }
 }
 
-int worker_run(struct worker *worker)
+/* One turn without a frontend: timers go on, and a step is made towards the next one. */
+static void loop_orphan_turn(struct worker *worker, uint64_t now_ns)
+{
+    uint64_t next_ns, end_ns;
+
+    stack_set_now(&worker->stack, now_ns);
+    next_ns = stack_timers(&worker->stack, now_ns);
+    stack_run(&worker->stack);
+    stack_commit(&worker->stack);
+    worker_return_step(worker, now_ns);
+    end_ns = clock_now_ns();
+    loop_set_gauge(worker, WORKER_GAUGE_heartbeat_ns, end_ns);
+    /* A tick is never far, and there is one for each try. */
+    if (worker->link != WORKER_ATTACHED && !worker->is_stopping)
+        loop_poll(worker, next_ns > end_ns ? next_ns - end_ns : 0);
+}
+
+/* One turn with a frontend, and the wait behind it. Returns the time. */
+static uint64_t loop_attached(struct worker *worker, uint64_t now_ns, uint64_t *idle_since_ns)
 {
     uint64_t spin_ns = worker->config.worker.spin_us * CLOCK_NS_PER_US;
+    uint64_t next_ns = 0;
+    bool did_work = worker_turn(worker, now_ns, &next_ns);
+    uint64_t end_ns = clock_now_ns();
+
+    loop_set_gauge(worker, WORKER_GAUGE_heartbeat_ns, end_ns);
+    loop_gauges(worker, end_ns);
+    if (did_work) {
+        counter_add(loop_counters(worker), WORKER_turns, 1);
+        worker->busy_ns += end_ns - now_ns;
+        *idle_since_ns = end_ns;
+        return end_ns;
+    }
+    if (end_ns - *idle_since_ns < spin_ns) {
+        sched_yield(); /* spinning, but never in the way of whoever has work for this core */
+        return clock_now_ns();
+    }
+    loop_sleep(worker, next_ns > end_ns ? next_ns - end_ns : 0);
+    *idle_since_ns = clock_now_ns();
+    return *idle_since_ns;
+}
+
+int worker_run(struct worker *worker)
+{
     uint64_t now_ns = clock_now_ns();
-    uint64_t idle_since_ns = now_ns, next_ns = 0;
+    uint64_t idle_since_ns = now_ns;
 
     worker->busy_since_ns = now_ns;
     while (!worker->is_stopping) {
-        bool did_work = loop_turn(worker, now_ns, &next_ns);
-        uint64_t end_ns = clock_now_ns();
-
-        loop_set_gauge(worker, WORKER_GAUGE_heartbeat_ns, end_ns);
-        loop_gauges(worker, end_ns);
-        if (did_work) {
-            counter_add(loop_counters(worker), WORKER_turns, 1);
-            worker->busy_ns += end_ns - now_ns;
-            idle_since_ns = end_ns;
-        } else if (end_ns - idle_since_ns < spin_ns) {
-            sched_yield(); /* spinning, but never in the way of whoever has work for this core */
-            end_ns = clock_now_ns();
+        if (worker->lost_why != NULL) {
+            worker_orphan(worker, now_ns);
+        } else if (worker->link == WORKER_ATTACHED) {
+            now_ns = loop_attached(worker, now_ns, &idle_since_ns);
         } else {
-            loop_sleep(worker, next_ns > end_ns ? next_ns - end_ns : 0);
-            idle_since_ns = end_ns = clock_now_ns();
+            loop_orphan_turn(worker, now_ns);
+            now_ns = clock_now_ns();
         }
-        now_ns = end_ns;
     }
     return worker->exit_code;
 }

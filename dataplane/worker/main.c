@@ -8,10 +8,12 @@
  *   doubts     every byte of a frame beyond what the frontend checks (lwIP parses a private copy of headers);
  *              slots of another build are checked all the same
  *   can hurt   the connections it serves, and nobody else: its segments are checked by the frontend
- *   on fault   a frontend that breaks the lane: one ERROR line and exit 1
+ *   on fault   a frontend that is gone or breaks the lane: keeps its connections and looks for the next one,
+ *              exit 1 when none comes; a fault of its own: says which signal it was and dies of it
  */
 #include <stdlib.h>
 
+#include "base/fault_point.h"
 #include "base/start.h"
 #include "worker/worker.h"
 
@@ -53,16 +55,18 @@ static const struct argp argp = {.options = options,
 
 int main(int argc, char **argv)
 {
-    static struct worker worker = {.attach_socket = -1, .wake_socket = -1, .signal_fd = -1};
+    static struct worker worker;
     struct arguments arguments = {0};
     int exit_code = EXIT_FAILURE;
 
     argp_err_exit_status = START_EXIT_USAGE;
     argp_parse(&argp, argc, argv, 0, NULL, &arguments);
-    worker.half.fd = worker.records.fd = worker.frontend.fd = worker.host.fd = worker.pool.fd = -1;
+    worker_prepare(&worker);
     if (start_load("mpa-worker", &arguments.start, &worker.config) < 0)
         return START_EXIT_USAGE;
     worker.slot = (uint32_t)arguments.slot;
+    if (MPA_FAULT_POINTS && fault_point_init(worker.slot) < 0)
+        return START_EXIT_USAGE;
     if (worker_init_privileged(&worker) == 0 && worker_confine() == 0 && worker_init_confined(&worker) == 0)
         exit_code = worker_run(&worker);
     worker_fini(&worker);

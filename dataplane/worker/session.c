@@ -105,6 +105,17 @@ static bool session_opened(void *context, struct conn *conn)
     return true;
 }
 
+/* From another worker, whose table may have other indexes; the state goes on as it is. */
+static bool session_adopted(void *context, struct conn *conn, uint16_t service_port)
+{
+    struct worker *worker = context;
+
+    if (service_table_find(worker->services, service_port, &conn->service) == NULL)
+        return false;
+    session_note(worker, conn, LANE_SLOT_OPENED);
+    return true;
+}
+
 static void session_ready(void *context, struct conn *conn)
 {
     struct worker *worker = context;
@@ -120,7 +131,11 @@ static void session_closed(void *context, struct conn *conn)
 }
 
 const struct stack_callbacks worker_session_callbacks = {
-    .opened = session_opened, .ready = session_ready, .closed = session_closed};
+    .opened = session_opened,
+    .ready = session_ready,
+    .closed = session_closed,
+    .adopted = session_adopted,
+};
 
 static void session_udp_echo(void *argument, struct udp_pcb *pcb, struct pbuf *datagram,
                              const ip_addr_t *address, u16_t port)

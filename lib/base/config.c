@@ -46,6 +46,8 @@ void config_defaults(struct config *config)
                    .fifo_memory_mib = 256,
                    .stack_memory_mib = 256,
                    .max_connections = 65536,
+                   .commit = CONFIG_COMMIT_MINIMAL,
+                   .orphan_s = 60,
                    .first_cpu = -1},
         .services = {.echo = {true, 7}, .discard = {true, 9}, .chargen = {true, 19}, .http = {true, 80}},
         .control = {.runtime_dir = "/run/mpa",

@@ -24,6 +24,9 @@
 
 enum config_backend { CONFIG_BACKEND_TAP, CONFIG_BACKEND_PACKET, CONFIG_BACKEND_MEMORY };
 
+/* What a worker writes of each connection that a turn touched: its facts only when they change, or always. */
+enum config_commit { CONFIG_COMMIT_MINIMAL, CONFIG_COMMIT_FULL };
+
 /* An address with its prefix length, "192.0.2.1/24" or "2001:db8::1/64". */
 struct config_address {
     uint8_t family;      /* 4 or 6 */
@@ -76,6 +79,9 @@ struct config_worker {
     uint32_t max_connections;   /* 16..1000000; default 65536 */
     uint32_t tx_wait_ms;        /* how long output waits for a congested tx ring before it reports the
                                    connection stalled; 0: never reports; default 0 */
+    enum config_commit commit;  /* minimal | full; default minimal */
+    uint32_t orphan_s;          /* how long to keep the connections when the frontend is gone; 0: not at
+                                   all; default 60 */
     int32_t first_cpu;          /* worker i runs on CPU first_cpu + i; -1: not pinned */
     bool hugepages;             /* FIFO memory on huge pages, falls back with a WARN; default false */
 };

@@ -37,6 +37,7 @@ enum config_kind {
     CONFIG_CPU,   /* signed, -1 for none */
     CONFIG_BOOL,
     CONFIG_BACKEND,
+    CONFIG_COMMIT,
     CONFIG_NAME,  /* network interface */
     CONFIG_PATH,  /* absolute */
     CONFIG_ROOT,  /* absolute or empty */

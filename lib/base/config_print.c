@@ -6,6 +6,8 @@
 
 static const char *const backend_names[] = {
     [CONFIG_BACKEND_TAP] = "tap", [CONFIG_BACKEND_PACKET] = "packet", [CONFIG_BACKEND_MEMORY] = "memory"};
+static const char *const commit_names[] = {
+    [CONFIG_COMMIT_MINIMAL] = "minimal", [CONFIG_COMMIT_FULL] = "full"};
 
 /* Quoted: YAML 1.1 readers take some digits with colons for a number to the base of 60. */
 static void format_mac(const uint8_t mac[6], char *text, size_t size)
@@ -80,6 +82,9 @@ void config_value_format(const struct config *config, size_t idx, char *text, si
         break;
     case CONFIG_BACKEND:
         snprintf(text, size, "%s", backend_names[config->nic.backend]);
+        break;
+    case CONFIG_COMMIT:
+        snprintf(text, size, "%s", commit_names[config->worker.commit]);
         break;
     case CONFIG_NAME:
     case CONFIG_PATH:

@@ -31,6 +31,8 @@ struct schema {
 static const cyaml_strval_t bool_words[] = {{"false", 0}, {"true", 1}};
 static const cyaml_strval_t backend_words[] = {
     {"tap", CONFIG_BACKEND_TAP}, {"packet", CONFIG_BACKEND_PACKET}, {"memory", CONFIG_BACKEND_MEMORY}};
+static const cyaml_strval_t commit_words[] = {{"minimal", CONFIG_COMMIT_MINIMAL},
+                                              {"full", CONFIG_COMMIT_FULL}};
 
 /* Every key is optional to libcyaml: absent ones stay zero here and get their defaults in config.c. */
 static cyaml_schema_field_t *add_field(struct schema_section *section, const char *key)
@@ -82,6 +84,9 @@ static void add_rule(struct schema *schema, struct schema_section *section, cons
         break;
     case CONFIG_BACKEND:
         set_words(&field->value, backend_words, CYAML_ARRAY_LEN(backend_words));
+        break;
+    case CONFIG_COMMIT:
+        set_words(&field->value, commit_words, CYAML_ARRAY_LEN(commit_words));
         break;
     case CONFIG_ADDRESSES:
         field->value.type = CYAML_SEQUENCE;

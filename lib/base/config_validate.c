@@ -133,6 +133,7 @@ static bool value_take(struct config_file *file, const struct config_rule *rule,
                (rule->kind != CONFIG_POWER || is_power_of_two(number));
     case CONFIG_BOOL:
     case CONFIG_BACKEND:
+    case CONFIG_COMMIT:
         return true; /* libcyaml takes only the words of the schema */
     case CONFIG_NAME:
         return is_interface_name(text);

@@ -32,6 +32,7 @@ static uint64_t kept_mask(const struct confinement *confinement)
     return mask;
 }
 
+/* What was never held is not asked for: the same list then serves root and an ordinary user. */
 int confine_capabilities(const struct confinement *confinement)
 {
     capng_select_t sets = CAPNG_SELECT_CAPS | CAPNG_SELECT_AMBIENT;
@@ -160,7 +161,7 @@ static const int sanitizer_syscalls[] = {
     SCMP_SYS(write),
 };
 
-/* Calls are allowed whatever their arguments: those that matter are not in any list. */
+/* Calls of the list, whatever their arguments. */
 static int allow(scmp_filter_ctx filter, const int *syscalls, size_t n_syscalls)
 {
     for (size_t i = 0; i < n_syscalls; i++) {
@@ -175,6 +176,36 @@ static int allow(scmp_filter_ctx filter, const int *syscalls, size_t n_syscalls)
     return 0;
 }
 
+/* A sanitizer's runtime calls the same with arguments of its own: there the list below allows them whole. */
+static int allow_arguments(scmp_filter_ctx filter, const struct confinement *confinement)
+{
+    for (size_t i = 0; i < confinement->n_arguments; i++) {
+        const struct confinement_argument *rule = &confinement->arguments[i];
+        const struct scmp_arg_cmp compare = {
+            .arg = rule->argument, .op = SCMP_CMP_MASKED_EQ, .datum_a = rule->mask, .datum_b = rule->value};
+        int status;
+
+        if (rule->syscall < 0)
+            continue;
+        status = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, rule->syscall, 1, &compare);
+        if (status < 0)
+            return status;
+    }
+    return 0;
+}
+
+/*
+ * To a process of the same user tgkill() is a weapon, and without it an assertion that fails would look like
+ * a forbidden call (SIGSYS) instead of what it is (SIGABRT). The number is fixed here, so whoever confines
+ * itself must not fork afterwards.
+ */
+static int allow_own_signals(scmp_filter_ctx filter)
+{
+    const struct scmp_arg_cmp is_own = {.arg = 0, .op = SCMP_CMP_EQ, .datum_a = (scmp_datum_t)getpid()};
+
+    return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, &is_own);
+}
+
 /* The binary tree (optimisation 2) matters: the data plane makes a call per burst and the list is long. */
 static int fill_and_load(scmp_filter_ctx filter, const struct confinement *confinement)
 {
@@ -184,12 +215,17 @@ static int fill_and_load(scmp_filter_ctx filter, const struct confinement *confi
         status = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
     if (status == 0)
         status = allow(filter, confinement->syscalls, confinement->n_syscalls);
+    if (status == 0)
+        status = allow_arguments(filter, confinement);
+    if (status == 0 && confinement->may_signal_itself)
+        status = allow_own_signals(filter);
     if (status == 0 && MPA_SANITIZER)
         status =
             allow(filter, sanitizer_syscalls, sizeof(sanitizer_syscalls) / sizeof(sanitizer_syscalls[0]));
     return status == 0 ? seccomp_load(filter) : status;
 }
 
+/* On failure nothing is installed, and the caller ends: half confined is not a state to run in. */
 int confine_syscalls(const struct confinement *confinement)
 {
     /* A trap, not a kill: the SIGSYS ends the process just as surely, but a fault handler may first note

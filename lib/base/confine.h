@@ -8,16 +8,29 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/assert.h"
+
+/* A call that is allowed only as long as one of its arguments has bits as they should be; several for one
+ * call: any of them. */
+struct confinement_argument {
+    int syscall;
+    unsigned argument; /* from 0 */
+    uint64_t mask;     /* the bits that are looked at */
+    uint64_t value;    /* and what they must be */
+};
 
 /* What a process keeps. The system calls stand beside the process, in its seccomp.c. */
 struct confinement {
     const int *syscalls; /* allowed calls (SCMP_SYS numbers, negative ones of other machines skipped) */
     size_t n_syscalls;
+    const struct confinement_argument *arguments; /* allowed calls beside those of the list */
+    size_t n_arguments;
     const int *capabilities; /* CAP_ numbers kept; usually none */
     size_t n_capabilities;
-    bool is_fatal; /* a call outside the list raises SIGSYS; else it fails with EPERM */
+    bool may_signal_itself; /* tgkill, to threads of its own only: what abort() and raise() end in */
+    bool is_fatal;          /* a call outside the list raises SIGSYS; else it fails with EPERM */
 };
 
 /*

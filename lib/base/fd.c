@@ -81,6 +81,14 @@ int fd_connect_seqpacket(const char *path)
     return status < 0 ? status : connect_to(&address, 0);
 }
 
+int fd_connect_seqpacket_now(const char *path)
+{
+    struct sockaddr_un address;
+    const int status = make_address(path, &address);
+
+    return status < 0 ? status : connect_to(&address, SOCK_NONBLOCK);
+}
+
 /* Only a refused connection proves that the socket file has no listener; any other doubt leaves it alone. */
 static bool is_dead_socket(const struct sockaddr_un *address)
 {

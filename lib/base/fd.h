@@ -21,6 +21,8 @@ int fd_set_nonblock(int fd) MPA_WARN_UNUSED;
 int fd_listen_seqpacket(const char *path, mode_t mode) MPA_WARN_UNUSED;
 /* A blocking connection to the listener at `path`. Returns the descriptor or -errno. */
 int fd_connect_seqpacket(const char *path) MPA_WARN_UNUSED;
+/* The same without waiting, and for a descriptor that never blocks; -EAGAIN: the listener has no room now. */
+int fd_connect_seqpacket_now(const char *path) MPA_WARN_UNUSED;
 
 /*
  * Sends one message with up to FD_MAX_PASSED descriptors (SCM_RIGHTS). Never blocks, never raises SIGPIPE.

@@ -1,9 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* start.c — common options, configuration and log of all processes. */
+/*
+ * start.c — common options, configuration and log of all processes; stop signals and CPU of the loops.
+ *
+ * What is wrong with a command line or a configuration goes to standard error as one plain line: whoever
+ * typed it is looking, and the log is not there yet.
+ */
 #include "base/start.h"
 
 #include <errno.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
 
 #include "base/log.h"
 
@@ -14,6 +23,8 @@ static const struct argp_option start_argp_options[] = {
     {0},
 };
 
+/* Values are borrowed from argv and looked at only when the program loads them: all options have been seen
+ * then. */
 static error_t start_parse(int key, char *value, struct argp_state *state)
 {
     struct start_options *options = state->input;
@@ -45,6 +56,7 @@ int start_load(const char *program, const struct start_options *options, struct 
     char error[1024];
     const char *text;
 
+    /* Every value has a default that runs, so no file at all is a configuration too. */
     config_defaults(config);
     if (options->config_path != NULL && config_load(options->config_path, config, error, sizeof(error)) < 0) {
         fprintf(stderr, "%s: %s\n", program, error);
@@ -57,6 +69,7 @@ int start_load(const char *program, const struct start_options *options, struct 
                 sizeof(config->control.runtime_dir) - 1);
         return -EINVAL;
     }
+    /* The command line wins: it is what somebody changes for this one run. */
     text = options->log_level != NULL ? options->log_level : config->control.log_level;
     if (log_level_parse(text, &level) < 0) {
         fprintf(stderr, "%s: --log-level %s (allowed: error, warn, info, debug)\n", program, text);
@@ -64,4 +77,32 @@ int start_load(const char *program, const struct start_options *options, struct 
     }
     log_init(program, level);
     return 0;
+}
+
+/* By descriptor and not by handler: a loop that waits for descriptors anyway then needs no code that may run
+ * at any moment. */
+int start_signals(void)
+{
+    sigset_t signals;
+    int fd;
+
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0)
+        return -errno;
+    fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+    return fd < 0 ? -errno : fd;
+}
+
+void start_pin(int32_t cpu)
+{
+    cpu_set_t cpus;
+
+    if (cpu < 0)
+        return;
+    CPU_ZERO(&cpus);
+    CPU_SET((size_t)cpu, &cpus);
+    if (sched_setaffinity(0, sizeof(cpus), &cpus) < 0)
+        log_warn("pin_failed cpu=%d error=\"%s\"", cpu, strerror(errno));
 }

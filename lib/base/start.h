@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* start.h — how every process of ours begins: the options that all have, the configuration, the log. */
+/* start.h — how every process of ours begins: the options that all have, the configuration, the log, the
+ * signals that end it, its CPU. */
 #ifndef MPA_BASE_START_H
 #define MPA_BASE_START_H
 
 #include <argp.h>
+#include <stdint.h>
 
 #include "base/assert.h"
 #include "base/config.h"
@@ -27,5 +29,15 @@ extern const struct argp_child start_argp_children[];
  */
 int start_load(const char *program, const struct start_options *options,
                struct config *config) MPA_WARN_UNUSED;
+
+/*
+ * Blocks SIGTERM and SIGINT in the calling thread, and so in all it starts, and makes them readable (struct
+ * signalfd_siginfo). Returns a descriptor of the caller's, non-blocking, or -errno.
+ */
+int start_signals(void) MPA_WARN_UNUSED;
+
+/* Keeps the calling thread on one CPU; below 0: on none in particular. A failure is a WARN: it works, slower.
+ */
+void start_pin(int32_t cpu);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* border.c — decoding and checking of slots, shapes and gauges that a peer wrote. */
+/* border.c — the checks that are not in the frontend's fast path: rx slots, shapes and gauges. */
 #include "border/border.h"
 
 #include "base/config.h"
@@ -7,64 +7,11 @@
 #define BORDER_LINK_BYTES 14u
 #define BORDER_POOL_FRAME_OFF 10u /* virtio_net_hdr before the frame in a head chunk */
 
-static uint32_t border_word_kind(const struct ring_slot_value *value)
+/* Slots from the frontend that are not about a frame. */
+static bool border_is_control(uint32_t kind)
 {
-    return (uint32_t)(value->words[0] & 0xffu);
-}
-
-static uint8_t border_word_flags(const struct ring_slot_value *value)
-{
-    return (uint8_t)(value->words[0] >> 8 & 0xffu);
-}
-
-static uint16_t border_word_mid16(const struct ring_slot_value *value)
-{
-    return (uint16_t)(value->words[0] >> 16 & 0xffffu);
-}
-
-static uint32_t border_word_high32(const struct ring_slot_value *value)
-{
-    return (uint32_t)(value->words[0] >> 32);
-}
-
-enum border_result border_peek_tx(const struct ring_consumer *ring, uint32_t ahead, uint32_t arena_bytes,
-                                  struct border_tx *tx)
-{
-    struct ring_slot_value value = ring_consumer_peek(ring, ahead);
-    uint32_t kind = border_word_kind(&value);
-    uint32_t off = border_word_high32(&value);
-    uint32_t len = (uint32_t)(value.words[1] & 0xffffffffu);
-
-    if (kind == LANE_SLOT_FENCE) {
-        *tx = (struct border_tx){.kind = LANE_SLOT_FENCE, .fence = value.words[1]};
-        return BORDER_OK;
-    }
-    if (kind != LANE_SLOT_FRAME && kind != LANE_SLOT_OPENED && kind != LANE_SLOT_CLOSED)
-        return BORDER_PEER_FAULT;
-    if (kind != LANE_SLOT_FRAME && len != BORDER_FLOW_KEY_BYTES)
-        return BORDER_PEER_FAULT;
-    if (len == 0 || len > 65535u || len > arena_bytes || off > arena_bytes - len)
-        return BORDER_PEER_FAULT;
-    *tx = (struct border_tx){
-        .kind = (enum lane_slot_kind)kind,
-        .flags = border_word_flags(&value),
-        .gso_bytes = border_word_mid16(&value),
-        .arena_off = off,
-        .len_bytes = len,
-    };
-    return BORDER_OK;
-}
-
-enum border_result border_peek_return(const struct ring_consumer *ring, uint32_t ahead,
-                                      uint32_t n_head_chunks, struct border_return *chunk)
-{
-    struct ring_slot_value value = ring_consumer_peek(ring, ahead);
-    uint32_t head_idx = border_word_high32(&value);
-
-    if (head_idx >= n_head_chunks)
-        return BORDER_PEER_FAULT;
-    *chunk = (struct border_return){.head_idx = head_idx, .generation = border_word_mid16(&value)};
-    return BORDER_OK;
+    return kind == LANE_SLOT_ADDRESSES || kind == LANE_SLOT_FENCE || kind == LANE_SLOT_ADOPT ||
+           kind == LANE_SLOT_RELEASE || kind == LANE_SLOT_RESET;
 }
 
 enum border_result border_peek_rx(const struct ring_consumer *ring, uint32_t ahead,
@@ -77,8 +24,8 @@ enum border_result border_peek_rx(const struct ring_consumer *ring, uint32_t ahe
     uint32_t len = (uint32_t)(value.words[1] >> 32);
     uint32_t room = POOL_HEAD_BYTES - BORDER_POOL_FRAME_OFF;
 
-    if (kind == LANE_SLOT_FENCE || kind == LANE_SLOT_ADDRESSES) {
-        *rx = (struct border_rx){.kind = (enum lane_slot_kind)kind, .fence = value.words[1]};
+    if (border_is_control(kind)) {
+        *rx = (struct border_rx){.kind = (enum lane_slot_kind)kind, .number = value.words[1]};
         return BORDER_OK;
     }
     if (kind != LANE_SLOT_FRAME && kind != LANE_SLOT_ICMP_ERROR)
@@ -124,9 +71,4 @@ bool border_worker_shape(const struct worker_half MPA_PEER *peer_half, size_t si
         return false;
     *shape = copy;
     return true;
-}
-
-void border_copy_arena(void *private_copy, const uint8_t MPA_PEER *peer_arena, uint32_t off, uint32_t size)
-{
-    peer_copy(private_copy, peer_arena + off, size);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * border.h — the gate: raw slots of a peer come in, checked private values go out, or a fault. The raw slot
- * is never passed on. Each word is loaded once; what is checked is what is used.
+ * is never passed on. Each word is loaded once; what is checked is what is used. What the frontend asks for
+ * each packet stands here, to be compiled into its loops.
  */
 #ifndef MPA_BORDER_BORDER_H
 #define MPA_BORDER_BORDER_H
@@ -16,6 +17,27 @@ enum border_result {
     BORDER_PEER_FAULT, /* the peer broke the rules; nothing was taken */
 };
 
+/* The fields of word 0, as shm/lane.h lays them out. */
+static inline uint32_t border_word_kind(const struct ring_slot_value *value)
+{
+    return (uint32_t)(value->words[0] & 0xffu);
+}
+
+static inline uint8_t border_word_flags(const struct ring_slot_value *value)
+{
+    return (uint8_t)(value->words[0] >> 8 & 0xffu);
+}
+
+static inline uint16_t border_word_mid16(const struct ring_slot_value *value)
+{
+    return (uint16_t)(value->words[0] >> 16 & 0xffffu);
+}
+
+static inline uint32_t border_word_high32(const struct ring_slot_value *value)
+{
+    return (uint32_t)(value->words[0] >> 32);
+}
+
 /* A packet that a worker wants sent, inside its arena as far as offset and length go. */
 struct border_tx {
     enum lane_slot_kind kind; /* FRAME, FENCE, OPENED or CLOSED */
@@ -26,13 +48,38 @@ struct border_tx {
     uint64_t fence;
 };
 
-/* Frontend: looks at the slot `ahead` of the next one in a worker's tx ring. BORDER_OK or BORDER_PEER_FAULT;
- * the caller has seen that the slot is there. */
-enum border_result border_peek_tx(const struct ring_consumer *ring, uint32_t ahead, uint32_t arena_bytes,
-                                  struct border_tx *tx) MPA_WARN_UNUSED;
-
 /* Bytes in the arena behind OPENED and CLOSED: a struct flow_key, see flow/key.h. */
 #define BORDER_FLOW_KEY_BYTES 40u
+
+/* Frontend: looks at the slot `ahead` of the next one in a worker's tx ring. BORDER_OK or BORDER_PEER_FAULT;
+ * the caller has seen that the slot is there. */
+MPA_WARN_UNUSED static inline enum border_result
+border_peek_tx(const struct ring_consumer *ring, uint32_t ahead, uint32_t arena_bytes, struct border_tx *tx)
+{
+    struct ring_slot_value value = ring_consumer_peek(ring, ahead);
+    uint32_t kind = border_word_kind(&value);
+    uint32_t off = border_word_high32(&value);
+    uint32_t len = (uint32_t)(value.words[1] & 0xffffffffu);
+
+    if (kind == LANE_SLOT_FENCE) {
+        *tx = (struct border_tx){.kind = LANE_SLOT_FENCE, .fence = value.words[1]};
+        return BORDER_OK;
+    }
+    if (kind != LANE_SLOT_FRAME && kind != LANE_SLOT_OPENED && kind != LANE_SLOT_CLOSED)
+        return BORDER_PEER_FAULT;
+    if (kind != LANE_SLOT_FRAME && len != BORDER_FLOW_KEY_BYTES)
+        return BORDER_PEER_FAULT;
+    if (len == 0 || len > 65535u || len > arena_bytes || off > arena_bytes - len)
+        return BORDER_PEER_FAULT;
+    *tx = (struct border_tx){
+        .kind = (enum lane_slot_kind)kind,
+        .flags = border_word_flags(&value),
+        .gso_bytes = border_word_mid16(&value),
+        .arena_off = off,
+        .len_bytes = len,
+    };
+    return BORDER_OK;
+}
 
 /* A chunk that a worker gives back; the owner table still has to agree. */
 struct border_return {
@@ -41,18 +88,28 @@ struct border_return {
 };
 
 /* Frontend: the slot `ahead` of the next one in a return ring. */
-enum border_result border_peek_return(const struct ring_consumer *ring, uint32_t ahead,
-                                      uint32_t n_head_chunks, struct border_return *chunk) MPA_WARN_UNUSED;
+MPA_WARN_UNUSED static inline enum border_result border_peek_return(const struct ring_consumer *ring,
+                                                                    uint32_t ahead, uint32_t n_head_chunks,
+                                                                    struct border_return *chunk)
+{
+    struct ring_slot_value value = ring_consumer_peek(ring, ahead);
+    uint32_t head_idx = border_word_high32(&value);
+
+    if (head_idx >= n_head_chunks)
+        return BORDER_PEER_FAULT;
+    *chunk = (struct border_return){.head_idx = head_idx, .generation = border_word_mid16(&value)};
+    return BORDER_OK;
+}
 
 /* A frame for a worker: chunks inside the pool, length inside the chunks. */
 struct border_rx {
-    enum lane_slot_kind kind; /* FRAME, ICMP_ERROR, ADDRESSES or FENCE */
+    enum lane_slot_kind kind; /* FRAME, ICMP_ERROR, ADDRESSES, FENCE, ADOPT, RELEASE or RESET */
     uint8_t flags;
     uint16_t generation;
     uint32_t head_idx;
     uint32_t large_idx; /* or LANE_NO_CHUNK */
     uint32_t len_bytes; /* link header included */
-    uint64_t fence;
+    uint64_t number;    /* FENCE, ADOPT, RELEASE, RESET: all that such a slot says */
 };
 
 /* Worker: the slot `ahead` of the next one in an rx ring. The frontend is trusted to be sane but a slot that
@@ -70,6 +127,10 @@ bool border_worker_shape(const struct worker_half MPA_PEER *peer_half, size_t si
                          struct lane_shape *shape);
 
 /* Frontend: a private copy of arena bytes [off, off + size), which border_peek_tx has found inside. */
-void border_copy_arena(void *private_copy, const uint8_t MPA_PEER *peer_arena, uint32_t off, uint32_t size);
+static inline void border_copy_arena(void *private_copy, const uint8_t MPA_PEER *peer_arena, uint32_t off,
+                                     uint32_t size)
+{
+    peer_copy(private_copy, peer_arena + off, size);
+}
 
 #endif

@@ -13,60 +13,14 @@
 #include <stdio.h>
 #include <string.h>
 
-struct mix_state {
-    uint32_t a, b, c;
-};
-
-/* The nine steps. Reversible: no entropy of the state is lost, each input bit reaches every bit of c. */
-static inline void mix(struct mix_state *s)
-{
-    uint32_t a = s->a, b = s->b, c = s->c;
-
-    a = (a - b - c) ^ (c >> 13);
-    b = (b - c - a) ^ (a << 8);
-    c = (c - a - b) ^ (b >> 13);
-    a = (a - b - c) ^ (c >> 12);
-    b = (b - c - a) ^ (a << 16);
-    c = (c - a - b) ^ (b >> 5);
-    a = (a - b - c) ^ (c >> 3);
-    b = (b - c - a) ^ (a << 10);
-    c = (c - a - b) ^ (b >> 15);
-    *s = (struct mix_state){a, b, c};
-}
-
-static inline void mix_block(struct mix_state *s, uint32_t a, uint32_t b, uint32_t c)
-{
-    s->a += a;
-    s->b += b;
-    s->c += c;
-    mix(s);
-}
-
-/* Addresses as numbers, so that the hash is the same on every machine. */
-static inline uint32_t word_at(const uint8_t *address, unsigned word_idx)
-{
-    uint32_t word;
-
-    memcpy(&word, address + 4 * word_idx, sizeof(word));
-    return ntohl(word);
-}
+#include "flow/hash.h"
 
 uint32_t flow_key_hash(const struct flow_key *key, const struct flow_seed *seed)
 {
     uint32_t ports = (uint32_t)ntohs(key->remote_port_be) << 16 | ntohs(key->local_port_be);
-    struct mix_state s = {seed->words[0], seed->words[1], seed->words[2]};
-    uint32_t len_bytes = 13;
 
-    if (key->family == 4) {
-        mix_block(&s, word_at(key->remote, 0), word_at(key->local, 0), ports);
-    } else {
-        mix_block(&s, word_at(key->remote, 0), word_at(key->remote, 1), word_at(key->remote, 2));
-        mix_block(&s, word_at(key->remote, 3), word_at(key->local, 0), word_at(key->local, 1));
-        mix_block(&s, word_at(key->local, 2), word_at(key->local, 3), ports);
-        len_bytes = 37;
-    }
-    mix_block(&s, key->protocol, seed->words[3], len_bytes);
-    return s.c;
+    return key->family == 4 ? flow_hash_ip4(key->remote, key->local, ports, key->protocol, seed)
+                            : flow_hash_ip6(key->remote, key->local, ports, key->protocol, seed);
 }
 
 bool flow_key_equal(const struct flow_key *a, const struct flow_key *b)

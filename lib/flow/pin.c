@@ -61,7 +61,7 @@ static uint32_t find_idx(const struct pin_table *table, uint32_t hash, const str
     return flow_table_find(&table->by_key, hash, key);
 }
 
-uint8_t pin_table_find(const struct pin_table *table, uint32_t hash, const struct flow_key *key)
+uint8_t pin_table_search(const struct pin_table *table, uint32_t hash, const struct flow_key *key)
 {
     uint32_t idx = find_idx(table, hash, key);
 

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/assert.h"
+#include "flow/bucket.h"
 #include "flow/key.h"
 #include "flow/table.h"
 
@@ -33,8 +34,14 @@ struct pin_table {
 int pin_table_init(struct pin_table *table, uint32_t capacity) MPA_WARN_UNUSED;
 void pin_table_fini(struct pin_table *table);
 
-/* The pinned worker, or BUCKET_NO_WORKER. With no pin at all this costs one compare. */
-uint8_t pin_table_find(const struct pin_table *table, uint32_t hash, const struct flow_key *key);
+/* pin_table_find() where there are pins. */
+uint8_t pin_table_search(const struct pin_table *table, uint32_t hash, const struct flow_key *key);
+
+/* The pinned worker, or BUCKET_NO_WORKER. Nearly always there is no pin at all: that costs one compare. */
+static inline uint8_t pin_table_find(const struct pin_table *table, uint32_t hash, const struct flow_key *key)
+{
+    return table->by_key.n_used == 0 ? (uint8_t)BUCKET_NO_WORKER : pin_table_search(table, hash, key);
+}
 
 /* Pins or re-pins; `now_ns` + PIN_SYN_LIFE_NS is its end until confirmed. 0 or -ENOSPC. */
 int pin_table_add(struct pin_table *table, uint32_t hash, const struct flow_key *key, uint8_t worker,

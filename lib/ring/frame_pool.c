@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* frame_pool.c — free lists, owner table and quotas of the rx pool. */
+/* frame_pool.c — what of the rx pool is not in the fast path: the segment, the tables, a worker that is gone.
+ */
 #include "ring/frame_pool.h"
 
 #include <errno.h>
@@ -34,11 +35,9 @@ static int frame_pool_map(struct frame_pool *pool, bool wants_huge)
 
 static void frame_pool_fill(struct frame_pool *pool)
 {
-    pool->first_free_head = LANE_NO_CHUNK;
-    for (uint32_t i = pool->n_head; i-- > 0;) {
-        pool->entries[i] = (struct frame_pool_entry){
-            .next_free = pool->first_free_head, .large_idx = LANE_NO_CHUNK, .holder = FRAME_POOL_FREE};
-        pool->first_free_head = i;
+    for (uint32_t i = 0; i < pool->n_head; i++) {
+        pool->entries[i] = (struct frame_pool_entry){.large_idx = LANE_NO_CHUNK, .holder = FRAME_POOL_FREE};
+        pool->free_head[i] = pool->n_head - 1 - i; /* the lowest on top */
     }
     pool->n_free_head = pool->n_head;
     for (uint32_t i = 0; i < pool->n_large; i++)
@@ -53,8 +52,11 @@ int frame_pool_init(struct frame_pool *pool, uint32_t n_head, uint32_t n_large, 
     *pool = (struct frame_pool){.segment = {.fd = -1}, .n_head = n_head, .n_large = n_large};
     pool->quota = n_head / 2;
     pool->entries = calloc(n_head, sizeof(*pool->entries));
+    pool->free_head = calloc(n_head, sizeof(*pool->free_head));
     pool->free_large = calloc(n_large, sizeof(*pool->free_large));
-    failed = pool->entries == NULL || pool->free_large == NULL ? -ENOMEM : frame_pool_map(pool, wants_huge);
+    failed = -ENOMEM;
+    if (pool->entries != NULL && pool->free_head != NULL && pool->free_large != NULL)
+        failed = frame_pool_map(pool, wants_huge);
     if (failed < 0) {
         frame_pool_fini(pool);
         return failed;
@@ -67,82 +69,9 @@ void frame_pool_fini(struct frame_pool *pool)
 {
     segment_fini(&pool->segment);
     free(pool->entries);
+    free(pool->free_head);
     free(pool->free_large);
     *pool = (struct frame_pool){.segment = {.fd = -1}};
-}
-
-uint32_t frame_pool_take_head(struct frame_pool *pool)
-{
-    uint32_t idx = pool->first_free_head;
-
-    if (idx == LANE_NO_CHUNK)
-        return idx;
-    pool->first_free_head = pool->entries[idx].next_free;
-    pool->entries[idx].holder = FRAME_POOL_FRONTEND;
-    pool->n_free_head--;
-    return idx;
-}
-
-uint32_t frame_pool_take_large(struct frame_pool *pool)
-{
-    return pool->n_free_large == 0 ? LANE_NO_CHUNK : pool->free_large[--pool->n_free_large];
-}
-
-void frame_pool_put_large(struct frame_pool *pool, uint32_t large_idx)
-{
-    mpa_assert(pool->n_free_large < pool->n_large);
-    pool->free_large[pool->n_free_large++] = large_idx;
-}
-
-void frame_pool_put(struct frame_pool *pool, uint32_t head_idx)
-{
-    struct frame_pool_entry *entry = &pool->entries[head_idx];
-
-    mpa_assert(entry->holder == FRAME_POOL_FRONTEND);
-    if (entry->large_idx != LANE_NO_CHUNK) {
-        frame_pool_put_large(pool, entry->large_idx);
-        entry->large_idx = LANE_NO_CHUNK;
-    }
-    entry->holder = FRAME_POOL_FREE;
-    entry->next_free = pool->first_free_head;
-    pool->first_free_head = head_idx;
-    pool->n_free_head++;
-}
-
-void frame_pool_tie(struct frame_pool *pool, uint32_t head_idx, uint32_t large_idx)
-{
-    pool->entries[head_idx].large_idx = large_idx;
-}
-
-bool frame_pool_has_quota(const struct frame_pool *pool, uint8_t worker)
-{
-    return pool->n_held[worker] < pool->quota;
-}
-
-uint16_t frame_pool_lend(struct frame_pool *pool, uint32_t head_idx, uint8_t worker)
-{
-    struct frame_pool_entry *entry = &pool->entries[head_idx];
-
-    mpa_assert(entry->holder == FRAME_POOL_FRONTEND);
-    entry->holder = worker;
-    entry->generation++;
-    pool->n_held[worker]++;
-    return entry->generation;
-}
-
-bool frame_pool_return(struct frame_pool *pool, uint32_t head_idx, uint16_t generation, uint8_t worker)
-{
-    struct frame_pool_entry *entry;
-
-    if (head_idx >= pool->n_head)
-        return false;
-    entry = &pool->entries[head_idx];
-    if (entry->holder != worker || entry->generation != generation)
-        return false;
-    entry->holder = FRAME_POOL_FRONTEND;
-    pool->n_held[worker]--;
-    frame_pool_put(pool, head_idx);
-    return true;
 }
 
 uint32_t frame_pool_reclaim(struct frame_pool *pool, uint8_t worker)

@@ -21,8 +21,8 @@
 #define FRAME_POOL_FRONTEND 0xfeu /* holder: the frontend itself */
 #define FRAME_POOL_FREE 0xffu
 
+/* Eight bytes, so that one cache line tells of eight chunks. */
 struct frame_pool_entry {
-    uint32_t next_free; /* head chunks only on the free list */
     uint32_t large_idx; /* large chunk that belongs to it, or LANE_NO_CHUNK */
     uint16_t generation;
     uint8_t holder; /* worker slot, FRAME_POOL_FRONTEND or FRAME_POOL_FREE */
@@ -34,7 +34,7 @@ struct frame_pool {
     uint8_t *larges;
     uint32_t n_head, n_large;
     uint32_t n_free_head, n_free_large;
-    uint32_t first_free_head;
+    uint32_t *free_head;                     /* owned stack of n_free_head */
     uint32_t *free_large;                    /* owned stack of n_free_large */
     struct frame_pool_entry *entries;        /* owned, n_head */
     uint32_t n_held[FRAME_POOL_MAX_HOLDERS]; /* head chunks with each worker */
@@ -57,24 +57,83 @@ static inline uint8_t *frame_pool_large(const struct frame_pool *pool, uint32_t 
 }
 
 /* Takes a free chunk into the frontend's hands; LANE_NO_CHUNK when there is none. */
-uint32_t frame_pool_take_head(struct frame_pool *pool);
-uint32_t frame_pool_take_large(struct frame_pool *pool);
+static inline uint32_t frame_pool_take_head(struct frame_pool *pool)
+{
+    uint32_t idx;
+
+    if (pool->n_free_head == 0)
+        return LANE_NO_CHUNK;
+    idx = pool->free_head[--pool->n_free_head];
+    pool->entries[idx].holder = FRAME_POOL_FRONTEND;
+    return idx;
+}
+
+static inline uint32_t frame_pool_take_large(struct frame_pool *pool)
+{
+    return pool->n_free_large == 0 ? LANE_NO_CHUNK : pool->free_large[--pool->n_free_large];
+}
+
 /* Gives a large chunk that belongs to no head chunk back. */
-void frame_pool_put_large(struct frame_pool *pool, uint32_t large_idx);
+static inline void frame_pool_put_large(struct frame_pool *pool, uint32_t large_idx)
+{
+    mpa_assert(pool->n_free_large < pool->n_large);
+    pool->free_large[pool->n_free_large++] = large_idx;
+}
+
 /* Gives a head chunk in the frontend's hands back, with the large chunk that belongs to it. */
-void frame_pool_put(struct frame_pool *pool, uint32_t head_idx);
+static inline void frame_pool_put(struct frame_pool *pool, uint32_t head_idx)
+{
+    struct frame_pool_entry *entry = &pool->entries[head_idx];
+
+    mpa_assert(entry->holder == FRAME_POOL_FRONTEND);
+    if (entry->large_idx != LANE_NO_CHUNK) {
+        frame_pool_put_large(pool, entry->large_idx);
+        entry->large_idx = LANE_NO_CHUNK;
+    }
+    /* Each chunk is on the stack once, so it has room: the holder says who is not. */
+    entry->holder = FRAME_POOL_FREE;
+    pool->free_head[pool->n_free_head++] = head_idx;
+}
 
 /* Ties a large chunk to a head chunk, or LANE_NO_CHUNK. */
-void frame_pool_tie(struct frame_pool *pool, uint32_t head_idx, uint32_t large_idx);
+static inline void frame_pool_tie(struct frame_pool *pool, uint32_t head_idx, uint32_t large_idx)
+{
+    pool->entries[head_idx].large_idx = large_idx;
+}
 
 /* True while the worker holds less than its quota. */
-bool frame_pool_has_quota(const struct frame_pool *pool, uint8_t worker);
+static inline bool frame_pool_has_quota(const struct frame_pool *pool, uint8_t worker)
+{
+    return pool->n_held[worker] < pool->quota;
+}
 
 /* Hands a chunk over to a worker; returns its new generation. */
-uint16_t frame_pool_lend(struct frame_pool *pool, uint32_t head_idx, uint8_t worker);
+static inline uint16_t frame_pool_lend(struct frame_pool *pool, uint32_t head_idx, uint8_t worker)
+{
+    struct frame_pool_entry *entry = &pool->entries[head_idx];
+
+    mpa_assert(entry->holder == FRAME_POOL_FRONTEND);
+    entry->holder = worker;
+    pool->n_held[worker]++;
+    return ++entry->generation;
+}
 
 /* A worker gives a chunk back. False: not its chunk, or not of this generation; nothing has changed then. */
-bool frame_pool_return(struct frame_pool *pool, uint32_t head_idx, uint16_t generation, uint8_t worker);
+static inline bool frame_pool_return(struct frame_pool *pool, uint32_t head_idx, uint16_t generation,
+                                     uint8_t worker)
+{
+    struct frame_pool_entry *entry;
+
+    if (head_idx >= pool->n_head)
+        return false;
+    entry = &pool->entries[head_idx];
+    if (entry->holder != worker || entry->generation != generation)
+        return false;
+    entry->holder = FRAME_POOL_FRONTEND;
+    pool->n_held[worker]--;
+    frame_pool_put(pool, head_idx);
+    return true;
+}
 
 /* Takes everything back from a worker that is gone. Returns how many chunks. */
 uint32_t frame_pool_reclaim(struct frame_pool *pool, uint8_t worker);

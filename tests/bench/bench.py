@@ -13,9 +13,10 @@ import statistics
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(os.path.dirname(HERE), "support"))
+sys.path[:0] = [os.path.join(os.path.dirname(HERE), folder) for folder in ("support", "chaos")]
 sys.dont_write_bytecode = True
 
+import bench_case  # noqa: E402
 import netlab  # noqa: E402
 import stacks  # noqa: E402
 import cases  # noqa: E402
@@ -45,7 +46,7 @@ class Report:
     def title(self, bench):
         if not self.as_json:
             print(f"\n{bench.name}: {bench.what}")
-            print(f"  {'case':<14}{'value':>11}{'baseline':>11} {'unit':<16}{'ratio':>8}{'bar':>8}{'n':>4}  also",
+            print(f"  {'case':<20}{'value':>11}{'baseline':>11} {'unit':<16}{'ratio':>8}{'bar':>8}{'n':>4}  also",
                   flush=True)
 
     def row(self, bench, case, samples):
@@ -70,7 +71,7 @@ class Report:
             return
         text = {key: "-" if line[key] is None else str(line[key]) for key in PLAIN_KEYS}
         also = "  ".join(f"{key}={value}" for key, value in line.items() if key not in PLAIN_KEYS)
-        print(f"  {text['case']:<14}{text['value']:>11}{text['baseline']:>11} {text['unit']:<16}"
+        print(f"  {text['case']:<20}{text['value']:>11}{text['baseline']:>11} {text['unit']:<16}"
               f"{text['ratio']:>8}{text['bar']:>8}{text['n']:>4}  {also}", flush=True)
 
     def missing(self, bench, what):
@@ -125,7 +126,7 @@ def parse_arguments(arguments):
                         help="baseline and kernel server on one core, peer on another: steadier on a quiet machine, "
                              "but on a busy one unfair to what is pinned")
     options = parser.parse_args(arguments)
-    cases.Bench.is_pinned = options.pin
+    bench_case.Bench.is_pinned = options.pin
     options.stacks = options.stacks.split(",")
     unknown = [name for name in options.names if name not in cases.BENCHES]
     if unknown or set(options.stacks) - set(stacks.STACKS) or options.runs < 1 or options.seconds <= 0:
@@ -142,7 +143,7 @@ def main():
     report = Report(options.json)
     report.note(f"peer: kernel TCP, congestion control {stacks.CONGESTION}; medians of {options.runs} interleaved "
                 f"runs of {options.seconds:g} s; {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, "
-                + (f"others on core {cases.STACK_CPU}, peer on core {cases.PEER_CPU}" if options.pin
+                + (f"others on core {bench_case.STACK_CPU}, peer on core {bench_case.PEER_CPU}" if options.pin
                    else "nothing pinned"))
     for name in options.names or cases.BENCHES:
         run_bench(cases.BENCHES[name], report, options)

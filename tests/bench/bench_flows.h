@@ -10,6 +10,8 @@
 #include "tests/support/lane_pair.h"
 
 #define BENCH_BURST 32u
+/* Some milliseconds: a block that was preempted falls out by the median. */
+#define BENCH_BURSTS_IN_BLOCK 100u
 #define BENCH_PORT 7u
 #define BENCH_MAX_FRAME_BYTES 2038u
 
@@ -48,6 +50,16 @@ uint64_t bench_now_ns(void);
 
 /* Median of n values, which are sorted. */
 double bench_median(double *values, uint32_t n);
+
+/* Runs block(), which measures two sides once in turn, until there is enough for a median of each. The first
+ * runs, with cold caches, do not count. */
+void bench_two_sides(void (*block)(double *left_ns, double *right_ns), double *left_ns, double *right_ns);
+
+/* The size of a request, the program's only argument; exits with the usage when it is not one. */
+uint32_t bench_payload_argument(int argc, char **argv);
+
+/* Starts `pair` as an echo server and opens `n` connections to it. */
+void bench_echo_start(struct lane_pair *pair, struct bench_flows *flows, uint32_t n, uint32_t payload_bytes);
 
 /* Ends the program when something that must hold does not: a figure of wrong work is worth nothing. */
 void bench_check(bool holds, const char *what);

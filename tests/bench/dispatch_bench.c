@@ -16,9 +16,6 @@
 #include "frontend/nic/memory.h"
 #include "tests/bench/bench_flows.h"
 
-#define N_BLOCKS 61u
-#define BURSTS_IN_BLOCK 100u
-#define N_WARM_UP 4u
 #define N_PINS 64u
 #define VNET_DATA_VALID 2u /* VIRTIO_NET_HDR_F_DATA_VALID */
 #define HEADERS_BYTES (NIC_VNET_BYTES + NIC_LINK_BYTES + 40u)
@@ -96,6 +93,7 @@ static void init_lane(struct lane *lane)
     lane->tx_wake = lane->rx_wake;
 }
 
+/* Of the start only what the two stages look at: no socket, no control thread, no host stack. */
 static void init_frontend(void)
 {
     struct frontend *frontend = &bench.frontend;
@@ -138,6 +136,7 @@ static void put_requests(void)
                 "the NIC is full");
 }
 
+/* The far end of the NIC, outside the clock; lengths are enough, the unit tests look at bytes. */
 static void take_answers(void)
 {
     struct iovec frames[BENCH_BURST];
@@ -150,6 +149,8 @@ static void take_answers(void)
     nic_memory_release(&bench.frontend.nic);
 }
 
+/* Four readings of the clock: NIC to rx ring (frontend), rx ring to tx ring (worker), tx ring to NIC
+ * (frontend). */
 static void burst(void)
 {
     struct frontend *frontend = &bench.frontend;
@@ -172,41 +173,25 @@ static void burst(void)
     take_answers();
 }
 
-static void measure(double *frontend_ns, double *worker_ns)
+/* Both sides of the same bursts, so that noise falls on both. */
+static void block(double *frontend_ns, double *worker_ns)
 {
-    double frontend[N_BLOCKS], worker[N_BLOCKS];
-
-    for (uint32_t i = 0; i < N_WARM_UP + N_BLOCKS; i++) {
-        uint32_t at = i < N_WARM_UP ? 0 : i - N_WARM_UP;
-
-        bench.frontend_ns = bench.worker_ns = 0;
-        for (uint32_t k = 0; k < BURSTS_IN_BLOCK; k++)
-            burst();
-        frontend[at] = (double)bench.frontend_ns / (BURSTS_IN_BLOCK * BENCH_BURST);
-        worker[at] = (double)bench.worker_ns / (BURSTS_IN_BLOCK * BENCH_BURST);
-    }
-    *frontend_ns = bench_median(frontend, N_BLOCKS);
-    *worker_ns = bench_median(worker, N_BLOCKS);
+    bench.frontend_ns = bench.worker_ns = 0;
+    for (uint32_t i = 0; i < BENCH_BURSTS_IN_BLOCK; i++)
+        burst();
+    *frontend_ns = (double)bench.frontend_ns / (BENCH_BURSTS_IN_BLOCK * BENCH_BURST);
+    *worker_ns = (double)bench.worker_ns / (BENCH_BURSTS_IN_BLOCK * BENCH_BURST);
 }
 
 int main(int argc, char **argv)
 {
-    struct lane_pair_config config;
-    uint32_t payload_bytes = argc == 2 ? (uint32_t)strtoul(argv[1], NULL, 10) : 0;
+    uint32_t payload_bytes = bench_payload_argument(argc, argv);
     double frontend_ns, worker_ns;
 
-    if (payload_bytes < 1 || payload_bytes > 1460) {
-        fprintf(stderr, "usage: mpa-bench-dispatch PAYLOAD_BYTES (1..1460)\n");
-        return EXIT_FAILURE;
-    }
-    bench_pair_config(&config, 1024, &bench_echo);
-    config.context = &bench.pair;
-    bench_check(lane_pair_init(&bench.pair, &config) == 0 && stack_listen(&bench.pair.stack, BENCH_PORT) == 0,
-                "the lane did not start");
-    bench_flows_open(&bench.flows, &bench.pair, BENCH_BURST, payload_bytes);
+    bench_echo_start(&bench.pair, &bench.flows, BENCH_BURST, payload_bytes);
     init_frontend();
     init_lane(&bench.frontend.lanes[LANE_PAIR_WORKER]);
-    measure(&frontend_ns, &worker_ns);
+    bench_two_sides(block, &frontend_ns, &worker_ns);
     printf("{\"value\": %.1f, \"baseline\": %.1f}\n", frontend_ns, worker_ns);
     return EXIT_SUCCESS;
 }

@@ -6,8 +6,15 @@
  *
  * Measured are both ends' work, not the making of requests: the clock runs while chunks are taken, lent,
  * staged and published (frontend), during the worker's turn, and while packets are taken, their headers
- * copied, and arena and chunks freed (frontend). A block that was preempted falls out by the median.
+ * copied, and arena and chunks freed (frontend).
+ *
+ * Besides, with the ends on two cores, as they run in earnest: eight bursts are under way, and the figure is
+ * the time from one answer to the next, the slower end's with the cache lines that travel between the cores.
+ * No clock is started and stopped there, so the making of requests counts as the frontend's.
  */
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <lwip/pbuf.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,9 +23,9 @@
 #include "tests/bench/bench_flows.h"
 #include "worker/stack/checksum.h"
 
-#define N_BLOCKS 61u
-#define BURSTS_IN_BLOCK 100u
-#define N_WARM_UP 4u
+#define N_CORE_BLOCKS 31u
+#define N_CORE_BURSTS 8u /* under way at once between two cores: neither end waits for the other */
+#define N_FLOWS (N_CORE_BURSTS * BENCH_BURST)
 #define HEADER_COPY_BYTES 128u /* what the frontend copies of each packet at most */
 #define IP_HEADER_BYTES 20u
 
@@ -28,9 +35,11 @@ static struct bench {
     uint32_t direct_heads[BENCH_BURST]; /* chunks of the in-process side, never lent */
     uint8_t out[BENCH_BURST][2048];     /* where its packets go */
     uint32_t n_out;
-    uint64_t n_payload; /* bytes of answers, to be sure that there were any */
+    uint64_t n_payload;  /* bytes of answers, to be sure that there were any */
+    atomic_bool is_over; /* main thread · worker thread · nothing but itself */
 } bench;
 
+/* The frontend hands a burst over. */
 static void lane_stage(const uint32_t *heads)
 {
     struct lane_pair *pair = &bench.pair;
@@ -47,6 +56,7 @@ static void lane_stage(const uint32_t *heads)
     ring_producer_publish(ring);
 }
 
+/* The frontend takes what there is. */
 static void lane_take(void)
 {
     struct lane_pair *pair = &bench.pair;
@@ -56,7 +66,7 @@ static void lane_take(void)
     bench_check(ring_consumer_refresh(ring) == RING_OK, "the worker's index is wrong");
     while (ring_consumer_ready(ring) > 0) {
         uint8_t header[HEADER_COPY_BYTES];
-        struct border_tx tx;
+        struct border_tx tx = {0};
 
         bench_check(border_peek_tx(ring, 0, pair->config.arena_bytes, &tx) == BORDER_OK, "a slot is wrong");
         border_copy_arena(header, arena, tx.arena_off,
@@ -133,56 +143,124 @@ static uint64_t direct_burst(void)
     return bench_now_ns() - pair->now_ns;
 }
 
-static double block(uint64_t (*burst)(void))
+static double bursts(uint64_t (*burst)(void))
 {
     uint64_t payload_before = bench.n_payload, total_ns = 0;
 
-    for (uint32_t i = 0; i < BURSTS_IN_BLOCK; i++)
+    for (uint32_t i = 0; i < BENCH_BURSTS_IN_BLOCK; i++)
         total_ns += burst();
     bench_check(bench.n_payload - payload_before ==
-                    (uint64_t)BURSTS_IN_BLOCK * BENCH_BURST * bench.flows.payload_bytes,
+                    (uint64_t)BENCH_BURSTS_IN_BLOCK * BENCH_BURST * bench.flows.payload_bytes,
                 "not every request was answered");
-    return (double)total_ns / (BURSTS_IN_BLOCK * BENCH_BURST);
+    return (double)total_ns / (BENCH_BURSTS_IN_BLOCK * BENCH_BURST);
 }
 
 /* Both sides in turn, so that noise falls on both. */
-static void measure(double *lane_ns, double *direct_ns)
+static void block(double *lane_ns, double *direct_ns)
 {
     netif_output_fn staged_output = bench.pair.stack.netif.output;
-    double lane[N_BLOCKS], direct[N_BLOCKS];
 
-    for (uint32_t i = 0; i < N_WARM_UP + N_BLOCKS; i++) {
-        uint32_t at = i < N_WARM_UP ? 0 : i - N_WARM_UP;
-
-        bench.pair.stack.netif.output = staged_output;
-        lane[at] = block(lane_burst);
-        bench.pair.stack.netif.output = direct_output;
-        direct[at] = block(direct_burst);
-    }
+    *lane_ns = bursts(lane_burst);
+    bench.pair.stack.netif.output = direct_output;
+    *direct_ns = bursts(direct_burst);
     bench.pair.stack.netif.output = staged_output;
-    *lane_ns = bench_median(lane, N_BLOCKS);
-    *direct_ns = bench_median(direct, N_BLOCKS);
+}
+
+static void pin(uint32_t cpu)
+{
+    cpu_set_t cpus;
+
+    CPU_ZERO(&cpus);
+    CPU_SET(cpu, &cpus);
+    bench_check(sched_setaffinity(0, sizeof(cpus), &cpus) == 0, "a thread cannot be pinned");
+}
+
+/* The first two CPUs that we may use; false: there is but one. */
+static bool two_cpus(uint32_t cpus[2])
+{
+    uint32_t n = 0;
+    cpu_set_t allowed;
+
+    bench_check(sched_getaffinity(0, sizeof(allowed), &allowed) == 0, "no CPU");
+    for (uint32_t cpu = 0; cpu < CPU_SETSIZE && n < 2; cpu++) {
+        if (CPU_ISSET(cpu, &allowed))
+            cpus[n++] = cpu;
+    }
+    return n == 2;
+}
+
+/* The worker's end. lwIP is this thread's alone while it runs. */
+static void *worker_thread(void *argument)
+{
+    const uint32_t *cpu = argument;
+
+    pin(*cpu);
+    while (!atomic_load_explicit(&bench.is_over, memory_order_relaxed)) {
+        bench.pair.now_ns = bench_now_ns();
+        lane_pair_worker_turn(&bench.pair);
+    }
+    return NULL;
+}
+
+/* The frontend's end: the next burst as soon as the oldest is answered; a flow has one request under way.
+ * Nanoseconds for a request. */
+static double cores_block(uint32_t *next_burst)
+{
+    const uint32_t n_bursts = BENCH_BURSTS_IN_BLOCK;
+    const uint64_t burst_bytes = (uint64_t)BENCH_BURST * bench.flows.payload_bytes;
+    uint64_t start_ns = bench_now_ns(), payload_before = bench.n_payload;
+    uint32_t n_sent = 0, n_answered = 0, heads[BENCH_BURST];
+
+    while (n_answered < n_bursts) {
+        if (n_sent < n_bursts && n_sent - n_answered < N_CORE_BURSTS) {
+            struct bench_flow *flows = &bench.flows.flows[(*next_burst)++ % N_CORE_BURSTS * BENCH_BURST];
+
+            for (uint32_t i = 0; i < BENCH_BURST; i++) {
+                heads[i] = frame_pool_take_head(&bench.pair.pool);
+                bench_flows_write(&bench.flows, &flows[i], frame_pool_head(&bench.pair.pool, heads[i]), true);
+            }
+            lane_stage(heads);
+            n_sent++;
+        }
+        lane_take();
+        n_answered = (uint32_t)((bench.n_payload - payload_before) / burst_bytes);
+    }
+    return (double)(bench_now_ns() - start_ns) / (n_bursts * BENCH_BURST);
+}
+
+/* Nanoseconds for a request with the ends on two cores; 0 where there is one core. */
+static double measure_cores(void)
+{
+    double blocks[N_CORE_BLOCKS];
+    uint32_t cpus[2], next_burst = 0;
+    pthread_t worker;
+
+    if (!two_cpus(cpus))
+        return 0;
+    pin(cpus[0]);
+    bench_check(pthread_create(&worker, NULL, worker_thread, &cpus[1]) == 0, "no thread");
+    cores_block(&next_burst); /* warms up */
+    for (uint32_t i = 0; i < N_CORE_BLOCKS; i++)
+        blocks[i] = cores_block(&next_burst);
+    atomic_store_explicit(&bench.is_over, true, memory_order_relaxed);
+    pthread_join(worker, NULL);
+    return bench_median(blocks, N_CORE_BLOCKS);
 }
 
 int main(int argc, char **argv)
 {
-    struct lane_pair_config config;
-    uint32_t payload_bytes = argc == 2 ? (uint32_t)strtoul(argv[1], NULL, 10) : 0;
-    double lane_ns, direct_ns;
+    uint32_t payload_bytes = bench_payload_argument(argc, argv);
+    double lane_ns, direct_ns, cores_ns;
 
-    if (payload_bytes < 1 || payload_bytes > 1460) {
-        fprintf(stderr, "usage: mpa-bench-lane PAYLOAD_BYTES (1..1460)\n");
-        return EXIT_FAILURE;
-    }
-    bench_pair_config(&config, 1024, &bench_echo);
-    config.context = &bench.pair;
-    bench_check(lane_pair_init(&bench.pair, &config) == 0 && stack_listen(&bench.pair.stack, BENCH_PORT) == 0,
-                "the lane did not start");
-    bench_flows_open(&bench.flows, &bench.pair, BENCH_BURST, payload_bytes);
+    bench_echo_start(&bench.pair, &bench.flows, N_FLOWS, payload_bytes);
     for (uint32_t i = 0; i < BENCH_BURST; i++)
         bench.direct_heads[i] = frame_pool_take_head(&bench.pair.pool);
-    measure(&lane_ns, &direct_ns);
-    printf("{\"value\": %.1f, \"baseline\": %.1f}\n", lane_ns, direct_ns);
+    bench_two_sides(block, &lane_ns, &direct_ns);
+    cores_ns = measure_cores();
+    printf("{\"value\": %.1f, \"baseline\": %.1f", lane_ns, direct_ns);
+    if (cores_ns > 0)
+        printf(", \"two_cores\": %.1f", cores_ns);
+    printf("}\n");
     bench_flows_free(&bench.flows);
     lane_pair_fini(&bench.pair);
     return EXIT_SUCCESS;

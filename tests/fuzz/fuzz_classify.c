@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * fuzz_classify.c — any bytes as a received frame. Input: a byte of flags, two bytes that say how much of the
- * frame is in the head, the frame. Checks what the rest of the frontend relies on in a verdict.
+ * frame is in the head, the frame. Checks what the rest of the frontend relies on in a verdict, and that the
+ * short cut has come to the same as the long way.
  */
 #include <stdlib.h>
 #include <string.h>
 
-#include "frontend/classify.h"
+#include "frontend/classify_internal.h"
+#include "tests/support/short_cut.h"
 
 enum { FLAG_GSO = 1, FLAG_GOOD_CSUM = 2, FLAG_FIX_IP4 = 4 };
 
@@ -64,7 +66,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static const struct flow_seed seed = {{1, 2, 3, 4}};
     static const struct classify_context context = {.mac = mac, .addresses = &addresses, .seed = &seed};
     struct classify_frame frame;
-    struct classify_verdict verdict;
+    struct classify_verdict verdict, long_way;
     uint8_t *head;
 
     if (size < INPUT_HEADER_BYTES)
@@ -85,6 +87,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     frame.head = head + 1;
     classify_frame(&context, &frame, &verdict);
     check_verdict(&frame, &verdict, &seed);
+    classify_step_by_step(&context, &frame, &long_way);
+    mpa_assert(short_cut_same_verdict(&verdict, &long_way));
     free(head);
     return 0;
 }

@@ -9,6 +9,7 @@
 
 #include "frontend/nic/nic.h"
 #include "frontend/offload.h"
+#include "tests/support/short_cut.h"
 
 enum { FLAG_NEEDS_CSUM = 1, FLAG_FIX_LENGTH = 2 };
 
@@ -54,7 +55,8 @@ static void send_packet(const uint8_t *input, uint8_t *packet, uint32_t n_bytes)
                                       .total_len = n_bytes,
                                       .gso_size = (uint16_t)(input[1] << 8 | input[2]),
                                       .needs_csum = (input[0] & FLAG_NEEDS_CSUM) != 0};
-    struct offload_plan plan;
+    struct offload_plan plan, long_way;
+    enum offload_outcome outcome;
     struct offload_packet whole = {.plan = &plan, .header = copy};
     struct cut_state state = {.plan = &plan};
     struct nic_vnet vnet;
@@ -62,8 +64,11 @@ static void send_packet(const uint8_t *input, uint8_t *packet, uint32_t n_bytes)
     if ((input[0] & FLAG_FIX_LENGTH) != 0 && n_bytes >= 6)
         fix_length(packet, n_bytes);
     memcpy(copy, packet, request.header_len);
-    if (offload_check_tx(&addresses, MTU_BYTES, &request, &plan) != OFFLOAD_OK)
+    outcome = offload_check_tx(&addresses, MTU_BYTES, &request, &plan);
+    mpa_assert(offload_check_tx_step_by_step(&addresses, MTU_BYTES, &request, &long_way) == outcome);
+    if (outcome != OFFLOAD_OK)
         return;
+    mpa_assert(short_cut_same_plan(&plan, &long_way));
     mpa_assert(plan.header_len <= request.header_len && plan.transport_off < plan.header_len);
     offload_write_vnet(&plan, copy, &vnet);
     whole.payload = state.next = packet + plan.header_len;

@@ -43,16 +43,16 @@ struct lane_pair {
     struct lane_pair_config config;
     struct lane_layout layout;
     struct segment frontend_half, worker_half, records;
-    uint64_t now_ns; /* what the stack sees; a whole number of slow ticks after init */
 
-    /* the frontend's end */
-    struct frame_pool pool;
+    /* the frontend's end; the ends may be two threads, and share no cache line */
+    _Alignas(64) struct frame_pool pool;
     struct ring_producer rx[N_LANE_PRIORITIES];
     struct ring_consumer tx[N_LANE_PRIORITIES];
     struct ring_consumer returns;
     uint32_t n_bad_returns; /* chunks that came back twice, or never were the worker's */
 
     /* the worker's end */
+    _Alignas(64) uint64_t now_ns; /* what the stack sees; a whole number of slow ticks after init */
     struct ring_consumer worker_rx[N_LANE_PRIORITIES];
     struct rx_frames frames;
     struct staging staging;

@@ -216,14 +216,14 @@ class Kernel(Stack):
     """The kernel's own TCP behind a veth in a second namespace: the yardstick."""
     name = "kernel"
 
-    def start(self, page_bytes=512, routed=False, wrapper=()):
+    def start(self, page_bytes=512, routed=False, wrapper=(), serve_words=()):
         server = self.lab.ns("kernel")
         self.lab.veth(self.space, TAP, server, "eth0")
         sources = [f"10.77.0.{101 + i}/24" for i in range(N_SOURCES)]
         self.space.address(TAP, f"{LOCAL4}/24", f"{LOCAL6}/64", *sources)
         server.address("eth0", f"{ADDRESS4}/24", f"{ADDRESS6}/64")
         server.route("default", LOCAL4)
-        self.process = server.start(*wrapper, peer_program(), "serve", "-b", page_bytes, "-C", CONGESTION,
+        self.process = server.start(*wrapper, peer_program(), "serve", *serve_words, "-b", page_bytes, "-C", CONGESTION,
                                     log="kernel.log")
         return self
 

@@ -47,7 +47,7 @@ uint16_t checksum_copy(void *restrict dst, const void *restrict src, size_t n_by
  * whole. A byte that changes its place within a word changes the place of every byte behind it, which for a
  * one's complement sum is a swap (RFC 1071, 2B).
  */
-static inline uint16_t checksum_add(uint16_t sum, uint16_t part, bool is_at_odd_offset)
+static inline uint16_t checksum_join(uint16_t sum, uint16_t part, bool is_at_odd_offset)
 {
     uint32_t total = sum;
 

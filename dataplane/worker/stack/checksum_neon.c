@@ -4,58 +4,42 @@
  * into two 64-bit sums in one operation.
  */
 #include <arm_neon.h>
+#include <stddef.h>
+#include <stdint.h>
 
-#include "worker/stack/checksum_internal.h"
-
+#define VECTOR uint8x16_t
 #define VECTOR_BYTES 16u
-#define STEP_BYTES (4u * VECTOR_BYTES)
+#define SUMS_ZERO                                                                                            \
+    {                                                                                                        \
+        vdupq_n_u64(0)                                                                                       \
+    }
 
-static inline uint64x2_t add(uint64x2_t sum, uint8x16_t vector)
+/* Two 64-bit sums of 32-bit words: 2^32 of them before a carry is lost, more than any packet has. */
+struct sums {
+    uint64x2_t words;
+};
+
+static inline uint8x16_t load(const uint8_t *data)
 {
-    return vpadalq_u32(sum, vreinterpretq_u32_u8(vector));
+    return vld1q_u8(data);
 }
 
-static uint16_t neon_sum(const void *data, size_t n_bytes)
+static inline void store(uint8_t *data, uint8x16_t vector)
 {
-    const uint8_t *src = data;
-    uint64x2_t a = vdupq_n_u64(0), b = vdupq_n_u64(0);
-
-    /* Two chains: an addition need not wait for the one before it. */
-    for (; n_bytes >= STEP_BYTES; n_bytes -= STEP_BYTES, src += STEP_BYTES) {
-        a = add(a, vld1q_u8(src));
-        b = add(b, vld1q_u8(src + VECTOR_BYTES));
-        a = add(a, vld1q_u8(src + 2 * VECTOR_BYTES));
-        b = add(b, vld1q_u8(src + 3 * VECTOR_BYTES));
-    }
-    for (; n_bytes >= VECTOR_BYTES; n_bytes -= VECTOR_BYTES, src += VECTOR_BYTES)
-        a = add(a, vld1q_u8(src));
-    return checksum_fold(checksum_scalar(vaddvq_u64(vaddq_u64(a, b)), src, n_bytes));
+    vst1q_u8(data, vector);
 }
 
-static uint16_t neon_copy(void *restrict to, const void *restrict from, size_t n_bytes)
+static inline void add(struct sums *sums, uint8x16_t vector)
 {
-    const uint8_t *src = from;
-    uint8_t *dst = to;
-    uint64x2_t a = vdupq_n_u64(0), b = vdupq_n_u64(0);
-
-    for (; n_bytes >= STEP_BYTES; n_bytes -= STEP_BYTES, src += STEP_BYTES, dst += STEP_BYTES) {
-        uint8x16_t v0 = vld1q_u8(src), v1 = vld1q_u8(src + VECTOR_BYTES);
-        uint8x16_t v2 = vld1q_u8(src + 2 * VECTOR_BYTES), v3 = vld1q_u8(src + 3 * VECTOR_BYTES);
-
-        vst1q_u8(dst, v0);
-        vst1q_u8(dst + VECTOR_BYTES, v1);
-        vst1q_u8(dst + 2 * VECTOR_BYTES, v2);
-        vst1q_u8(dst + 3 * VECTOR_BYTES, v3);
-        a = add(add(a, v0), v2);
-        b = add(add(b, v1), v3);
-    }
-    for (; n_bytes >= VECTOR_BYTES; n_bytes -= VECTOR_BYTES, src += VECTOR_BYTES, dst += VECTOR_BYTES) {
-        uint8x16_t v0 = vld1q_u8(src);
-
-        vst1q_u8(dst, v0);
-        a = add(a, v0);
-    }
-    return checksum_fold(checksum_scalar_copy(vaddvq_u64(vaddq_u64(a, b)), dst, src, n_bytes));
+    sums->words = vpadalq_u32(sums->words, vreinterpretq_u32_u8(vector));
 }
 
-const struct checksum_variant checksum_neon = {"neon", neon_sum, neon_copy};
+static inline uint64_t total(struct sums a, struct sums b)
+{
+    return vaddvq_u64(vaddq_u64(a.words, b.words));
+}
+
+/* Down here: its loops are made of what stands above. */
+#include "worker/stack/checksum_vector.h"
+
+const struct checksum_variant checksum_neon = {"neon", checksum_vector_sum, checksum_vector_copy};

@@ -8,11 +8,15 @@
  * it too is below 2^64. Three operations a vector.
  */
 #include <emmintrin.h>
+#include <stddef.h>
+#include <stdint.h>
 
-#include "worker/stack/checksum_internal.h"
-
+#define VECTOR __m128i
 #define VECTOR_BYTES 16u
-#define STEP_BYTES (4u * VECTOR_BYTES)
+#define SUMS_ZERO                                                                                            \
+    {                                                                                                        \
+        _mm_setzero_si128(), _mm_setzero_si128()                                                             \
+    }
 
 struct sums {
     __m128i whole;
@@ -50,51 +54,7 @@ static inline uint64_t total(struct sums a, struct sums b)
     return sum;
 }
 
-static uint16_t sse2_sum(const void *data, size_t n_bytes)
-{
-    const uint8_t *src = data;
-    struct sums a = {_mm_setzero_si128(), _mm_setzero_si128()};
-    struct sums b = a;
+/* Down here: its loops are made of what stands above. */
+#include "worker/stack/checksum_vector.h"
 
-    /* Two chains: an addition need not wait for the one before it. */
-    for (; n_bytes >= STEP_BYTES; n_bytes -= STEP_BYTES, src += STEP_BYTES) {
-        add(&a, load(src));
-        add(&b, load(src + VECTOR_BYTES));
-        add(&a, load(src + 2 * VECTOR_BYTES));
-        add(&b, load(src + 3 * VECTOR_BYTES));
-    }
-    for (; n_bytes >= VECTOR_BYTES; n_bytes -= VECTOR_BYTES, src += VECTOR_BYTES)
-        add(&a, load(src));
-    return checksum_fold(checksum_scalar(total(a, b), src, n_bytes));
-}
-
-static uint16_t sse2_copy(void *restrict to, const void *restrict from, size_t n_bytes)
-{
-    const uint8_t *src = from;
-    uint8_t *dst = to;
-    struct sums a = {_mm_setzero_si128(), _mm_setzero_si128()};
-    struct sums b = a;
-
-    for (; n_bytes >= STEP_BYTES; n_bytes -= STEP_BYTES, src += STEP_BYTES, dst += STEP_BYTES) {
-        __m128i v0 = load(src), v1 = load(src + VECTOR_BYTES);
-        __m128i v2 = load(src + 2 * VECTOR_BYTES), v3 = load(src + 3 * VECTOR_BYTES);
-
-        store(dst, v0);
-        store(dst + VECTOR_BYTES, v1);
-        store(dst + 2 * VECTOR_BYTES, v2);
-        store(dst + 3 * VECTOR_BYTES, v3);
-        add(&a, v0);
-        add(&b, v1);
-        add(&a, v2);
-        add(&b, v3);
-    }
-    for (; n_bytes >= VECTOR_BYTES; n_bytes -= VECTOR_BYTES, src += VECTOR_BYTES, dst += VECTOR_BYTES) {
-        __m128i v0 = load(src);
-
-        store(dst, v0);
-        add(&a, v0);
-    }
-    return checksum_fold(checksum_scalar_copy(total(a, b), dst, src, n_bytes));
-}
-
-const struct checksum_variant checksum_sse2 = {"sse2", sse2_sum, sse2_copy};
+const struct checksum_variant checksum_sse2 = {"sse2", checksum_vector_sum, checksum_vector_copy};

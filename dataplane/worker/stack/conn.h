@@ -62,6 +62,7 @@ struct conn {
     uint64_t recorded;                 /* what makes facts due when it changes, as last written (record.c) */
     uint32_t progress_ms;              /* when lastack last moved, or data left after silence */
     uint32_t probed_ms;                /* progress_ms of the standstill that was already probed */
+    uint32_t answered_tick; /* slow tick at which nothing was last waiting for an answer (timer.c) */
     uint32_t srtt_us;
     uint32_t n_retransmits;                             /* for people */
     _Alignas(uint64_t) uint8_t state[CONN_STATE_BYTES]; /* the consumer's */

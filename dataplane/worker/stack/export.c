@@ -7,6 +7,7 @@
 #include <lwip/tcp.h>
 #include <string.h>
 
+#include "base/fault_point.h"
 #include "worker/stack/stack_internal.h"
 
 /* One flow; true if it was exported. */
@@ -17,6 +18,7 @@ static bool export_one(struct stack *stack, struct conn *conn, const struct reco
         return false;
     }
     stack_record_export(stack, conn, export);
+    fault_point(FAULT_export_flipped);
     recovery_fini(conn);
     conn->flags |= CONN_UNSAID;
     stack_conn_forget(stack, conn);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/fault_point.h"
 #include "worker/stack/stack_internal.h"
 
 #define IMPORT_LIVE_TOMBSTONES 1024u /* the newest of a living worker's that are looked at */
@@ -55,6 +56,7 @@ static void import_flow(const struct import *import, const struct border_flow *f
     if (stack_rebuild(stack, import->source, flow, import->order->what == ATTACH_ADOPT_EXPORTED)) {
         import->adoption->n_adopted++;
         counter_add(counters, WORKER_flows_imported, 1);
+        fault_point(FAULT_adopt_flow);
     } else {
         import->adoption->n_bad++;
         counter_add(counters, WORKER_flows_import_memory, 1);

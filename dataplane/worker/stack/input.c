@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/fault_point.h"
 #include "worker/stack/stack_internal.h"
 
 #define INPUT_PCB_LINES 6u /* cache lines of struct tcp_pcb that a segment touches */
@@ -218,6 +219,8 @@ void stack_input(struct stack *stack, struct rx_frame *frames, unsigned n)
     stack_prefetch(stack, frames, n);
     for (unsigned i = 0; i < n; i++) {
         stack_suspect(stack, 1 + (uint64_t)frames[i].slot.head_idx);
+        fault_point_frame(frames[i].bytes,
+                          LWIP_MIN(frames[i].slot.len_bytes, POOL_HEAD_BYTES - RX_FRAME_OFF));
         stack_input_one(stack, &frames[i]);
     }
     stack_suspect(stack, WORKER_NO_SUSPECT);

@@ -422,6 +422,7 @@ static void rebuild_conn(struct rebuild *rebuild)
     conn->irs = flow->facts.irs;
     conn->real_mss = (uint16_t)clamp(flow->facts.mss, REBUILD_MIN_MSS, TCP_MSS);
     conn->progress_ms = sys_now();
+    conn->answered_tick = tcp_ticks; /* patience with a silent peer begins anew */
     conn->n_retransmits = flow->facts.n_retransmits;
     memcpy(conn->state, flow->cursors.state, sizeof(conn->state));
 }

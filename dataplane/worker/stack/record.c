@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/fault_point.h"
 #include "shm/segment.h"
 #include "worker/stack/stack_internal.h"
 
@@ -230,8 +231,9 @@ void stack_record_commit(struct stack *stack, struct conn *conn)
     struct flow_record *record;
     uint64_t turn, digest;
 
-    if (stack->flow_records == NULL)
+    if (stack->flow_records == NULL || fault_point_commit_is_off())
         return;
+    fault_point(FAULT_commit_begin);
     record = &stack->flow_records[conn->idx];
     turn = atomic_load_explicit(&record->turn, memory_order_relaxed) ^ FLOW_TURN_CURSORS;
     digest = record_digest(conn);
@@ -250,8 +252,10 @@ void stack_record_commit(struct stack *stack, struct conn *conn)
     conn->flags = (conn->flags & ~(uint32_t)(CONN_FACTS | CONN_TURN)) | CONN_RECORDED;
     if (turn & FLOW_TURN_CURSORS)
         conn->flags |= CONN_TURN;
+    fault_point(FAULT_commit_written);
     /* The commit. Pairs with border_take_flow() of an adopter and border_peek_flow() of the frontend. */
     atomic_store_explicit(&record->turn, (turn | FLOW_TURN_IN_USE) + FLOW_TURN_STEP, memory_order_release);
+    fault_point(FAULT_commit_flipped);
 }
 
 void stack_record_end(struct stack *stack, struct conn *conn)
@@ -361,5 +365,6 @@ void stack_record_export(struct stack *stack, struct conn *conn, const struct re
         record_publish_place(stack, conn);
     conn->flags |= CONN_RECORDED;
     turn ^= FLOW_TURN_CURSORS | FLOW_TURN_FACTS;
+    fault_point(FAULT_export_written);
     atomic_store_explicit(&record->turn, (turn | FLOW_TURN_IN_USE) + FLOW_TURN_STEP, memory_order_release);
 }

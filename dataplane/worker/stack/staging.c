@@ -1,5 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* staging.c — arena bookkeeping, and copying a packet out of lwIP with its checksum in one pass. */
+/*
+ * staging.c — arena bookkeeping, and copying a packet out of lwIP with its checksum in one pass.
+ *
+ * The copy is made when lwIP sends, not when the NIC does: the FIFO bytes that a segment refers to may be
+ * acknowledged and overwritten while the packet still waits, and the frontend must never read memory that
+ * lwIP reuses. Since the bytes pass through the processor once anyway, their checksum costs next to nothing
+ * there.
+ *
+ * Positions in an arena are counted from its beginning of time, so "full" and "empty" need no flag;
+ * slot_end[] remembers for each ring slot how far the arena was used then, so freeing slots frees bytes.
+ *
+ *   freed <= tail <= freed + size
+ *
+ * The frontend's index is a peer's: an impossible one ends the lane (is_faulted), never the process in here.
+ */
 #include "worker/stack/staging.h"
 
 #include <errno.h>
@@ -26,8 +40,17 @@ int staging_init_arena(struct staging *staging, enum lane_priority priority, uin
 
 void staging_fini(struct staging *staging)
 {
-    for (int p = 0; p < N_LANE_PRIORITIES; p++)
+    for (int p = 0; p < N_LANE_PRIORITIES; p++) {
         free(staging->arena[p].slot_end);
+        staging->arena[p].slot_end = NULL;
+    }
+}
+
+void staging_close(struct staging *staging)
+{
+    staging_fini(staging);
+    staging->is_closed = true;
+    staging->is_faulted = false;
 }
 
 /* An arena that is empty begins again at its start, whose lines are still in the cache. Only with no slot
@@ -50,6 +73,7 @@ static void staging_refresh_one(struct staging *staging, int priority)
         staging->is_faulted = true;
         return;
     }
+    /* Slots are freed in order: the last one says it for all before it. */
     if (ring->head != arena->freed_slot) {
         arena->freed = arena->slot_end[(ring->head - 1) & (ring->n_slots - 1)];
         arena->freed_slot = ring->head;
@@ -62,16 +86,21 @@ static void staging_refresh_one(struct staging *staging, int priority)
 
 void staging_refresh(struct staging *staging)
 {
+    if (staging->is_closed)
+        return;
     for (int p = 0; p < N_LANE_PRIORITIES; p++)
         staging_refresh_one(staging, p);
 }
 
+/* Of the normal way only: what is urgent is little, and must not wait for what is not. An arena can be full
+ * with few slots used (super-segments), so both count. */
 bool staging_is_congested(const struct staging *staging)
 {
     const struct staging_arena *arena = &staging->arena[LANE_NORMAL];
     uint64_t used = arena->tail - arena->freed;
 
-    return staging->ring[LANE_NORMAL].is_congested || used * 10 > (uint64_t)arena->size * 9;
+    return staging->is_closed || staging->ring[LANE_NORMAL].is_congested ||
+           used * 10 > (uint64_t)arena->size * 9;
 }
 
 /* A contiguous place for `size` bytes, or NULL. On success *new_tail is what the arena's tail will be. */
@@ -79,6 +108,7 @@ static uint8_t *staging_reserve(struct staging_arena *arena, uint32_t size, uint
 {
     uint32_t need = (size + STAGING_ALIGN_BYTES - 1) & ~(STAGING_ALIGN_BYTES - 1);
     uint32_t off = (uint32_t)(arena->tail % arena->size);
+    /* The frontend sends straight from here, and one piece is one entry of its writev(). */
     uint32_t skip = off + need > arena->size ? arena->size - off : 0;
 
     if (arena->tail - arena->freed + skip + need > arena->size)
@@ -97,11 +127,11 @@ static uint16_t staging_copy_chain(uint8_t *out, const struct pbuf *part, uint16
         const uint8_t *bytes = (const uint8_t *)part->payload + skip;
         uint16_t len = (uint16_t)(part->len - skip);
 
-        skip = 0;
+        skip = 0; /* only the first part has the header in it */
         if (!wants_sum)
             memcpy(out + off, bytes, len);
         else
-            sum = checksum_add(sum, checksum_copy(out + off, bytes, len), (off & 1) != 0);
+            sum = checksum_join(sum, checksum_copy(out + off, bytes, len), (off & 1) != 0);
         off += len;
     }
     return sum;
@@ -117,12 +147,12 @@ static uint16_t staging_pseudo_sum(const uint8_t *ip, uint32_t payload_len)
     tail[2] = (uint8_t)(payload_len >> 8);
     tail[3] = (uint8_t)payload_len;
     tail[7] = IPPROTO_TCP;
-    return checksum_add(addresses, checksum(tail, sizeof(tail)), false);
+    return checksum_join(addresses, checksum(tail, sizeof(tail)), false);
 }
 
 static void staging_write_checksum(uint8_t *packet, uint32_t header_len, uint16_t sum, uint32_t payload_len)
 {
-    uint16_t folded = checksum_add(sum, staging_pseudo_sum(packet, payload_len), false);
+    uint16_t folded = checksum_join(sum, staging_pseudo_sum(packet, payload_len), false);
     uint16_t inverted = (uint16_t)~folded;
 
     memcpy(packet + header_len + TCP_CHECKSUM_OFF, &inverted, sizeof(inverted));
@@ -146,6 +176,7 @@ static void staging_finish_ip4(uint8_t *ip, bool is_tcp)
     memcpy(ip + 10, &sum, sizeof(sum));
 }
 
+/* The packet itself says how urgent it is: lwIP copies the connection's traffic class into each. */
 static enum lane_priority staging_priority(const uint8_t *ip)
 {
     uint8_t traffic_class = ip[0] >> 4 == 4 ? ip[1] : (uint8_t)((ip[0] & 0x0f) << 4 | ip[1] >> 4);
@@ -159,6 +190,8 @@ struct staging_packet {
     bool is_v4, is_tcp;
 };
 
+/* lwIP's own packets: no options and no extension headers, the IP header in the first part. Checked all the
+ * same, for the copy goes by these lengths. */
 static int staging_inspect(const struct pbuf *chain, struct staging_packet *packet)
 {
     const uint8_t *ip = chain->payload;
@@ -200,13 +233,17 @@ int staging_put(struct staging *staging, const struct pbuf *chain, struct stagin
     uint64_t new_tail = 0;
     uint8_t *out = NULL;
 
+    if (staging->is_closed)
+        return -ENOBUFS;
     if (staging_inspect(chain, &packet) < 0)
         return -EINVAL;
     priority = staging_priority(chain->payload);
     ring = &staging->ring[priority];
     arena = &staging->arena[priority];
+    /* The last slots are for fences, which nothing may keep out. */
     if (ring_producer_room(ring) > LANE_CONTROL_SLOTS)
         out = staging_reserve(arena, chain->tot_len, &new_tail);
+    /* lwIP keeps the segment and sends it again: nothing is lost by a full ring. */
     if (out == NULL) {
         counter_add(staging->counters, WORKER_tx_ring_full, 1);
         return -ENOBUFS;
@@ -230,6 +267,8 @@ int staging_put(struct staging *staging, const struct pbuf *chain, struct stagin
     return 0;
 }
 
+/* In order with the packets: CLOSED after the last of its flow. A note that finds no room is lost, and the
+ * pin that it was about expires. */
 int staging_put_note(struct staging *staging, enum lane_slot_kind kind, const struct flow_key *key)
 {
     struct ring_producer *ring = &staging->ring[LANE_NORMAL];
@@ -237,7 +276,7 @@ int staging_put_note(struct staging *staging, enum lane_slot_kind kind, const st
     uint64_t new_tail = 0;
     uint8_t *out = NULL;
 
-    if (ring_producer_room(ring) > LANE_CONTROL_SLOTS)
+    if (!staging->is_closed && ring_producer_room(ring) > LANE_CONTROL_SLOTS)
         out = staging_reserve(arena, sizeof(*key), &new_tail);
     if (out == NULL)
         return -ENOBUFS;
@@ -248,21 +287,38 @@ int staging_put_note(struct staging *staging, enum lane_slot_kind kind, const st
     return 0;
 }
 
-void staging_put_fence(struct staging *staging, enum lane_priority priority, uint64_t number)
+/* A slot without bytes in the arena: it ends where the packet before it does. */
+static int staging_put_control(struct staging *staging, enum lane_priority priority, uint64_t word0,
+                               uint64_t number)
 {
     struct ring_producer *ring = &staging->ring[priority];
     struct staging_arena *arena = &staging->arena[priority];
 
-    if (ring_producer_room(ring) == 0)
-        return;
+    if (staging->is_closed || ring_producer_room(ring) == 0)
+        return -ENOBUFS;
     arena->slot_end[ring->staged_tail & (ring->n_slots - 1)] = arena->tail;
-    ring_producer_stage(ring, lane_word(LANE_SLOT_FENCE, 0, 0), number);
+    ring_producer_stage(ring, word0, number);
+    return 0;
 }
 
+int staging_put_fence(struct staging *staging, enum lane_priority priority, uint64_t number)
+{
+    return staging_put_control(staging, priority, lane_word(LANE_SLOT_FENCE, 0, 0), number);
+}
+
+int staging_put_adopted(struct staging *staging, uint64_t number, uint32_t n_flows)
+{
+    return staging_put_control(staging, LANE_NORMAL, lane_word(LANE_SLOT_ADOPTED, 0, n_flows), number);
+}
+
+/* Urgent before normal: the frontend may be looking while we publish. */
 bool staging_publish(struct staging *staging)
 {
-    bool did_urgent = ring_producer_publish(&staging->ring[LANE_URGENT]);
-    bool did_normal = ring_producer_publish(&staging->ring[LANE_NORMAL]);
+    bool did_urgent, did_normal;
 
+    if (staging->is_closed)
+        return false;
+    did_urgent = ring_producer_publish(&staging->ring[LANE_URGENT]);
+    did_normal = ring_producer_publish(&staging->ring[LANE_NORMAL]);
     return did_urgent || did_normal;
 }

@@ -36,6 +36,7 @@ struct staging {
     counter *counters;     /* borrowed */
     bool has_offload_csum; /* the frontend fills in TCP checksums */
     bool is_faulted;       /* the frontend's index is impossible: the lane is dead */
+    bool is_closed;        /* there is no frontend: every packet is refused, as if the rings were full */
 };
 
 /* What the TCP layer says about the packet it is about to send; zero for everything else. */
@@ -46,6 +47,9 @@ struct staging_hint {
 int staging_init_arena(struct staging *staging, enum lane_priority priority, uint8_t *bytes,
                        uint32_t size) MPA_WARN_UNUSED;
 void staging_fini(struct staging *staging);
+
+/* The frontend is gone: rings and arenas are not touched any more, until they were set up anew. */
+void staging_close(struct staging *staging);
 
 /* Learns what the frontend has freed. Call once a turn, and when out of room. */
 void staging_refresh(struct staging *staging);
@@ -64,8 +68,13 @@ int staging_put(struct staging *staging, const struct pbuf *packet, struct stagi
 int staging_put_note(struct staging *staging, enum lane_slot_kind kind,
                      const struct flow_key *key) MPA_WARN_UNUSED;
 
-/* Stages a fence; its room is reserved. */
-void staging_put_fence(struct staging *staging, enum lane_priority priority, uint64_t number);
+/*
+ * The answers to a fence (one in each ring) and to an ADOPT order, which say the number of flows. Their room
+ * is reserved, LANE_CONTROL_SLOTS of each ring. 0 or -ENOBUFS: the frontend has not taken that many older
+ * ones; to be tried again in a later turn.
+ */
+int staging_put_fence(struct staging *staging, enum lane_priority priority, uint64_t number) MPA_WARN_UNUSED;
+int staging_put_adopted(struct staging *staging, uint64_t number, uint32_t n_flows) MPA_WARN_UNUSED;
 
 /* Makes everything staged visible. True if there was anything. */
 bool staging_publish(struct staging *staging);

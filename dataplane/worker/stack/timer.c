@@ -7,6 +7,11 @@
  * tick when an absolute time-out ends, kept in a wheel of slow ticks; an idle connection is in no list at
  * all. All connections in TIME_WAIT wait equally long, so they stand in the wheel like the rest and are
  * skipped cheaply.
+ *
+ * How long a silent peer is waited for is decided here too. lwIP counts retransmissions (TCP_MAXRTX), and
+ * stops doubling its time-out after the seventh: at ticks of 20 ms that is half a minute with a near peer and
+ * more than half an hour with one whose round trip was never measured. RFC 9293 3.8.3 asks for a time (R2, at
+ * least 100 s).
  */
 #include <lwip/tcp.h>
 
@@ -14,7 +19,9 @@
 #include "worker/stack/stack_internal.h"
 
 #define TIMER_SLOW_MS TCP_SLOW_INTERVAL
-#define TIMER_MAX_CATCH_UP 64u  /* slow ticks made up for in one turn, after a stall */
+#define TIMER_MAX_CATCH_UP 64u /* slow ticks made up for in one turn, after a stall */
+#define TIMER_PATIENCE_TICKS (15u * 60u * 1000u / TIMER_SLOW_MS) /* without an answer; what kernels do */
+#define TIMER_MAX_RTO_MS (60u * 1000u)                           /* RFC 6298 2.5: no less */
 #define TIMER_RESERVE_SHARE 16u /* this part of all connections is kept free of TIME_WAIT */
 
 void stack_timer_init(struct stack *stack)
@@ -81,10 +88,20 @@ static uint32_t stack_timer_due(const struct tcp_pcb *pcb)
     return pcb->tmr + wait_ms / TIMER_SLOW_MS + 2;
 }
 
+/* Nothing was sent again, and no window asked for, since the peer's last answer. */
+static bool stack_timer_is_answered(const struct tcp_pcb *pcb)
+{
+    return pcb->nrtx == 0 && pcb->persist_probe == 0;
+}
+
 void stack_timer_update(struct stack *stack, struct conn *conn)
 {
     uint32_t due_tick = stack_timer_due(conn->pcb);
 
+    /* Here and not at the tick alone: after a long quiet a loss may be found, and counted, before the next.
+     */
+    if (stack_timer_is_answered(conn->pcb))
+        conn->answered_tick = tcp_ticks;
     if (conn->pcb->state == TIME_WAIT && !(conn->flags & CONN_TIME_WAIT)) {
         conn->flags |= CONN_TIME_WAIT;
         stack->n_time_wait++;
@@ -118,6 +135,35 @@ static void stack_timer_chain(struct stack *stack, struct conn *conn)
         conn->flags |= CONN_FACTS;
 }
 
+/* The time-out doubles with each retransmission that nobody answers (RFC 6298 5.5), up to a minute. */
+static void stack_timer_back_off(struct tcp_pcb *pcb)
+{
+    uint32_t rto_ticks = (uint32_t)((pcb->sa >> 3) + pcb->sv) << pcb->nrtx;
+
+    pcb->rto = (s16_t)LWIP_MIN(rto_ticks, TIMER_MAX_RTO_MS / TIMER_SLOW_MS);
+}
+
+/* Keeps lwIP's counts of retransmissions and window probes below its limit until the time is over, then puts
+ * them at the limit: the tick that follows ends the connection in lwIP's own way. */
+static void stack_timer_patience(struct conn *conn)
+{
+    struct tcp_pcb *pcb = conn->pcb;
+
+    if (pcb->state < ESTABLISHED || pcb->state == TIME_WAIT)
+        return;
+    if (stack_timer_is_answered(pcb))
+        return;
+    if (tcp_ticks - conn->answered_tick >= TIMER_PATIENCE_TICKS) {
+        pcb->nrtx = TCP_MAXRTX;
+        return;
+    }
+    pcb->nrtx = LWIP_MIN(pcb->nrtx, TCP_MAXRTX - 1);
+    pcb->persist_probe = LWIP_MIN(pcb->persist_probe, TCP_MAXRTX - 1);
+    /* A fast retransmit counts as one too, but its time-out is not backed off. */
+    if (pcb->flags & TF_RTO)
+        stack_timer_back_off(pcb);
+}
+
 static void stack_slow_tick(struct stack *stack)
 {
     uint32_t tick = tcp_ticks + 1;
@@ -130,6 +176,7 @@ static void stack_slow_tick(struct stack *stack)
         if (conn->due_tick != tick)
             continue;
         stack_timer_cancel(stack, conn);
+        stack_timer_patience(conn);
         recovery_before_tick(stack, conn);
         /* lwIP lets a half-closed connection wait for ever; ours are closed by their consumer for good. */
         if (conn->pcb->state == FIN_WAIT_2)

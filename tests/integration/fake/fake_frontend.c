@@ -5,8 +5,12 @@
  * runtime folder. Files of that folder play the faults:
  *   fake-frontend-fails    exit at once with a message
  *   fake-quarantine-N      put worker N's lane into quarantine (taken away when done)
+ *   fake-drain-N-fails     a drain of worker N ends with "the new worker died" (nothing is moved)
+ *   fake-drain-N-waits     a drain of worker N does not end while the file is there
+ * Orders are carried out at once, a flow to port 1 is one that does not exist, buckets are kept even.
  *   fake-frontend-hangs    do not react to SIGTERM
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pcap/pcap.h>
@@ -63,10 +67,54 @@ static pid_t worker_pid(uint32_t slot)
     return pid;
 }
 
+static uint8_t owners[N_BUCKETS];
+static bool is_draining[CONFIG_MAX_WORKERS];
+
+static bool is_serving(struct board *board, uint32_t slot)
+{
+    return atomic_load(&board->lanes[slot].state) == BOARD_LANE_SERVING;
+}
+
+/* Buckets in turn to the lanes that may have some. The number that moved; UINT32_MAX: nobody may. */
+static uint32_t buckets_spread(struct board *board)
+{
+    uint32_t slots[CONFIG_MAX_WORKERS];
+    uint32_t n_moved = 0;
+    uint32_t n = 0;
+
+    for (uint32_t slot = 0; slot < CONFIG_MAX_WORKERS; slot++) {
+        if (is_serving(board, slot) && !is_draining[slot])
+            slots[n++] = slot;
+    }
+    for (uint32_t bucket = 0; bucket < N_BUCKETS && n > 0; bucket++) {
+        n_moved += owners[bucket] != slots[bucket % n];
+        owners[bucket] = (uint8_t)slots[bucket % n];
+    }
+    return n == 0 ? UINT32_MAX : n_moved;
+}
+
+/* Board and gauges as the owners say. */
+static void buckets_show(struct board *board)
+{
+    uint32_t n[CONFIG_MAX_WORKERS] = {0};
+
+    for (uint32_t bucket = 0; bucket < N_BUCKETS; bucket++) {
+        atomic_store(&board->bucket_worker[bucket], owners[bucket]);
+        n[owners[bucket] % CONFIG_MAX_WORKERS]++;
+    }
+    for (uint32_t slot = 0; slot < CONFIG_MAX_WORKERS; slot++) {
+        atomic_store(&board->lanes[slot].gauges[GAUGE_buckets], n[slot]);
+        atomic_store(&board->lanes[slot].gauges[GAUGE_is_draining], is_draining[slot]);
+    }
+}
+
 static void lane_set_state(struct board *board, uint32_t slot, enum board_lane_state state,
                            enum board_event_kind event, uint64_t detail)
 {
     atomic_store(&board->lanes[slot].state, state);
+    if (state != BOARD_LANE_SERVING)
+        is_draining[slot] = false;
+    (void)buckets_spread(board);
     board_event_add(board, clock_now_ns(), event, slot, detail);
 }
 
@@ -81,10 +129,9 @@ static void lane_turn(struct board *board, uint32_t slot)
     if (pid != 0 && (uint64_t)pid != atomic_load(&lane->gauges[GAUGE_pid])) {
         atomic_store(&lane->gauges[GAUGE_pid], (uint64_t)pid);
         atomic_store(&lane->gauges[GAUGE_attached_ns], clock_now_ns());
-        atomic_store(&lane->gauges[GAUGE_buckets], N_BUCKETS / 2);
         lane_set_state(board, slot, BOARD_LANE_SERVING, BOARD_EVENT_SERVING, N_BUCKETS / 2);
     } else if (pid == 0 && state == BOARD_LANE_SERVING) {
-        lane_set_state(board, slot, BOARD_LANE_GONE, BOARD_EVENT_GONE, 0);
+        lane_set_state(board, slot, BOARD_LANE_EMPTY, BOARD_EVENT_GONE, 0);
     } else if (state == BOARD_LANE_SERVING && has_file(quarantine, true)) {
         atomic_store(&lane->fault, LANE_fault_index);
         lane_set_state(board, slot, BOARD_LANE_QUARANTINED, BOARD_EVENT_QUARANTINED, LANE_fault_index);
@@ -92,6 +139,87 @@ static void lane_turn(struct board *board, uint32_t slot)
         counter_add(lane->worker_counters, WORKER_rx_frames, 1);
         atomic_store(&lane->gauges[GAUGE_heartbeat_ns], clock_now_ns());
     }
+}
+
+static enum board_result order_drain(struct board *board, const struct board_order *order, uint32_t *n_moved)
+{
+    char file[32];
+
+    snprintf(file, sizeof(file), "fake-drain-%u-fails", order->slot);
+    if (has_file(file, false))
+        return BOARD_RESULT_TARGET_DIED;
+    is_draining[order->slot] = true;
+    *n_moved = buckets_spread(board);
+    if (*n_moved != UINT32_MAX)
+        return BOARD_RESULT_DONE;
+    is_draining[order->slot] = false;
+    *n_moved = 0;
+    return BOARD_RESULT_LAST;
+}
+
+static enum board_result order_run(struct board *board, const struct board_order *order, uint32_t *n_moved)
+{
+    switch ((enum board_order_kind)order->kind) {
+    case BOARD_ORDER_MOVE_BUCKETS:
+        for (uint32_t i = 0; i < order->n_buckets; i++) {
+            *n_moved += owners[order->buckets[i]] != order->to;
+            owners[order->buckets[i]] = (uint8_t)order->to;
+        }
+        return BOARD_RESULT_DONE;
+    case BOARD_ORDER_MOVE_FLOW:
+        return order->key.remote_port_be == htons(1) ? BOARD_RESULT_NOT_FOUND : BOARD_RESULT_DONE;
+    case BOARD_ORDER_DRAIN:
+        return order_drain(board, order, n_moved);
+    case BOARD_ORDER_UNDRAIN:
+        is_draining[order->slot] = false;
+        *n_moved = buckets_spread(board);
+        return BOARD_RESULT_DONE;
+    case BOARD_ORDER_KILL:
+        kill((pid_t)atomic_load(&board->lanes[order->slot].gauges[GAUGE_pid]), SIGKILL);
+        return BOARD_RESULT_DONE;
+    }
+    return BOARD_RESULT_LOST;
+}
+
+static void orders_turn(struct board *board)
+{
+    static struct board_order order;
+    static bool has_order;
+    struct board_order_result result = {.duration_ns = 820000};
+    char file[32];
+
+    if (!has_order && !board_order_take(board, &order))
+        return;
+    snprintf(file, sizeof(file), "fake-drain-%u-waits", order.slot);
+    has_order = order.kind == BOARD_ORDER_DRAIN && has_file(file, false);
+    if (has_order)
+        return;
+    result.id = order.id;
+    result.result = order_run(board, &order, &result.n_buckets);
+    result.n_flows = 2 * result.n_buckets;
+    board_event_put(board, &(struct board_event){.time_ns = clock_now_ns(),
+                                                 .kind = BOARD_EVENT_HANDOVER,
+                                                 .a = order.slot,
+                                                 .a2 = order.to,
+                                                 .b = result.duration_ns,
+                                                 .n_flows = result.n_flows,
+                                                 .n_buckets = result.n_buckets,
+                                                 .n_frames = 1,
+                                                 .number = (uint32_t)order.id,
+                                                 .result = result.result,
+                                                 .key = order.key});
+    board_order_done(board, &result);
+}
+
+static void records_turn(struct board *board)
+{
+    int fds[CONFIG_MAX_WORKERS];
+
+    if (!board_records_wanted(board))
+        return;
+    for (uint32_t slot = 0; slot < CONFIG_MAX_WORKERS; slot++)
+        fds[slot] = -1;
+    board_records_give(board, fds);
 }
 
 static void capture_one(struct board *board, const uint8_t *frame, uint32_t size, uint32_t lane)
@@ -131,8 +259,9 @@ static void turn(struct board *board)
 {
     for (uint32_t slot = 0; slot < CONFIG_MAX_WORKERS; slot++)
         lane_turn(board, slot);
-    for (uint32_t bucket = 0; bucket < N_BUCKETS; bucket++)
-        atomic_store(&board->bucket_worker[bucket], (uint8_t)(bucket % 2));
+    orders_turn(board);
+    records_turn(board);
+    buckets_show(board);
     counter_add(board->nic, NIC_rx_frames, 2);
     counter_add(board->bucket_frames, 3, 1);
     if (is_capturing) {

@@ -15,6 +15,10 @@
 #define GREET_MAX_CROWD 512u
 #define GREET_SLOTS 1024u
 #define GREET_RETURN_SLOTS 16384u
+#define GREET_RECORDS 64u
+#define GREET_TOMBSTONES 64u
+#define GREET_PAGE_BYTES 4096u
+#define GREET_FIFO_BYTES (1u << 20)
 
 /* Our half, with one thing wrong if the greeting says so. */
 static int greet_half(struct hostile *hostile, const struct greeting *greeting)
@@ -38,15 +42,37 @@ static int greet_half(struct hostile *hostile, const struct greeting *greeting)
     return greeting->is_unsealed ? 0 : segment_seal(&hostile->half);
 }
 
+/* Empty records in an honest layout: records.c fills them with lies. */
+static void greet_records_layout(struct records_segment *records)
+{
+    records->record_bytes = sizeof(struct flow_record);
+    records->cursors_bytes = sizeof(struct flow_cursors);
+    records->facts_bytes = sizeof(struct flow_facts);
+    records->n_records = GREET_RECORDS;
+    records->n_tombstones = GREET_TOMBSTONES;
+    records->page_bytes = GREET_PAGE_BYTES;
+    records->records_off = GREET_PAGE_BYTES;
+    records->tombstones_off =
+        records->records_off + segment_align(GREET_RECORDS * sizeof(struct flow_record), GREET_PAGE_BYTES);
+    records->fifo_off = records->tombstones_off +
+                        segment_align(GREET_TOMBSTONES * sizeof(struct flow_tombstone), GREET_PAGE_BYTES);
+    records->fifo_bytes = GREET_FIFO_BYTES;
+}
+
 static int greet_records(struct hostile *hostile)
 {
-    struct segment_spec spec = {.name = "hostile-records",
-                                .kind = SEGMENT_RECORDS,
-                                .version = RECORDS_SEGMENT_VERSION,
-                                .size_bytes = sizeof(struct records_segment)};
-    int failed = segment_new(&hostile->records, &spec);
+    struct records_segment layout = {0};
+    struct segment_spec spec = {
+        .name = "hostile-records", .kind = SEGMENT_RECORDS, .version = RECORDS_SEGMENT_VERSION};
+    int failed;
 
-    return failed < 0 ? failed : segment_seal(&hostile->records);
+    greet_records_layout(&layout);
+    spec.size_bytes = layout.fifo_off + layout.fifo_bytes;
+    failed = segment_new(&hostile->records, &spec);
+    if (failed < 0)
+        return failed;
+    greet_records_layout(hostile->records.base);
+    return segment_seal(&hostile->records);
 }
 
 /* A descriptor in the place of our half that is no segment at all. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * hostile.h — a worker that has turned against the frontend. A deed is one broken rule: a bad greeting
- * (greet.c), false indexes, slots and returned chunks (misuse.c), or bad packets (packets.c).
+ * (greet.c), false indexes, slots and returned chunks (misuse.c), bad packets (packets.c), or records that
+ * lie (records.c).
  */
 #ifndef MPA_TESTS_HOSTILE_H
 #define MPA_TESTS_HOSTILE_H
@@ -49,6 +50,7 @@ int greet_crowd(struct hostile *hostile, unsigned n);
 typedef void deed_fn(struct hostile *hostile);
 deed_fn *misuse_find(const char *name);
 deed_fn *packets_find(const char *name);
+deed_fn *records_find(const char *name);
 
 static inline struct worker_half *hostile_half(struct hostile *hostile)
 {

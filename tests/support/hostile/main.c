@@ -188,6 +188,8 @@ static int run(struct arguments *arguments)
     }
     if (deed == NULL)
         deed = packets_find(name);
+    if (deed == NULL)
+        deed = records_find(name);
     if (deed != NULL)
         return run_deed(arguments, deed);
     fprintf(stderr, "mpa-hostile-worker: no deed '%s'\n", name);

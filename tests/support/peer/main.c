@@ -18,7 +18,8 @@ static const struct {
 } commands[] = {
     {"ready", peer_ready}, {"throughput", peer_throughput}, {"requests", peer_requests},
     {"crr", peer_crr},     {"verify", peer_verify},         {"udp", peer_udp},
-    {"hold", peer_hold},   {"serve", peer_serve},
+    {"hold", peer_hold},   {"serve", peer_serve},           {"carry", peer_carry},
+    {"churn", peer_churn},
 };
 
 /* As many descriptors as we may have: `hold -n 10000` needs them. */

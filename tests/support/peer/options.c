@@ -40,7 +40,9 @@ void options_usage(void)
         "  verify              echo of position-dependent bytes, every byte checked\n"
         "  udp                 echo of -n datagrams of all sizes\n"
         "  hold                open -n connections to echo and keep them -s seconds\n"
-        "  serve               the same services over the kernel's TCP, until killed\n"
+        "  carry bulk|trickle|idle  echo over -n connections, checked, until told to stop (orders.h)\n"
+        "  churn               checked connections of 30 ms, -n at a time, until told to stop\n"
+        "  serve [pattern]     the same services over the kernel's TCP, until killed\n"
         "options: --to ADDRESS --port P --from ADDRESS --sources N -n N -w WARMUP_S -s SECONDS -t TIMEOUT_S\n"
         "         -C CONGESTION -b BYTES --half-close --seed N\n",
         stderr);

@@ -21,7 +21,7 @@ union address {
 
 struct options {
     const char *command;
-    const char *argument; /* rx, tx, http, echo: the word after the command, or NULL */
+    const char *argument; /* rx, tx, http, echo, bulk ...: the word after the command, or NULL */
     union address to;     /* port 0 */
     uint16_t port;        /* 0: the port of the command's service */
     union address from;   /* family AF_UNSPEC: the kernel chooses */
@@ -51,5 +51,7 @@ int peer_verify(const struct options *options);
 int peer_udp(const struct options *options);
 int peer_hold(const struct options *options);
 int peer_serve(const struct options *options);
+int peer_carry(const struct options *options);
+int peer_churn(const struct options *options);
 
 #endif

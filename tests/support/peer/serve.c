@@ -196,7 +196,7 @@ int peer_serve(const struct options *options)
     if (error == 0)
         error = add_listener(epoll_fd, &listeners[SERVE_N_SERVICES], SOCK_DGRAM, -1);
     if (error == 0)
-        error = serve_http_init((size_t)options->n_bytes);
+        error = serve_http_init(options);
     if (error < 0)
         return peer_fail(options, "%s", strerror(-error));
     memset(bulk, 'x', sizeof(bulk));

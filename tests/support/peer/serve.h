@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "options.h"
+
 #define SERVE_BUFFER_BYTES 16384
 #define SERVE_LINE_BYTES 128
 
@@ -35,8 +37,9 @@ struct client {
 bool client_fill(struct client *client);
 bool client_write(const struct client *client, const char *bytes, size_t n_bytes, size_t *n_written);
 
-/* Makes the replies. 0 or -errno. */
-int serve_http_init(size_t page_bytes);
+/* Makes the replies: a page of --bytes, all 'x' or, for `serve pattern`, the pattern of --seed. 0 or -errno.
+ */
+int serve_http_init(const struct options *options);
 bool serve_http_work(struct client *client);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* serve_http.c — one page at every path without a dot, keep-alive and pipelining, over the kernel's TCP. */
+#include "pattern.h"
 #include "serve.h"
 
 #include <errno.h>
@@ -12,11 +13,13 @@
 static char *replies[2][2];
 static size_t reply_sizes[2][2];
 
-int serve_http_init(size_t page_bytes)
+int serve_http_init(const struct options *options)
 {
+    bool is_pattern = options->argument != NULL && strcmp(options->argument, "pattern") == 0;
+
     for (int i = 0; i < 4; i++) {
         bool is_found = i / 2, is_closing = i % 2;
-        size_t n_body = is_found ? page_bytes : 0;
+        size_t n_body = is_found ? (size_t)options->n_bytes : 0;
         char head[256];
         int n_head =
             snprintf(head, sizeof(head),
@@ -29,6 +32,8 @@ int serve_http_init(size_t page_bytes)
             return -ENOMEM;
         memcpy(reply, head, (size_t)n_head);
         memset(reply + n_head, 'x', n_body);
+        if (is_pattern)
+            pattern_fill(options->seed, 0, (uint8_t *)reply + n_head, n_body);
         replies[is_found][is_closing] = reply;
         reply_sizes[is_found][is_closing] = (size_t)n_head + n_body;
     }

@@ -100,6 +100,7 @@ static const char *sample_of(const struct config_key *key)
         {"port", "8081"},
         {"runtime_dir", "/tmp/mpa-test"},
         {"log_level", "debug"},
+        {"commit", "full"},
     };
 
     for (size_t i = 0; i < sizeof(samples) / sizeof(samples[0]); i++) {

@@ -77,6 +77,84 @@ static void a_call_outside_a_fatal_list_ends_the_process(void)
     CU_ASSERT_EQUAL(WTERMSIG(status), SIGSYS);
 }
 
+/* getpriority() with 1 or 2 for its first argument, dup3() with an even third one. */
+static int calls_by_argument(void)
+{
+    static const struct confinement_argument arguments[] = {{SCMP_SYS(getpriority), 0, 0xffffffffu, 1},
+                                                            {SCMP_SYS(getpriority), 0, 0xffffffffu, 2},
+                                                            {SCMP_SYS(dup3), 2, 1, 0}};
+    struct confinement confinement = confinement_of(false);
+
+    confinement.arguments = arguments;
+    confinement.n_arguments = sizeof(arguments) / sizeof(arguments[0]);
+    if (confine(&confinement) != 0)
+        return 1;
+    if (syscall(SYS_getpriority, 1, 0) < 0 || syscall(SYS_getpriority, 2, 0) < 0)
+        return 2;
+    errno = 0;
+    if (syscall(SYS_getpriority, 0, 0) != -1 || errno != EPERM)
+        return 3;
+    if (syscall(SYS_dup3, -1, -1, 6) != -1 || errno == EPERM)
+        return 4;
+    return syscall(SYS_dup3, -1, -1, 7) == -1 && errno == EPERM ? 0 : 5;
+}
+
+static void an_argument_decides(void)
+{
+    CU_ASSERT_EQUAL(run_child(calls_by_argument), 0);
+}
+
+static struct confinement confinement_with_signals(void)
+{
+    struct confinement confinement = confinement_of(false);
+
+    confinement.may_signal_itself = true;
+    return confinement;
+}
+
+static int signal_self_and_parent(void)
+{
+    const struct confinement confinement = confinement_with_signals();
+    const pid_t self = getpid(), parent = getppid();
+
+    if (confine(&confinement) != 0)
+        return 1;
+    if (syscall(SYS_tgkill, self, self, 0) != 0)
+        return 2;
+    /* The sanitizers' own list has the call without a condition. */
+    if (MPA_SANITIZER)
+        return 0;
+    return syscall(SYS_tgkill, parent, parent, 0) == -1 && errno == EPERM ? 0 : 3;
+}
+
+static void signals_go_to_itself_and_nobody_else(void)
+{
+    CU_ASSERT_EQUAL(run_child(signal_self_and_parent), 0);
+}
+
+/* The calls that abort() makes besides; a fatal list, as the data plane has it. */
+static int abort_confined(void)
+{
+    static const int calls[] = {SCMP_SYS(exit_group), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigaction),
+                                SCMP_SYS(gettid), SCMP_SYS(getpid)};
+    const struct confinement confinement = {.syscalls = calls,
+                                            .n_syscalls = sizeof(calls) / sizeof(calls[0]),
+                                            .may_signal_itself = true,
+                                            .is_fatal = true};
+
+    if (confine(&confinement) != 0)
+        return 1;
+    abort();
+}
+
+static void a_confined_process_can_still_abort(void)
+{
+    const int status = run_child(abort_confined);
+
+    CU_ASSERT_TRUE(WIFSIGNALED(status));
+    CU_ASSERT_EQUAL(WTERMSIG(status), SIGABRT);
+}
+
 static pthread_barrier_t barrier;
 static int thread_errno;
 
@@ -156,6 +234,9 @@ const char unit_suite_name[] = "confine";
 const struct unit_test unit_tests[] = {
     {"a call outside the list fails", a_call_outside_the_list_fails},
     {"a call outside a fatal list ends the process by SIGSYS", a_call_outside_a_fatal_list_ends_the_process},
+    {"a call may be allowed by its argument", an_argument_decides},
+    {"signals go to itself and to nobody else", signals_go_to_itself_and_nobody_else},
+    {"a confined process can still abort", a_confined_process_can_still_abort},
     {"the filter reaches every thread", the_filter_reaches_every_thread},
     {"no capability is left, and no new privileges", no_capability_is_left},
     {"a thread that kept its capabilities is found", a_thread_with_capabilities_is_found},

@@ -125,13 +125,26 @@ static void test_rx_slot(void)
     CU_ASSERT_EQUAL(rx.head_idx, 42);
     CU_ASSERT_EQUAL(rx.large_idx, LANE_NO_CHUNK);
     CU_ASSERT_EQUAL(rx.len_bytes, 60);
-    put(LANE_SLOT_FENCE, 77);
-    CU_ASSERT_EQUAL(border_peek_rx(&ring, 0, &pool, &rx), BORDER_OK);
-    CU_ASSERT_EQUAL(rx.fence, 77);
-    put(LANE_SLOT_ADDRESSES, 0);
-    CU_ASSERT_EQUAL(border_peek_rx(&ring, 0, &pool, &rx), BORDER_OK);
-    put(0, 0);
-    CU_ASSERT_EQUAL(border_peek_rx(&ring, 0, &pool, &rx), BORDER_PEER_FAULT);
+}
+
+static void test_rx_control(void)
+{
+    struct border_rx rx;
+
+    for (uint32_t kind = 0; kind < 256; kind++) {
+        bool is_control = kind == LANE_SLOT_ADDRESSES || kind == LANE_SLOT_FENCE || kind == LANE_SLOT_ADOPT ||
+                          kind == LANE_SLOT_RELEASE || kind == LANE_SLOT_RESET;
+
+        /* As a frame none of these is valid: its length is zero. */
+        put(lane_word(kind | 0xffu << 8, 0xffff, 0xffffffffu), 0x11223344u);
+        CU_ASSERT_EQUAL(border_peek_rx(&ring, 0, &pool, &rx), is_control ? BORDER_OK : BORDER_PEER_FAULT);
+        if (!is_control)
+            continue;
+        CU_ASSERT_EQUAL(rx.kind, kind);
+        CU_ASSERT_EQUAL(rx.number, 0x11223344u);
+        CU_ASSERT_EQUAL(rx.flags, 0);
+        CU_ASSERT_EQUAL(rx.len_bytes, 0);
+    }
 }
 
 static void test_rx_edges(void)
@@ -214,6 +227,7 @@ const struct unit_test unit_tests[] = {
     {"a fault writes no output", test_fault_writes_nothing},
     {"a returned chunk is one of the pool", test_return_slot},
     {"a good rx slot is decoded field by field", test_rx_slot},
+    {"a control slot from the frontend has a number and nothing else", test_rx_control},
     {"an rx frame lies inside its chunks", test_rx_edges},
     {"a shape that is invalid or larger than its segment is refused", test_shape},
     {"no random slot passes that points outside the arena", test_random_slots},

@@ -326,15 +326,127 @@ static void test_adopted_processes_are_not_started_again(void)
     CU_ASSERT_EQUAL(supervisor_adopt(&fake.supervisor, MANAGER_WORKER, 0, 21), 0);
     CU_ASSERT_EQUAL(supervisor_adopt(&fake.supervisor, MANAGER_WORKER, 1, 13), -ESRCH);
     CU_ASSERT_EQUAL(supervisor_adopt(&fake.supervisor, MANAGER_WORKER, 99, 22), -EINVAL);
-    /* More workers than configured: not wanted, but ours to stop. */
+    /* More workers than configured: a spare, until somebody ends it. */
     CU_ASSERT_EQUAL(supervisor_adopt(&fake.supervisor, MANAGER_WORKER, 5, 23), 0);
+    CU_ASSERT_PTR_EQUAL(supervisor_spare(&fake.supervisor), worker(&fake, 5));
     supervisor_tick(&fake.supervisor, T0);
     CU_ASSERT_EQUAL(fake.n_starts[MANAGER_FRONTEND], 0);
     CU_ASSERT_EQUAL(fake.n_starts[MANAGER_WORKER], 1);
+    supervisor_spare_end(&fake.supervisor, worker(&fake, 5), T0);
+    CU_ASSERT_EQUAL(fake.last_signal[23], SIGTERM);
     die(&fake, worker(&fake, 5), 0, T0);
     CU_ASSERT_EQUAL(worker(&fake, 5)->state, PROCESS_STOPPED);
     supervisor_stop(&fake.supervisor, T0);
     CU_ASSERT_EQUAL(fake.last_signal[21], SIGTERM);
+}
+
+static void test_adopted_system_is_never_given_up(void)
+{
+    struct fake fake;
+
+    fake_init(&fake);
+    CU_ASSERT_EQUAL(supervisor_adopt(&fake.supervisor, MANAGER_WORKER, 0, 21), 0);
+    supervisor_adopt_silent(&fake.supervisor, MANAGER_WORKER, 0, T0);
+    supervisor_tick(&fake.supervisor, T0);
+    CU_ASSERT_EQUAL(fake.n_starts[MANAGER_FRONTEND], 1);
+    /* The frontend cannot start, and there is a worker with connections. */
+    die(&fake, frontend(&fake), 0, T0 + 10 * MS);
+    CU_ASSERT_FALSE(fake.supervisor.has_failed);
+    CU_ASSERT_EQUAL(fake.last_signal[21], 0);
+    supervisor_tick(&fake.supervisor, T0 + 200 * MS);
+    supervisor_frontend_says(&fake.supervisor, NULL, 0, T0 + 300 * MS);
+    /* Not started a second time beside the one that is on its way back. */
+    CU_ASSERT_EQUAL(fake.n_starts[MANAGER_WORKER], 1);
+    says(&fake, 0, LANE_LIFE_SERVING, T0 + 400 * MS);
+    CU_ASSERT_EQUAL(worker(&fake, 0)->state, PROCESS_RUNNING);
+}
+
+static void test_replaced_process_is_started_at_once(void)
+{
+    struct fake fake;
+    int pid;
+
+    bring_up(&fake);
+    pid = worker(&fake, 0)->handle.pid;
+    supervisor_replace(&fake.supervisor, worker(&fake, 0), T0 + 100 * MS);
+    CU_ASSERT_EQUAL(fake.last_signal[pid], SIGTERM);
+    CU_ASSERT_EQUAL(supervisor_state(&fake.supervisor), SUPERVISOR_UP);
+    supervisor_tick(&fake.supervisor, T0 + (100 + SUPERVISOR_KILL_MS) * MS);
+    CU_ASSERT_EQUAL(fake.last_signal[pid], SIGKILL);
+    die(&fake, worker(&fake, 0), SIGKILL, T0 + 4000 * MS);
+    CU_ASSERT_EQUAL(worker(&fake, 0)->n_failures, 0);
+    supervisor_tick(&fake.supervisor, T0 + 4000 * MS);
+    CU_ASSERT_NOT_EQUAL(worker(&fake, 0)->handle.pid, pid);
+    CU_ASSERT_EQUAL(worker(&fake, 0)->state, PROCESS_STARTING);
+    CU_ASSERT_EQUAL(worker(&fake, 0)->n_restarts, 1);
+}
+
+static void test_last_worker_does_not_back_off(void)
+{
+    struct fake fake;
+    uint64_t now_ns = T0;
+
+    bring_up(&fake);
+    /* Worker 1 dies again and again: it waits, for worker 0 serves. */
+    for (unsigned i = 0; i < 6; i++) {
+        die(&fake, worker(&fake, 1), SIGKILL, now_ns);
+        now_ns = worker(&fake, 1)->due_ns;
+        supervisor_tick(&fake.supervisor, now_ns);
+        says(&fake, 1, LANE_LIFE_SERVING, now_ns);
+    }
+    die(&fake, worker(&fake, 1), SIGKILL, now_ns);
+    CU_ASSERT_EQUAL(worker(&fake, 1)->due_ns, now_ns + 6400 * MS);
+    /* Now worker 0 dies too: nobody waits any more. */
+    die(&fake, worker(&fake, 0), SIGKILL, now_ns + 50 * MS);
+    supervisor_tick(&fake.supervisor, now_ns + 100 * MS);
+    CU_ASSERT_EQUAL(worker(&fake, 1)->state, PROCESS_STARTING);
+    supervisor_tick(&fake.supervisor, now_ns + 150 * MS);
+    CU_ASSERT_EQUAL(worker(&fake, 0)->state, PROCESS_STARTING);
+}
+
+static void test_worker_that_never_gets_ready_backs_off_alone_too(void)
+{
+    struct fake fake;
+    uint64_t now_ns = T0;
+
+    bring_up(&fake);
+    fake.config.worker.count = 1;
+    for (unsigned i = 0; i < 3; i++) {
+        die(&fake, worker(&fake, 0), 0, now_ns);
+        die(&fake, worker(&fake, 1), 0, now_ns);
+        now_ns = worker(&fake, 0)->due_ns;
+        supervisor_tick(&fake.supervisor, now_ns);
+    }
+    die(&fake, worker(&fake, 0), 0, now_ns);
+    CU_ASSERT_EQUAL(worker(&fake, 0)->due_ns, now_ns + 800 * MS);
+}
+
+static void test_time_before_ready_is_no_healthy_life(void)
+{
+    struct fake fake;
+
+    bring_up(&fake);
+    die(&fake, worker(&fake, 0), SIGKILL, T0);
+    supervisor_tick(&fake.supervisor, T0 + 100 * MS);
+    die(&fake, worker(&fake, 0), SIGKILL, T0 + 20000 * MS);
+    CU_ASSERT_EQUAL(worker(&fake, 0)->n_failures, 2);
+}
+
+static void test_worker_that_does_not_come_back_is_killed(void)
+{
+    struct fake fake;
+    int pid;
+
+    bring_up(&fake);
+    pid = worker(&fake, 0)->handle.pid;
+    die(&fake, frontend(&fake), SIGKILL, T0);
+    supervisor_tick(&fake.supervisor, T0 + 100 * MS);
+    says(&fake, 1, LANE_LIFE_SERVING, T0 + 200 * MS);
+    CU_ASSERT_FALSE(worker(&fake, 0)->is_serving);
+    says(&fake, 1, LANE_LIFE_SERVING, T0 + (100 + SUPERVISOR_LOST_MS) * MS);
+    CU_ASSERT_EQUAL(fake.last_signal[pid], 0);
+    says(&fake, 1, LANE_LIFE_SERVING, T0 + (200 + SUPERVISOR_LOST_MS) * MS);
+    CU_ASSERT_EQUAL(fake.last_signal[pid], SIGKILL);
 }
 
 const struct unit_test unit_tests[] = {
@@ -349,5 +461,14 @@ const struct unit_test unit_tests[] = {
     {"a frontend that cannot start ends the first start", test_first_start_is_given_up},
     {"a worker that never starts ends the first start", test_worker_that_never_starts_is_given_up},
     {"what an earlier controld left running is taken over", test_adopted_processes_are_not_started_again},
+    {"a system that was taken over is never given up", test_adopted_system_is_never_given_up},
+    {"what is replaced is ended, killed if need be, and started at once",
+     test_replaced_process_is_started_at_once},
+    {"the last worker that could serve does not back off", test_last_worker_does_not_back_off},
+    {"a worker that never gets ready backs off, alone or not",
+     test_worker_that_never_gets_ready_backs_off_alone_too},
+    {"time spent on getting ready is no healthy life", test_time_before_ready_is_no_healthy_life},
+    {"a worker that does not come back to a new frontend is killed",
+     test_worker_that_does_not_come_back_is_killed},
     {NULL, NULL},
 };

@@ -223,6 +223,88 @@ static void test_gateway6(void)
     setup_end();
 }
 
+/* fd77::2 with that prefix length, and a gateway unless NULL. */
+static void begin6(uint8_t prefix_bits, const uint8_t *gateway)
+{
+    struct config config = setup_config();
+
+    for (uint32_t i = 0; i < config.host.n_addresses; i++) {
+        if (config.host.addresses[i].family == 6)
+            config.host.addresses[i].prefix_bits = prefix_bits;
+    }
+    if (gateway != NULL) {
+        config.host.gateway6.family = 6;
+        memcpy(config.host.gateway6.bytes, gateway, 16);
+    }
+    setup_begin(&config);
+}
+
+/* Whom the first neighbour solicitation asks for. */
+static bool asked_for(const uint8_t target[16])
+{
+    return setup.n_frames > 0 && memcmp(setup.frames[0] + ICMP6_OFF + 8, target, 16) == 0;
+}
+
+static void test_long_prefix6(void)
+{
+    /* fd77::ff is in fd77::/120, fd77::1:8 is only in fd77::/64. */
+    static const uint8_t in6[16] = {0xfd, 0x77, [15] = 0xff};
+    static const uint8_t far6[16] = {0xfd, 0x77, [13] = 1, [15] = 8};
+    struct packet advert = setup_advert(peer_link6, peer_link6, peer_mac);
+
+    begin6(120, peer_link6);
+    CU_ASSERT_EQUAL(hop6(in6), HOST_HOP_PENDING);
+    CU_ASSERT(asked_for(in6));
+    setup_forget_frames();
+    CU_ASSERT_EQUAL(hop6(far6), HOST_HOP_PENDING);
+    CU_ASSERT(asked_for(peer_link6));
+    setup_input(&advert);
+    CU_ASSERT_EQUAL(hop6(far6), HOST_HOP_FOUND);
+    CU_ASSERT_EQUAL(memcmp(mac, peer_mac, 6), 0);
+    setup_end();
+}
+
+/* No bit of the last byte in between is lost: fd77::2/127 is fd77::2 and fd77::3. */
+static void test_prefix6_to_the_bit(void)
+{
+    static const uint8_t in6[16] = {0xfd, 0x77, [15] = 3};
+    static const uint8_t out6[16] = {0xfd, 0x77, [15] = 4};
+
+    begin6(127, NULL);
+    CU_ASSERT_EQUAL(hop6(in6), HOST_HOP_PENDING);
+    CU_ASSERT(asked_for(in6));
+    CU_ASSERT_EQUAL(hop6(out6), HOST_HOP_NONE);
+    setup_end();
+}
+
+/* The gateway is on the link whatever the prefix says: an address alone, /128, with a gateway beside it. */
+static void test_gateway6_outside_the_prefix(void)
+{
+    static const uint8_t far6[16] = {0x20, 0x01, 0x0d, 0xb8, [15] = 8};
+
+    begin6(128, peer6);
+    CU_ASSERT_EQUAL(hop6(far6), HOST_HOP_PENDING);
+    CU_ASSERT(asked_for(peer6));
+    CU_ASSERT_EQUAL(hop6(peer6), HOST_HOP_PENDING);
+    setup_end();
+}
+
+/* On the link all the same, and asks for us: the answer goes to whoever asked. */
+static void test_discovery_outside_the_prefix(void)
+{
+    static const uint8_t far6[16] = {0xfd, 0x77, [13] = 1, [15] = 8};
+    struct packet solicit = setup_solicit(far6, our6);
+    const uint8_t *reply;
+
+    begin6(120, peer_link6);
+    setup_input(&solicit);
+    reply = setup_sent(WIRE_ETHERTYPE_IP6, ICMP6_OFF, 136);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(reply);
+    CU_ASSERT_EQUAL(memcmp(reply, peer_mac, 6), 0);
+    CU_ASSERT_EQUAL(setup.n_frames, 1);
+    setup_end();
+}
+
 static void test_redirect(void)
 {
     static const uint8_t far6[16] = {0x20, 0x01, 0x0d, 0xb8, [15] = 8};
@@ -316,6 +398,10 @@ const struct unit_test unit_tests[] = {
     {"an ARP entry that is not confirmed goes", test_silent_entry_goes},
     {"an IPv6 neighbour is found when it answers", test_resolve6},
     {"the configured IPv6 gateway is used", test_gateway6},
+    {"outside an IPv6 network smaller than /64 the gateway is used", test_long_prefix6},
+    {"an IPv6 prefix length counts to the bit", test_prefix6_to_the_bit},
+    {"the IPv6 gateway may stand outside our prefix", test_gateway6_outside_the_prefix},
+    {"neighbour discovery needs no gateway", test_discovery_outside_the_prefix},
     {"a router's redirect is followed", test_redirect},
     {"an IPv6 neighbour that does not answer is given up, and asked again later", test_dead_neighbour6},
     {"more destinations than there are places do no harm", test_many_destinations},

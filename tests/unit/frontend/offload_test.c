@@ -439,7 +439,7 @@ static void received_offload_headers_are_checked(void)
 
     for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         const struct nic_vnet *vnet = &cases[i].vnet;
-        struct offload_rx rx;
+        struct offload_rx rx = {0};
 
         CU_ASSERT_EQUAL(offload_check_rx(vnet, 100, &rx), cases[i].is_valid);
         if (!cases[i].is_valid)

@@ -130,8 +130,8 @@ static void a_chain_cut_anywhere_has_the_sum_of_the_whole(void)
         for (size_t b = a; b <= sizeof(data); b += 7) {
             uint16_t sum = checksum(data, a);
 
-            sum = checksum_add(sum, checksum(data + a, b - a), a % 2 == 1);
-            sum = checksum_add(sum, checksum(data + b, sizeof(data) - b), b % 2 == 1);
+            sum = checksum_join(sum, checksum(data + a, b - a), a % 2 == 1);
+            sum = checksum_join(sum, checksum(data + b, sizeof(data) - b), b % 2 == 1);
             CU_ASSERT_EQUAL(sum, whole);
         }
     }

@@ -154,6 +154,26 @@ static void test_zero_window_is_probed(void)
     rig_fini(&rig);
 }
 
+/* Nobody answers the probes of a closed window: as patient as with data in flight, and no more. */
+static void test_silent_closed_window_is_given_up(void)
+{
+    struct tcp_script peer = start_open(RIG_ECHO);
+    uint32_t seconds = 0;
+
+    rig_send_data(&rig, &peer, stream, 10);
+    CU_ASSERT_EQUAL(rig_drop_all(&rig), 1);
+    peer.ack += 10;
+    peer.window = 0;
+    rig_send_data(&rig, &peer, stream, 1000);
+    for (; seconds < 2000 && rig.n_closed == 0; seconds++) {
+        lane_pair_advance(&rig.pair, 1000);
+        (void)rig_drop_all(&rig);
+    }
+    CU_ASSERT_EQUAL(rig.n_closed, 1);
+    CU_ASSERT(seconds >= 14 * 60 && seconds <= 16 * 60);
+    rig_fini(&rig);
+}
+
 static void test_small_window_is_respected(void)
 {
     struct lane_pair_config config;
@@ -411,6 +431,7 @@ const struct unit_test unit_tests[] = {
     {"a super frame is read from both its chunks, also out of order", test_super_frame},
     {"the window closes with the FIFO and opens with its reader", test_window_follows_reader},
     {"a closed window is probed until it opens", test_zero_window_is_probed},
+    {"a closed window that nobody speaks of any more is given up", test_silent_closed_window_is_given_up},
     {"no more is in flight than a small window allows", test_small_window_is_respected},
     {"a FIFO that grows with bytes in flight changes none", test_fifo_grows_in_flight},
     {"a stream longer than the window is echoed exactly", test_echo_stream},

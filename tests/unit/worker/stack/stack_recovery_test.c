@@ -4,6 +4,7 @@
 
 #include "tests/support/unit.h"
 #include "tests/unit/worker/stack/stack_receiver.h"
+#include "worker/stack/stack_internal.h"
 
 #define STREAM_BYTES 600000u
 #define PAYLOAD 1448u /* of a segment with timestamps */
@@ -11,8 +12,8 @@
 static struct rig rig;
 static struct receiver receiver;
 
-/* A source of `n` bytes and a peer that receives them; `has_gso`: in super-segments. */
-static void start(uint64_t n, bool has_gso, unsigned options)
+/* A source of `n` bytes and a peer that receives them. */
+static void start_source(uint64_t n, bool has_gso, unsigned options, bool closes)
 {
     struct lane_pair_config config;
     struct tcp_script peer = rig_peer(4, 2000);
@@ -21,9 +22,15 @@ static void start(uint64_t n, bool has_gso, unsigned options)
     config.has_gso = has_gso;
     rig_start(&rig, RIG_SOURCE, &config);
     rig.source_bytes = n;
-    rig.source_closes = true;
+    rig.source_closes = closes;
     CU_ASSERT_FATAL(rig_open(&rig, &peer, options, NULL));
     receiver_init(&receiver, &peer, options);
+}
+
+/* The same, closed behind the last byte; `has_gso`: in super-segments. */
+static void start(uint64_t n, bool has_gso, unsigned options)
+{
+    start_source(n, has_gso, options, true);
 }
 
 /* Goes on for at most `ms`; true if the stream is complete, FIN included. */
@@ -186,16 +193,93 @@ static void test_time_out_super(void)
     test_time_out(true);
 }
 
-static void test_dead_peer_is_given_up(void)
+/* Waits until the connection ends, the peer saying nothing; seconds, 2000 if it never does. */
+static uint32_t seconds_until_given_up(uint32_t *longest_gap_ms)
 {
-    start(STREAM_BYTES, true, RIG_OPTIONS_LINUX);
+    uint32_t ms = 0, sent_ms = 0;
+
+    *longest_gap_ms = 0;
     receiver.is_silent = true;
-    for (uint32_t waited = 0; waited < 3000 && rig.n_closed == 0; waited++) {
-        lane_pair_advance(&rig.pair, 1000);
-        receiver_take(&rig, &receiver);
+    receiver_take(&rig, &receiver);
+    for (; ms < 2000000 && rig.n_closed == 0; ms += 20) {
+        lane_pair_advance(&rig.pair, 20);
+        if (!receiver_take(&rig, &receiver))
+            continue;
+        if (ms - sent_ms > *longest_gap_ms)
+            *longest_gap_ms = ms - sent_ms;
+        sent_ms = ms;
     }
     CU_ASSERT_EQUAL(rig.n_closed, 1);
     CU_ASSERT_EQUAL(count(WORKER_connections_reset), 1);
+    return ms / 1000;
+}
+
+static void check_dead_peer(void)
+{
+    uint32_t longest_gap_ms, seconds = seconds_until_given_up(&longest_gap_ms);
+
+    CU_ASSERT(seconds >= 14 * 60 && seconds <= 16 * 60);
+    CU_ASSERT(longest_gap_ms >= 30000 && longest_gap_ms <= 60020);
+}
+
+static void test_dead_peer_is_given_up(void)
+{
+    start(STREAM_BYTES, true, RIG_OPTIONS_LINUX);
+    check_dead_peer();
+    end();
+}
+
+/* The source has `n` bytes more. */
+static void source_more(uint32_t n)
+{
+    rig.source_bytes += n;
+    stack_mark_ready(&rig.pair.stack, rig.conn);
+    lane_pair_turn(&rig.pair);
+}
+
+/* Its round trip was measured often, and is below a tick: lwIP's time-out is then a tick or two. */
+static void test_dead_near_peer_is_given_up(void)
+{
+    start_source(1000, false, RIG_OPTIONS_LINUX, false);
+    for (unsigned i = 0; i < 200; i++) {
+        receiver_drain(&rig, &receiver);
+        lane_pair_advance(&rig.pair, 20);
+        source_more(1000);
+    }
+    CU_ASSERT(rig.conn->pcb->rto < 10);
+    check_dead_peer();
+    end();
+}
+
+/* Quiet for longer than a silent peer is waited for, then a loss: the wait begins with the loss. */
+static void test_idle_time_is_not_silence(void)
+{
+    uint32_t longest_gap_ms, seconds;
+
+    start_source(1000, false, RIG_OPTIONS_LINUX, false);
+    receiver_drain(&rig, &receiver);
+    lane_pair_advance(&rig.pair, 20 * 60 * 1000);
+    CU_ASSERT_EQUAL_FATAL(rig.n_closed, 0);
+    source_more(1000);
+    seconds = seconds_until_given_up(&longest_gap_ms);
+    CU_ASSERT(seconds >= 14 * 60 && seconds <= 16 * 60);
+    end();
+}
+
+/* The same with the loss found, and what is sent again lost too, before the first tick after the quiet. */
+static void test_loss_after_idle_time(void)
+{
+    start_source(1000, false, RIG_OPTIONS_LINUX, false);
+    receiver_drain(&rig, &receiver);
+    lane_pair_advance(&rig.pair, 20 * 60 * 1000);
+    for (unsigned i = 0; i < 8; i++)
+        receiver_lose(&receiver, 1500);
+    rig.source_closes = true;
+    source_more(8000);
+    CU_ASSERT(finish(10 * 60 * 1000));
+    CU_ASSERT_EQUAL(receiver.n_lost, 8);
+    CU_ASSERT(count(WORKER_tx_fast_recoveries) >= 1);
+    CU_ASSERT_EQUAL(count(WORKER_connections_reset), 0);
     end();
 }
 
@@ -262,7 +346,10 @@ const struct unit_test unit_tests[] = {
     {"a lost tail is found by a probe, not by a time-out", test_tail_loss_is_probed},
     {"silence ends in a time-out and the stream goes on", test_time_out_real},
     {"silence after super-segments ends in a time-out and the stream goes on", test_time_out_super},
-    {"a peer that is dead is given up", test_dead_peer_is_given_up},
+    {"a peer that is dead is given up after a quarter of an hour", test_dead_peer_is_given_up},
+    {"so is one whose round trip was short", test_dead_near_peer_is_given_up},
+    {"idle time is not silence", test_idle_time_is_not_silence},
+    {"nor is it when a loss ends it", test_loss_after_idle_time},
     {"random losses never cost or change a byte", test_random_losses},
     {"SACK blocks that lie cost time at most", test_lies_in_sack},
     {"a lost FIN is sent again", test_fin_lost},

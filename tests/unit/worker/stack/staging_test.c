@@ -287,7 +287,9 @@ static void test_ring_keeps_control_slots(void)
         n++;
     CU_ASSERT_EQUAL(n, N_SLOTS - LANE_CONTROL_SLOTS);
     for (uint64_t i = 0; i < LANE_CONTROL_SLOTS; i++)
-        staging_put_fence(&rig.staging, LANE_NORMAL, 100 + i);
+        CU_ASSERT_EQUAL(staging_put_fence(&rig.staging, LANE_NORMAL, 100 + i), 0);
+    CU_ASSERT_EQUAL(staging_put_fence(&rig.staging, LANE_NORMAL, 99), -ENOBUFS);
+    CU_ASSERT_EQUAL(staging_put_adopted(&rig.staging, 99, 1), -ENOBUFS);
     staging_publish(&rig.staging);
     CU_ASSERT_EQUAL(ring_consumer_refresh(&rig.tx[LANE_NORMAL]), RING_OK);
     CU_ASSERT_EQUAL(ring_consumer_ready(&rig.tx[LANE_NORMAL]), N_SLOTS);
@@ -303,7 +305,7 @@ static void test_fence_frees_nothing(void)
 
     start(false);
     CU_ASSERT_EQUAL(put(&parts, 0), 0);
-    staging_put_fence(&rig.staging, LANE_NORMAL, 1);
+    CU_ASSERT_EQUAL(staging_put_fence(&rig.staging, LANE_NORMAL, 1), 0);
     tail = rig.staging.arena[LANE_NORMAL].tail;
     staging_publish(&rig.staging);
     CU_ASSERT_EQUAL(ring_consumer_refresh(&rig.tx[LANE_NORMAL]), RING_OK);
@@ -325,7 +327,7 @@ static void test_empty_arena_rewinds(void)
 
     start(false);
     CU_ASSERT_EQUAL(put(&parts, 0), 0);
-    staging_put_fence(&rig.staging, LANE_NORMAL, 1);
+    CU_ASSERT_EQUAL(staging_put_fence(&rig.staging, LANE_NORMAL, 1), 0);
     staging_publish(&rig.staging);
     first = peek(LANE_NORMAL, 0, &len, &flags);
     ring_consumer_take(&rig.tx[LANE_NORMAL], 2);
@@ -335,6 +337,39 @@ static void test_empty_arena_rewinds(void)
     CU_ASSERT_EQUAL(put(&parts, 0), 0);
     staging_publish(&rig.staging);
     CU_ASSERT_PTR_EQUAL(peek(LANE_NORMAL, 0, &len, &flags), first);
+    end();
+}
+
+static void test_adopted(void)
+{
+    start(false);
+    CU_ASSERT_EQUAL(staging_put_adopted(&rig.staging, 0x1122334455667788u, 10000), 0);
+    staging_publish(&rig.staging);
+    CU_ASSERT_EQUAL(ring_consumer_refresh(&rig.tx[LANE_NORMAL]), RING_OK);
+    CU_ASSERT_EQUAL(ring_consumer_ready(&rig.tx[LANE_NORMAL]), 1);
+    CU_ASSERT_EQUAL(ring_consumer_peek(&rig.tx[LANE_NORMAL], 0).words[0],
+                    lane_word(LANE_SLOT_ADOPTED, 0, 10000));
+    CU_ASSERT_EQUAL(ring_consumer_peek(&rig.tx[LANE_NORMAL], 0).words[1], 0x1122334455667788u);
+    end();
+}
+
+static void test_closed(void)
+{
+    struct parts parts = {4, 6, 0, 1, {1000}};
+    const struct flow_key key = {.family = 4};
+
+    start(false);
+    CU_ASSERT_EQUAL(put(&parts, 0), 0);
+    staging_close(&rig.staging);
+    CU_ASSERT(staging_is_congested(&rig.staging));
+    CU_ASSERT_EQUAL(put(&parts, 0), -ENOBUFS);
+    CU_ASSERT_EQUAL(staging_put_note(&rig.staging, LANE_SLOT_CLOSED, &key), -ENOBUFS);
+    CU_ASSERT_EQUAL(staging_put_fence(&rig.staging, LANE_URGENT, 1), -ENOBUFS);
+    atomic_store(&rig.head[LANE_NORMAL].value, 5u); /* what stands there means nothing now */
+    staging_refresh(&rig.staging);
+    CU_ASSERT_FALSE(rig.staging.is_faulted);
+    CU_ASSERT_FALSE(staging_publish(&rig.staging));
+    CU_ASSERT_EQUAL(atomic_load(&rig.tail[LANE_NORMAL].value), 0);
     end();
 }
 
@@ -370,6 +405,8 @@ const struct unit_test unit_tests[] = {
     {"a full arena is refused, counted, and free again when learned", test_arena_full},
     {"a full ring still has room for fences", test_ring_keeps_control_slots},
     {"a fence takes no arena", test_fence_frees_nothing},
+    {"the answer to an adoption says number and flows", test_adopted},
+    {"without a frontend nothing is staged and no index is believed", test_closed},
     {"an arena that is empty begins again at its start", test_empty_arena_rewinds},
     {"a frontend index that lies is a fault", test_lying_index},
     {"a packet too short for its header is refused", test_nonsense_is_refused},

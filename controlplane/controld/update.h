@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * update.h — new programs under open connections. A state machine without I/O over the supervisor: orders to
+ * the frontend go out through a callback and come back as calls, time comes in. Tests drive it.
+ *
+ * Workers: a spare is started in a free slot, so that there is always one more than needed; then one worker
+ * after the other is drained to the others, ended, started again and given its share; at last the spare is
+ * drained and ended. Frontend: ended and started again; the workers come back to it with their connections.
+ *
+ * Whatever fails, connections are with some worker: what is left to do is to give drained workers their share
+ * again and to drain and end the spare, once all workers are back. That goes on after the failure was told,
+ * for as long as it takes.
+ */
+#ifndef MPA_CONTROLD_UPDATE_H
+#define MPA_CONTROLD_UPDATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/assert.h"
+#include "controlplane/controld/order.h"
+#include "controlplane/controld/supervisor.h"
+
+#define UPDATE_STEP_MS 30000u /* for a process to be there again */
+#define UPDATE_UNDO_MS                                                                                       \
+    5000u                     /* a failure is told after so long at the latest, even if the undoing goes on  \
+                               */
+#define UPDATE_AGAIN_MS 2000u /* between two tries of the undoing */
+#define UPDATE_TRIES 3u       /* of an order */
+
+enum update_phase {
+    UPDATE_IDLE,
+    UPDATE_SPARE_STARTING,  /* waits for the spare to serve */
+    UPDATE_DRAINING,        /* order: drain worker `slot` */
+    UPDATE_REPLACING,       /* waits for its successor to serve */
+    UPDATE_UNDRAINING,      /* order: undrain it (or drain it, if it was before) */
+    UPDATE_UNDO_WAITING,    /* after a failure: waits for all workers to serve */
+    UPDATE_UNDO_UNDRAINING, /* order: undrain one that the update drained */
+    UPDATE_SPARE_DRAINING,  /* order: drain the spare */
+    UPDATE_SPARE_ENDING,    /* waits for its end */
+    UPDATE_FRONTEND,        /* waits for the new frontend, then for the workers to come back to it */
+};
+
+struct update;
+
+struct update_ops {
+    /* Begins an order; update_order_ended() tells the end. */
+    void (*order)(void *self, enum order_kind kind, uint32_t slot, uint64_t now_ns);
+    /* A step has begun, or it has failed: update->text, update->error. */
+    void (*tell)(void *self, const struct update *update);
+};
+
+#define UPDATE_TEXT_BYTES 96
+#define UPDATE_ERROR_BYTES 224
+
+struct update {
+    struct supervisor *supervisor; /* borrowed */
+    const struct update_ops *ops;
+    void *self; /* of ops */
+    enum update_phase phase;
+    uint64_t id; /* of the present or last one; 0: there was none */
+    bool is_frontend;
+    bool is_told;      /* its end is known */
+    bool has_failed;   /* `error` says why */
+    bool is_ordered;   /* an order is under way */
+    bool was_draining; /* worker `slot` was drained before, and stays so */
+    uint32_t slot;     /* worker in hand */
+    uint32_t drained;  /* bit mask of slots that are to be undrained */
+    uint32_t n_tries;  /* of the present order */
+    pid_t old_pid;     /* of the process in hand; 0: it did not run */
+    uint64_t begun_ns, step_ns, failed_ns, ended_ns, again_ns;
+    uint32_t n_done, n_total;
+    char text[UPDATE_TEXT_BYTES];
+    char error[UPDATE_ERROR_BYTES];
+};
+
+void update_init(struct update *update, struct supervisor *supervisor, const struct update_ops *ops,
+                 void *self);
+
+/* Begins. 0; -EBUSY: one is under way, or still being undone; -EAGAIN: no frontend runs; -ENOSPC: no slot is
+ * free for a spare. */
+int update_begin(struct update *update, bool is_frontend, uint64_t now_ns) MPA_WARN_UNUSED;
+
+/* True when the id is that of the present or last update. */
+static inline bool update_is(const struct update *update, uint64_t id)
+{
+    return id != 0 && update->id == id;
+}
+
+/* An earlier controld left a spare: undoes its update. `drained`: bit mask of workers that are draining. */
+void update_resume(struct update *update, uint32_t drained, uint64_t now_ns);
+
+void update_order_ended(struct update *update, bool is_good, const char *text, uint64_t now_ns);
+
+/* Goes on; call after everything that happens. */
+void update_tick(struct update *update, uint64_t now_ns);
+
+#endif
