@@ -111,6 +111,14 @@ static int frontend_host_segment(struct frontend *frontend)
     return segment_seal(&frontend->host_segment);
 }
 
+/* Frames that wait must not take the pool from those that are served. */
+static uint32_t frontend_max_held(const struct config_frontend *config)
+{
+    uint32_t n_max = config->pool_chunks / 2;
+
+    return config->held_frames < n_max ? config->held_frames : n_max;
+}
+
 /* All memory of the data loop, so that it never asks for any. */
 static int frontend_tables(struct frontend *frontend)
 {
@@ -123,6 +131,10 @@ static int frontend_tables(struct frontend *frontend)
         failed = frontend_failed("pins", pin_table_init(&frontend->pins, FRONTEND_PINS));
     if (failed == 0)
         failed = frontend_failed("park", park_init(&frontend->park, config->park_frames));
+    if (failed == 0)
+        failed = frontend_failed("held", held_init(&frontend->held, frontend_max_held(config)));
+    estates_init(&frontend->estates);
+    frontend->next_number = clock_now_ns();
     if (failed == 0)
         failed = frontend_failed("pool", frame_pool_init(&frontend->pool, config->pool_chunks,
                                                          config->pool_large_chunks, config->hugepages));
@@ -218,6 +230,9 @@ void frontend_fini(struct frontend *frontend)
     host_free(frontend->host);
     if (frontend->nic.ops != NULL)
         nic_close(&frontend->nic);
+    estates_fini(&frontend->estates);
+    fd_close(&frontend->handover.source_fd);
+    held_fini(&frontend->held);
     park_fini(&frontend->park);
     pin_table_fini(&frontend->pins);
     bucket_table_fini(&frontend->buckets);

@@ -48,6 +48,7 @@ static const int frontend_syscalls[] = {
     SCMP_SYS(madvise),
     SCMP_SYS(brk),
     SCMP_SYS(close),
+    SCMP_SYS(pidfd_send_signal),
     /* nng's threads and the control thread */
     SCMP_SYS(futex),
     SCMP_SYS(poll),
