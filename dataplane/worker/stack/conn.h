@@ -39,6 +39,7 @@ enum conn_flag {
     CONN_RECORDED = 1u << 11,   /* its record is in use */
     CONN_EXPORTED = 1u << 12,   /* another worker's: PCB gone, record and FIFOs stay until the release */
     CONN_UNSAID = 1u << 13,     /* its end is no end: neither callback nor tombstone */
+    CONN_TURN = 1u << 14,       /* FLOW_TURN_CURSORS of its record: which copy is in force */
 };
 
 struct conn {

@@ -249,7 +249,9 @@ void stack_record_commit(struct stack *stack, struct conn *conn)
     }
     if (!(conn->flags & CONN_RECORDED))
         record_publish_place(stack, conn);
-    conn->flags = (conn->flags & ~(uint32_t)CONN_FACTS) | CONN_RECORDED;
+    conn->flags = (conn->flags & ~(uint32_t)(CONN_FACTS | CONN_TURN)) | CONN_RECORDED;
+    if (turn & FLOW_TURN_CURSORS)
+        conn->flags |= CONN_TURN;
     fault_point(FAULT_commit_written);
     /* The commit. Pairs with border_take_flow() of an adopter and border_peek_flow() of the frontend. */
     atomic_store_explicit(&record->turn, (turn | FLOW_TURN_IN_USE) + FLOW_TURN_STEP, memory_order_release);
