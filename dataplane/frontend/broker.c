@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -146,6 +147,18 @@ static int broker_welcome(struct frontend *frontend, struct lane *lane, int sock
     return failed;
 }
 
+/* A pidfd of our own making is what may be killed: the one it sent could be anybody's. */
+static void broker_take_pid(struct lane *lane, pid_t pid)
+{
+    int pidfd = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+
+    if (pidfd < 0)
+        return;
+    fd_close(&lane->pidfd);
+    lane->pidfd = pidfd;
+    lane->peer_pid = (uint32_t)pid;
+}
+
 static void broker_hello(struct frontend *frontend, int socket)
 {
     struct attach_hello hello = {0};
@@ -182,6 +195,9 @@ static void broker_hello(struct frontend *frontend, int socket)
     }
     lane->attach_socket = socket;
     lane->uid = peer.uid;
+    lane->has_returned = (hello.flags & ATTACH_RETURNS) != 0;
+    broker_take_pid(lane, peer.pid);
+    returning_hello(frontend, lane->slot, lane->has_returned);
     board_event_add(&frontend->board, frontend->now_ns, BOARD_EVENT_ATTACHED, lane->slot, 0);
 }
 
@@ -223,7 +239,10 @@ static void broker_serving(struct frontend *frontend, struct lane *lane)
         broker_watch(frontend->epoll_fd, lane->pidfd, 2 * FRONTEND_MAX_LANES + lane->slot) < 0)
         log_warn("watch_failed slot=%u", lane->slot);
     /* Orphaned buckets, if there are any, now have a worker; a share of the others comes by hand-over. */
-    orders_fill(frontend, lane->slot);
+    if (lane->has_returned)
+        returning_serves(frontend, lane);
+    else
+        orders_fill(frontend, lane->slot);
     frontend_move(frontend);
     log_info("worker_serving slot=%u pid=%u buckets=%u", lane->slot, lane->pid,
              broker_count_buckets(frontend, lane->slot));

@@ -105,13 +105,14 @@ static bool estate_writer_serves(const struct frontend *frontend, const struct e
 /* A worker that is detached but not dead yet may still write its records. */
 static bool estates_must_wait(const struct frontend *frontend)
 {
-    return frontend->handover.state != HANDOVER_IDLE || broker_is_dying(frontend);
+    return frontend->handover.state != HANDOVER_IDLE || broker_is_dying(frontend) ||
+           frontend->returning.is_waiting;
 }
 
 bool estates_are_open(const struct frontend *frontend)
 {
     return frontend->estates.is_round || frontend->estates.n > 0 || broker_is_dying(frontend) ||
-           frontend->estates.has_orphans;
+           frontend->estates.has_orphans || frontend->returning.is_waiting;
 }
 
 static void estate_announce(void *context, uint32_t bucket, uint8_t from, uint8_t to)
@@ -206,7 +207,7 @@ static void estates_serve(struct frontend *frontend, struct lane *lane)
             !estate_offer(frontend, &estates->list[i], lane))
             return;
     }
-    if (!hold_release(frontend, lane, true))
+    if (!suspects_reset(frontend, lane) || !hold_release(frontend, lane, true))
         return;
     estates_point(frontend, lane->slot);
     estates->unpassed &= ~(1u << lane->slot);

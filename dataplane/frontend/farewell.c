@@ -44,6 +44,7 @@ static void farewell_detach(struct frontend *frontend, struct lane *lane)
     handover_lane_gone(frontend, lane->slot);
     estates_lane_gone(frontend, lane->slot);
     hold_lane_gone(frontend, lane->slot);
+    returning_lane_gone(frontend, lane->slot);
 }
 
 /* The place is free for another worker. */
@@ -62,14 +63,20 @@ static void farewell_empty(struct frontend *frontend, struct lane *lane)
 /* Of a worker that is detached: what it did not read waits, what it committed is adopted. */
 static void farewell_bury(struct frontend *frontend, struct lane *lane)
 {
-    uint64_t signal = 0;
+    struct border_last_words words;
     uint32_t n_frames;
     struct held_frame accused;
 
-    n_frames = hold_unread(frontend, lane, LANE_NO_CHUNK, &accused);
+    border_worker_last_words(lane->worker_half.base, &words);
+    /* Whoever was just killed accuses nobody. */
+    if (words.signal == 0 && !lane->has_stalled)
+        words.head_idx = LANE_NO_CHUNK;
+    n_frames = hold_unread(frontend, lane, words.head_idx, &accused);
+    if (accused.head_idx != LANE_NO_CHUNK)
+        suspects_accuse(frontend, lane, &accused);
     estates_add_dead(frontend, lane, n_frames);
     counter_add(frontend->board.nic, NIC_workers_died, 1);
-    board_event_add(&frontend->board, frontend->now_ns, BOARD_EVENT_DIED, lane->slot, signal);
+    board_event_add(&frontend->board, frontend->now_ns, BOARD_EVENT_DIED, lane->slot, words.signal);
     farewell_empty(frontend, lane);
 }
 
@@ -111,7 +118,11 @@ void broker_process_ended(struct frontend *frontend, struct lane *lane)
 
 bool broker_kill(struct lane *lane)
 {
-    return lane->pidfd >= 0 && syscall(SYS_pidfd_send_signal, lane->pidfd, SIGKILL, NULL, 0) == 0;
+    if (lane->peer_pid == 0) {
+        errno = EPERM;
+        return false;
+    }
+    return syscall(SYS_pidfd_send_signal, lane->pidfd, SIGKILL, NULL, 0) == 0;
 }
 
 void broker_hung_up(struct frontend *frontend, struct lane *lane)
@@ -209,6 +220,7 @@ void broker_watch_stalls(struct frontend *frontend)
         if (lane->still_ns < frontend->config.control.heartbeat_ms * CLOCK_NS_PER_MS)
             continue;
         board_event_add(&frontend->board, frontend->now_ns, BOARD_EVENT_STALLED, lane->slot, lane->still_ns);
+        lane->has_stalled = true;
         broker_quarantine(frontend, lane, LANE_fault_stalled);
     }
 }

@@ -160,6 +160,10 @@ int frontend_init_privileged(struct frontend *frontend)
     if (failed == 0)
         failed = keys_load(frontend);
     if (failed == 0)
+        failed = returning_init(frontend);
+    if (failed == 0)
+        suspects_init(&frontend->suspects, frontend->config.control.runtime_dir);
+    if (failed == 0)
         failed = frontend_open_nic(frontend);
     if (failed == 0)
         failed = broker_init(frontend);
@@ -230,6 +234,8 @@ void frontend_fini(struct frontend *frontend)
     host_free(frontend->host);
     if (frontend->nic.ops != NULL)
         nic_close(&frontend->nic);
+    returning_fini(frontend);
+    suspects_fini(&frontend->suspects);
     estates_fini(&frontend->estates);
     fd_close(&frontend->handover.source_fd);
     held_fini(&frontend->held);

@@ -26,7 +26,9 @@
 #include "frontend/nic/nic.h"
 #include "frontend/orders.h"
 #include "frontend/park.h"
+#include "frontend/returning.h"
 #include "frontend/stage.h"
+#include "frontend/suspect.h"
 #include "ring/frame_pool.h"
 #include "shm/segment.h"
 
@@ -79,6 +81,8 @@ struct frontend {
     struct handover handover;
     struct estates estates;
     struct orders orders;
+    struct suspects suspects;
+    struct returning returning;
     uint64_t next_number; /* of orders to workers; begins with the clock, so that no frontend repeats one */
     struct park park;
     struct frontend_hop hops[FRONTEND_HOPS];

@@ -21,7 +21,10 @@ struct lane {
     uint8_t slot;
     int attach_socket, wake_socket, pidfd; /* owned, -1 while EMPTY */
     uint32_t pid, uid;
-    uint32_t version; /* of the lane, negotiated */
+    uint32_t peer_pid; /* as the kernel sees it from here; 0: another container's, not to be killed by us */
+    bool has_returned; /* it served an earlier frontend */
+    bool has_stalled;  /* it is detached because it stood still */
+    uint32_t version;  /* of the lane, negotiated */
     uint64_t attached_ns;
     struct segment worker_half; /* the worker's, read-only here */
     struct segment records;     /* the worker's; kept so that it outlives the worker */

@@ -245,6 +245,7 @@ static void loop_release(struct frontend *frontend)
 void frontend_move(struct frontend *frontend)
 {
     stage_take_notes(frontend);
+    returning_advance(frontend);
     handover_advance(frontend);
     estates_advance(frontend);
     orders_advance(frontend);

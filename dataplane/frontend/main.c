@@ -38,6 +38,8 @@ int main(int argc, char **argv)
                                        .epoll_fd = -1,
                                        .lock_fd = -1,
                                        .handover = {.source_fd = -1},
+                                       .returning = {.file_fd = -1},
+                                       .suspects = {.file_fd = -1},
                                        .host_segment = {.fd = -1}};
     struct start_options options = {0};
     int exit_code = EXIT_FAILURE;

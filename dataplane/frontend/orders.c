@@ -120,12 +120,11 @@ static void orders_move_flow(struct frontend *frontend)
     request.from = pin_table_find(&frontend->pins, hash, &order->key);
     if (request.from == BUCKET_NO_WORKER)
         request.from = frontend->buckets.worker[bucket_of(&frontend->buckets, hash)];
-    if (!orders_serves(frontend, request.from))
-        orders_end(frontend, BOARD_RESULT_NOT_FOUND);
-    else if (request.from == request.to)
-        orders_end(frontend, BOARD_RESULT_SAME);
-    else
+    /* From a worker to itself too: that is how it is found out whether it has the flow. */
+    if (orders_serves(frontend, request.from))
         orders_hand_over(frontend, &request);
+    else
+        orders_end(frontend, BOARD_RESULT_NOT_FOUND);
 }
 
 /* Up to a hand-over's worth of the buckets of `from`. */
@@ -287,6 +286,7 @@ static void orders_collect(struct frontend *frontend)
 {
     struct orders *orders = &frontend->orders;
     const struct board_order_result *ended = &frontend->handover.ended;
+    bool was_idle = frontend->handover.from == frontend->handover.order.to;
 
     orders->is_filling = false;
     if (!orders->is_handing_over)
@@ -295,7 +295,9 @@ static void orders_collect(struct frontend *frontend)
     orders->result.n_flows += ended->n_flows;
     orders->result.n_buckets += ended->n_buckets;
     orders->result.n_frames += ended->n_frames;
-    if (ended->result != BOARD_RESULT_DONE || orders->order.kind == BOARD_ORDER_MOVE_FLOW)
+    if (ended->result == BOARD_RESULT_DONE && was_idle)
+        orders_end(frontend, BOARD_RESULT_SAME);
+    else if (ended->result != BOARD_RESULT_DONE || orders->order.kind == BOARD_ORDER_MOVE_FLOW)
         orders_end(frontend, (enum board_result)ended->result);
 }
 

@@ -154,7 +154,8 @@ static bool receive_hold(struct frontend *frontend, const struct classify_verdic
     if (worker == BUCKET_NO_WORKER)
         worker = frontend->buckets.worker[bucket];
     if (worker != BUCKET_HELD && worker != BUCKET_ORPHAN) {
-        counter_add(frontend->board.nic, NIC_rx_drop_no_worker, 1);
+        counter_add(frontend->board.nic,
+                    frontend->returning.is_waiting ? NIC_rx_drop_returning : NIC_rx_drop_no_worker, 1);
         return false;
     }
     held->head_idx = frame->head_idx;

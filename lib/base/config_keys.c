@@ -77,6 +77,8 @@ const struct config_rule config_rules[] = {
          "Frames that may wait for a neighbour's link address."),
     UINT("frontend", "held_frames", frontend.held_frames, 64, 524288, "8192",
          "Frames that may wait for the end of a hand-over; at most half of pool_chunks are used."),
+    UINT("frontend", "return_wait_ms", frontend.return_wait_ms, 0, 60000, "2000",
+         "Milliseconds that a new frontend waits for the workers of the last one."),
 
     UINT("worker", "count", worker.count, 1, 16, "2", "Workers to start."),
     UINT("worker", "burst_frames", worker.burst_frames, 1, 64, "32", "Frames of one turn of a worker's loop."),

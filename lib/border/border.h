@@ -122,6 +122,14 @@ enum border_result border_peek_rx(const struct ring_consumer *ring, uint32_t ahe
 uint64_t border_worker_gauge(const struct worker_half MPA_PEER *peer_half, enum worker_gauge gauge);
 uint64_t border_worker_counter(const struct worker_half MPA_PEER *peer_half, enum worker_counter which);
 
+/* What a worker that died has left in its half. */
+struct border_last_words {
+    uint32_t signal;   /* its fault handler noted it; 0: it did not die of a fault of its own */
+    uint32_t head_idx; /* head chunk of the frame that was in hand, unchecked; LANE_NO_CHUNK: none */
+};
+
+void border_worker_last_words(const struct worker_half MPA_PEER *peer_half, struct border_last_words *words);
+
 /* Frontend: the shape a worker's half claims, valid and with its rings and arenas inside the `size_bytes` of
  * its segment; false: refuse the attach. */
 bool border_worker_shape(const struct worker_half MPA_PEER *peer_half, size_t size_bytes,

@@ -157,7 +157,7 @@ static void an_order_that_cannot_be_carried_out_is_answered_and_changes_nothing(
 {
     static struct rig rig;
     struct board_order drain = {.kind = BOARD_ORDER_DRAIN, .slot = 0, .to = BOARD_ANY_LANE};
-    uint64_t same, no_target, no_bucket, no_flow, last;
+    uint64_t same, same_flow, no_target, no_bucket, no_flow[2], last;
     struct flow_key unknown;
 
     start_two(&rig);
@@ -165,18 +165,19 @@ static void an_order_that_cannot_be_carried_out_is_answered_and_changes_nothing(
     no_target = order_bucket(&rig, 0, 7);
     no_bucket = order_bucket(&rig, RIG_N_BUCKETS, 1);
     unknown = rig_key(RIG_N_FLOWS + 1);
-    no_flow = board_order_add(
-        &rig.frontend.board,
-        &(struct board_order){
-            .kind = BOARD_ORDER_MOVE_FLOW,
-            .to = rig.frontend.buckets.worker[bucket_of(&rig.frontend.buckets,
-                                                        flow_key_hash(&unknown, &rig.frontend.seed))] == 0,
-            .key = unknown});
+    same_flow = order_flow(&rig, flow_of(&rig, 1), 1);
+    for (uint32_t to = 0; to < 2; to++) {
+        struct board_order order = {.kind = BOARD_ORDER_MOVE_FLOW, .to = to, .key = unknown};
+
+        no_flow[to] = board_order_add(&rig.frontend.board, &order);
+    }
     rig_settle(&rig);
     CU_ASSERT_EQUAL(result_of(&rig, same), BOARD_RESULT_SAME);
     CU_ASSERT_EQUAL(result_of(&rig, no_target), BOARD_RESULT_NO_TARGET);
     CU_ASSERT_EQUAL(result_of(&rig, no_bucket), BOARD_RESULT_NOT_FOUND);
-    CU_ASSERT_EQUAL(result_of(&rig, no_flow), BOARD_RESULT_NOT_FOUND);
+    CU_ASSERT_EQUAL(result_of(&rig, same_flow), BOARD_RESULT_SAME);
+    CU_ASSERT_EQUAL(result_of(&rig, no_flow[0]), BOARD_RESULT_NOT_FOUND);
+    CU_ASSERT_EQUAL(result_of(&rig, no_flow[1]), BOARD_RESULT_NOT_FOUND);
     CU_ASSERT_EQUAL(rig.frontend.pins.by_key.n_used, 0);
     board_order_add(&rig.frontend.board, &drain);
     rig_settle(&rig);

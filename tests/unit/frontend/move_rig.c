@@ -76,6 +76,7 @@ void rig_init(struct rig *rig, uint32_t held_frames)
     mpa_assert(rig->workers != NULL);
     config_defaults(&frontend->config);
     frontend->config.nic.backend = CONFIG_BACKEND_MEMORY;
+    frontend->suspects.file_fd = frontend->returning.file_fd = -1;
     frontend->handover.source_fd = frontend->listen_socket = frontend->signal_fd = -1;
     frontend->stage.epoll_fd = frontend->stage.stop_fd = -1;
     mpa_assert(nic_open(&frontend->nic, &frontend->config.nic, error, sizeof(error)) == 0);
