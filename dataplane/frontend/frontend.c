@@ -84,6 +84,7 @@ static int frontend_open_nic(struct frontend *frontend)
     memcpy(frontend->board.nic_info.mac, frontend->nic.mac, 6);
     frontend->board.nic_info.mtu_bytes = frontend->nic.mtu_bytes;
     frontend->board.nic_info.caps = frontend->nic.caps;
+    keep_begin(frontend);
     return 0;
 }
 
@@ -227,6 +228,7 @@ void frontend_fini(struct frontend *frontend)
 {
     if (frontend->control != NULL)
         control_stop(frontend->control);
+    keep_end(frontend);
     for (unsigned i = 0; i < FRONTEND_MAX_LANES; i++) {
         if (frontend->lanes[i].state != BOARD_LANE_EMPTY)
             lane_detach(&frontend->lanes[i], &frontend->pool);

@@ -62,6 +62,7 @@ struct frontend_sent {
 struct frontend {
     struct config config;
     struct nic nic;
+    bool is_nic_kept; /* keep.c */
     struct board board;
     struct control *control;
     struct host *host;
@@ -206,6 +207,11 @@ void hold_announce(struct frontend *frontend, uint32_t bucket, uint8_t worker);
 
 /* keys.c: flow seed and ISN key, kept in the runtime folder (0600). */
 int keys_load(struct frontend *frontend) MPA_WARN_UNUSED;
+
+/* keep.c: an interface of ours outlives us while workers wait for the next frontend. Begin: privileged, after
+ * the NIC is open. End: before lanes and NIC are closed. Neither fails: it is worth a warning. */
+void keep_begin(struct frontend *frontend);
+void keep_end(struct frontend *frontend);
 
 /* capture.c */
 void capture_start(struct frontend *frontend);
