@@ -183,8 +183,12 @@ static void broker_hello(struct frontend *frontend, int socket)
     }
     lane = &frontend->lanes[hello.slot];
     failed = lane_attach(lane, &hello, fds);
+    lane->has_returned = lane->is_unsettled = (hello.flags & ATTACH_RETURNS) != 0;
     if (failed == 0)
         failed = broker_welcome(frontend, lane, socket);
+    /* It has died since: its records are here, and its death is seen like any other. */
+    if (failed == -EPIPE && lane->has_returned)
+        failed = 0;
     if (failed == 0)
         failed = broker_watch(frontend->epoll_fd, socket, lane->slot);
     if (failed < 0) {
@@ -195,7 +199,6 @@ static void broker_hello(struct frontend *frontend, int socket)
     }
     lane->attach_socket = socket;
     lane->uid = peer.uid;
-    lane->has_returned = (hello.flags & ATTACH_RETURNS) != 0;
     broker_take_pid(lane, peer.pid);
     returning_hello(frontend, lane->slot, lane->has_returned);
     board_event_add(&frontend->board, frontend->now_ns, BOARD_EVENT_ATTACHED, lane->slot, 0);

@@ -67,6 +67,8 @@ static void farewell_bury(struct frontend *frontend, struct lane *lane)
     uint32_t n_frames;
     struct held_frame accused;
 
+    if (lane->is_unsettled)
+        lane->exports_done = returning_exports_done(frontend, lane);
     border_worker_last_words(lane->worker_half.base, &words);
     /* Whoever was just killed accuses nobody. */
     if (words.signal == 0 && !lane->has_stalled)
@@ -125,13 +127,26 @@ bool broker_kill(struct lane *lane)
     return syscall(SYS_pidfd_send_signal, lane->pidfd, SIGKILL, NULL, 0) == 0;
 }
 
+/* The death of one that does not serve yet is waited for too. */
+static void farewell_watch(struct frontend *frontend, const struct lane *lane)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = 2 * FRONTEND_MAX_LANES + lane->slot};
+
+    if (epoll_ctl(frontend->epoll_fd, EPOLL_CTL_ADD, lane->pidfd, &event) < 0)
+        log_debug("watch_failed slot=%u", lane->slot);
+}
+
 void broker_hung_up(struct frontend *frontend, struct lane *lane)
 {
-    if (lane->state != BOARD_LANE_SERVING) {
+    /* Who has only just come has nothing, unless it comes back. */
+    if (lane->state != BOARD_LANE_SERVING && !lane->has_returned) {
         farewell_died(frontend, lane);
         return;
     }
-    farewell_last_words(frontend, lane);
+    if (lane->state == BOARD_LANE_SERVING)
+        farewell_last_words(frontend, lane);
+    else
+        farewell_watch(frontend, lane);
     farewell_detach(frontend, lane);
     /* Most often it is dead already, and its pidfd says so in a moment. What cannot be killed at all is taken
      * for dead, as it was not this worker's pidfd. */
@@ -178,7 +193,10 @@ void broker_expire(struct frontend *frontend)
             continue;
         log_warn("%s slot=%u pid=%u", is_late ? "attach_expired" : "worker_given_up", lane->slot, lane->pid);
         stage_lock(frontend);
-        farewell_died(frontend, lane);
+        if (is_late)
+            broker_hung_up(frontend, lane);
+        else
+            farewell_died(frontend, lane);
         stage_unlock(frontend);
     }
 }

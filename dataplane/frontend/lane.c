@@ -129,7 +129,7 @@ void lane_detach(struct lane *lane, struct frame_pool *pool)
     fd_close(&lane->pidfd);
     lane->deficit_bytes = 0;
     lane->was_congested = lane->has_news = false;
-    lane->has_returned = lane->has_stalled = false;
+    lane->has_returned = lane->is_unsettled = lane->has_stalled = false;
     lane->peer_pid = 0;
     lane->exports_done = lane->release_number = lane->still_ns = 0;
 }

@@ -23,6 +23,7 @@ struct lane {
     uint32_t pid, uid;
     uint32_t peer_pid; /* as the kernel sees it from here; 0: another container's, not to be killed by us */
     bool has_returned; /* it served an earlier frontend */
+    bool is_unsettled; /* which of its exports are adopted is not known yet */
     bool has_stalled;  /* it is detached because it stood still */
     uint32_t version;  /* of the lane, negotiated */
     uint64_t attached_ns;

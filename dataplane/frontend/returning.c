@@ -228,16 +228,40 @@ static bool returning_has_any(const struct frontend *frontend, const struct lane
     return false;
 }
 
-/* Whose are the flows that the lane exported last? */
-static void returning_take_export(struct frontend *frontend, struct lane *lane, uint64_t number)
+static bool returning_is_adopted(const struct frontend *frontend, const struct lane *lane, uint64_t number)
 {
     struct flow_key keys[RETURNING_N_SAMPLES];
     uint32_t n_keys = returning_sample(frontend, lane, number, keys);
-    bool is_adopted = false;
 
-    for (unsigned i = 0; i < FRONTEND_MAX_LANES && !is_adopted; i++)
-        is_adopted = i != lane->slot && (frontend->lane_mask >> i & 1) != 0 &&
-                     returning_has_any(frontend, &frontend->lanes[i], keys, n_keys);
+    for (unsigned i = 0; i < FRONTEND_MAX_LANES; i++) {
+        if (i != lane->slot && frontend->lanes[i].records.base != NULL &&
+            returning_has_any(frontend, &frontend->lanes[i], keys, n_keys))
+            return true;
+    }
+    return false;
+}
+
+/* While others are missing, one of them may have adopted: a flow that two serve is worse than one lost. */
+uint64_t returning_exports_done(const struct frontend *frontend, const struct lane *lane)
+{
+    uint32_t missing = frontend->returning.expected & ~frontend->returning.returned & ~(1u << lane->slot);
+    struct returning_walk walk;
+    uint64_t newest = 0;
+
+    if (!returning_open(lane, &walk))
+        return 0;
+    while (returning_next(frontend, &walk)) {
+        if (walk.flow.facts.export_number > newest)
+            newest = walk.flow.facts.export_number;
+    }
+    return newest == 0 || missing != 0 || returning_is_adopted(frontend, lane, newest) ? newest : newest - 1;
+}
+
+/* Whose are the flows that the lane exported last? */
+static void returning_take_export(struct frontend *frontend, struct lane *lane, uint64_t number)
+{
+    bool is_adopted = returning_is_adopted(frontend, lane, number);
+
     log_info("export_found slot=%u adopted=%s", lane->slot, is_adopted ? "yes" : "no");
     lane->exports_done = lane->release_number = is_adopted ? number : number - 1;
     if (!is_adopted)
@@ -263,6 +287,7 @@ static void returning_take_in(struct frontend *frontend)
     for (unsigned i = 0; i < FRONTEND_MAX_LANES; i++) {
         if (!(returning->returned >> i & 1))
             continue;
+        frontend->lanes[i].is_unsettled = false;
         returning_pin_flows(frontend, &frontend->lanes[i]);
         if (exported[i] != 0)
             returning_take_export(frontend, &frontend->lanes[i], exported[i]);

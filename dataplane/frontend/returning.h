@@ -43,6 +43,8 @@ void returning_fini(struct frontend *frontend);
 void returning_hello(struct frontend *frontend, uint8_t worker, bool returns);
 /* A lane that returned serves. */
 void returning_serves(struct frontend *frontend, const struct lane *lane);
+/* Of a worker that died before its records were looked at: exports up to this number are adopted. */
+uint64_t returning_exports_done(const struct frontend *frontend, const struct lane *lane);
 /* The lane carries nothing any more. */
 void returning_lane_gone(struct frontend *frontend, uint8_t worker);
 /* Ends the wait when it is over; takes in who comes later; keeps the file true. Call it every turn. */

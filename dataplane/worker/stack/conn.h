@@ -59,12 +59,12 @@ struct conn {
     uint32_t bucket_next, bucket_prev; /* connections of one bucket; next zombie while CONN_EXPORTED */
     uint32_t recorded_ts;              /* pcb->ts_recent when facts were last written */
     struct recovery *recovery;         /* loss recovery state, NULL while nothing is lost */
-    uint64_t recorded;                 /* what makes facts due when it changes, as last written (record.c) */
     uint32_t progress_ms;              /* when lastack last moved, or data left after silence */
     uint32_t probed_ms;                /* progress_ms of the standstill that was already probed */
     uint32_t answered_tick; /* slow tick at which nothing was last waiting for an answer (timer.c) */
     uint32_t srtt_us;
-    uint32_t n_retransmits;                             /* for people */
+    uint32_t n_retransmits; /* for people */
+    uint32_t recorded;      /* what makes facts due when it changes, as last written (record.c) */
     _Alignas(uint64_t) uint8_t state[CONN_STATE_BYTES]; /* the consumer's */
 };
 
