@@ -13,8 +13,9 @@ import stacks
 
 FRONTEND, WORKER, CONTROLD = "mpa-frontend", "mpa-worker", "mpa-controld"
 ALL = pytest.mark.parametrize("name", [FRONTEND, WORKER, CONTROLD])
-# What stays on purpose: keys outlive a restart, a lock's file is never removed (runtime.c says why).
-KEPT = {"keys", "controld.lock", "frontend.lock"}
+# What stays on purpose: keys outlive a restart, a lock's file is never removed (runtime.c says why), the list of lanes
+# and the accused frames are for whoever comes next.
+KEPT = {"keys", "controld.lock", "frontend.lock", "lanes", "suspects"}
 
 
 def path_of(name):
