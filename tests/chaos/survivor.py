@@ -135,7 +135,9 @@ class Survivor(stacks.Ours):
 
     def kill(self, slot=None, number=signal.SIGKILL):
         """Kills the worker in a slot, by pid, and waits until it is gone. Returns (pid, time of the signal)."""
-        slots = self.slots()
+        slots = {}
+        netlab.wait_until(lambda: slots.update(self.slots()) or (slots if slot is None else slot in slots),
+                          what=f"somebody to kill in slot {slot}")
         pid = slots[slot if slot is not None else min(slots)]
         time_ns = time.monotonic_ns()
         os.kill(pid, number)

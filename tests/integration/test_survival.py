@@ -78,7 +78,7 @@ def kill(stack, crowd, slot):
 
 def test_killing_one_of_two_workers_leaves_its_connections_open(two):
     with traffic(two) as crowd:
-        assert all(two.connections().values()), "both workers have connections"
+        netlab.wait_until(lambda: all(two.connections().values()), what="connections on both workers")
         for slot in (0, 1, 0):
             kill(two, crowd, slot)
             crowd.goes_on()
