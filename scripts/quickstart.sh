@@ -125,5 +125,7 @@ It runs until you press Ctrl-C. Try in another terminal (as root):
   $build/controlplane/mpactl/mpactl --runtime-dir $run_dir lanes
   $build/controlplane/mpactl/mpactl --runtime-dir $run_dir stats --nonzero
   $build/controlplane/mpactl/mpactl --runtime-dir $run_dir capture --write - | tshark -r -
+  $build/controlplane/mpactl/mpactl --runtime-dir $run_dir events -f      what happens, while you try:
+  $build/controlplane/mpactl/mpactl --runtime-dir $run_dir drain 0; ... undrain 0; ... kill 1; ... update
 EOF
 wait "$controld_pid" || fail 'mpa-controld ended'

@@ -111,11 +111,11 @@ static void controld_news(void *context, const struct supervisor_news *news)
 
 /* ---- the update's ends ---- */
 
-static void update_order(void *self, enum order_kind kind, uint32_t slot, uint64_t now_ns)
+static void update_operation(void *self, enum operation_kind kind, uint32_t slot, uint64_t now_ns)
 {
     struct controld *controld = self;
 
-    order_begin(controld->order, kind, slot, now_ns);
+    operation_begin(controld->operation, kind, slot, now_ns);
 }
 
 static void update_tell(void *self, const struct update *update)
@@ -134,14 +134,14 @@ static void update_tell(void *self, const struct update *update)
     events_publish(controld->events, &event);
 }
 
-static const struct update_ops update_ops = {.order = update_order, .tell = update_tell};
+static const struct update_ops update_ops = {.operation = update_operation, .tell = update_tell};
 
-/* order_done_fn. */
-static void order_done(void *context, bool is_good, const char *text)
+/* operation_done_fn. */
+static void operation_done(void *context, bool is_good, const char *text)
 {
     struct controld *controld = context;
 
-    update_order_ended(&controld->update, is_good, text, clock_now_ns());
+    update_operation_ended(&controld->update, is_good, text, clock_now_ns());
 }
 
 /* ---- the loop's sources ---- */
@@ -198,7 +198,7 @@ static int on_wake(sd_event_source *source, int fd, uint32_t revents, void *cont
     if (events_step(controld->events))
         frontend_watch_ask(controld->watch);
     frontend_watch_step(controld->watch);
-    order_step(controld->order);
+    operation_step(controld->operation);
     endpoint_step(controld->endpoint);
     return controld_settle(controld);
 }
@@ -212,7 +212,7 @@ static int on_tick(sd_event_source *source, uint64_t time_us, void *context)
     (void)time_us;
     supervisor_tick(&controld->supervisor, now_ns);
     frontend_watch_tick(controld->watch, now_ns);
-    order_tick(controld->order, now_ns);
+    operation_tick(controld->operation, now_ns);
     /* A timer of sd-event fires once and is then off. */
     if ((error = sd_event_source_set_time_relative(source, TICK_US)) < 0 ||
         (error = sd_event_source_set_enabled(source, SD_EVENT_ONESHOT)) < 0)
@@ -246,7 +246,7 @@ static int sockets_open(struct controld *controld)
             0 ||
         (error = events_new(&controld->events, runtime_dir, controld->wake_fd)) != 0 ||
         (error = frontend_watch_new(&controld->watch, controld)) != 0 ||
-        (error = order_new(&controld->order, controld->link, order_done, controld)) != 0 ||
+        (error = operation_new(&controld->operation, controld->link, operation_done, controld)) != 0 ||
         (error = endpoint_new(&controld->endpoint, controld)) != 0)
         return error;
     controld_adopt(controld, is_frontend_there);
@@ -354,7 +354,7 @@ void controld_fini(struct controld *controld)
         frontend_link_fini(controld->link);
     endpoint_free(controld->endpoint);
     frontend_watch_free(controld->watch);
-    order_free(controld->order);
+    operation_free(controld->operation);
     events_free(controld->events);
     free(controld->link);
     /* nng removes a socket's file some time after the close. Only who holds the lock may: they are ours then.

@@ -2,7 +2,7 @@
 /*
  * controld.h — inside of mpa-controld: one thread with an sd-event loop; nng's threads only wake it. The
  * parts: supervisor (state machine) over a manager (spawner), update (state machine over the supervisor and
- * orders to the frontend), endpoint (mpactl's requests), frontend link (requests to the frontend), events
+ * operations to the frontend), endpoint (mpactl's requests), frontend link (requests to the frontend), events
  * (published news), status (the merged picture).
  */
 #ifndef MPA_CONTROLD_CONTROLD_H
@@ -43,7 +43,7 @@ struct controld {
     struct manager_direct direct;
     struct supervisor supervisor;
     struct update update;
-    struct order *order; /* of the update */
+    struct operation *operation; /* of the update */
     struct frontend_link *link;
     struct frontend_watch *watch;
     struct endpoint *endpoint;

@@ -289,13 +289,13 @@ static void spare_ending(struct update *update, uint64_t now_ns)
         update_end(update, now_ns);
 }
 
-/* ---- orders ---- */
+/* ---- operations ---- */
 
-static void order_give(struct update *update, enum order_kind kind, uint32_t slot, uint64_t now_ns)
+static void operation_give(struct update *update, enum operation_kind kind, uint32_t slot, uint64_t now_ns)
 {
-    update->is_ordered = true;
+    update->is_operating = true;
     update->n_tries++;
-    update->ops->order(update->self, kind, slot, now_ns);
+    update->ops->operation(update->self, kind, slot, now_ns);
 }
 
 static uint32_t first_drained(const struct update *update)
@@ -303,22 +303,23 @@ static uint32_t first_drained(const struct update *update)
     return (uint32_t)__builtin_ctz(update->drained);
 }
 
-/* The order of the present phase, again if need be. */
-static void order_again(struct update *update, uint64_t now_ns)
+/* The operation of the present phase, again if need be. */
+static void operation_again(struct update *update, uint64_t now_ns)
 {
     struct process *spare;
 
-    if (update->is_ordered || now_ns < update->again_ns)
+    if (update->is_operating || now_ns < update->again_ns)
         return;
     switch (update->phase) {
     case UPDATE_DRAINING:
-        order_give(update, ORDER_DRAIN, update->slot, now_ns);
+        operation_give(update, OPERATION_DRAIN, update->slot, now_ns);
         return;
     case UPDATE_UNDRAINING:
-        order_give(update, update->was_draining ? ORDER_DRAIN : ORDER_UNDRAIN, update->slot, now_ns);
+        operation_give(update, update->was_draining ? OPERATION_DRAIN : OPERATION_UNDRAIN, update->slot,
+                       now_ns);
         return;
     case UPDATE_UNDO_UNDRAINING:
-        order_give(update, ORDER_UNDRAIN, first_drained(update), now_ns);
+        operation_give(update, OPERATION_UNDRAIN, first_drained(update), now_ns);
         return;
     case UPDATE_SPARE_DRAINING:
         spare = supervisor_spare(update->supervisor);
@@ -327,14 +328,14 @@ static void order_again(struct update *update, uint64_t now_ns)
         else if (!is_up(spare))
             spare_end(update, spare, now_ns);
         else
-            order_give(update, ORDER_DRAIN, spare->slot, now_ns);
+            operation_give(update, OPERATION_DRAIN, spare->slot, now_ns);
         return;
     default:
         return;
     }
 }
 
-static void order_went_well(struct update *update, uint64_t now_ns)
+static void operation_went_well(struct update *update, uint64_t now_ns)
 {
     struct process *spare;
 
@@ -361,11 +362,11 @@ static void order_went_well(struct update *update, uint64_t now_ns)
     }
 }
 
-void update_order_ended(struct update *update, bool is_good, const char *text, uint64_t now_ns)
+void update_operation_ended(struct update *update, bool is_good, const char *text, uint64_t now_ns)
 {
-    update->is_ordered = false;
+    update->is_operating = false;
     if (is_good) {
-        order_went_well(update, now_ns);
+        operation_went_well(update, now_ns);
         return;
     }
     /* Who has died meanwhile has nothing left to drain. */
@@ -417,7 +418,7 @@ void update_tick(struct update *update, uint64_t now_ns)
     case UPDATE_SPARE_DRAINING:
         break;
     }
-    order_again(update, now_ns);
+    operation_again(update, now_ns);
     if (update->has_failed && !update->is_told &&
         now_ns - update->failed_ns >= UPDATE_UNDO_MS * CLOCK_NS_PER_MS) {
         update->is_told = true;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * update.h — new programs under open connections. A state machine without I/O over the supervisor: orders to
- * the frontend go out through a callback and come back as calls, time comes in. Tests drive it.
+ * update.h — new programs under open connections. A state machine without I/O over the supervisor: operations
+ * to the frontend go out through a callback and come back as calls, time comes in. Tests drive it.
  *
  * Workers: a spare is started in a free slot, so that there is always one more than needed; then one worker
  * after the other is drained to the others, ended, started again and given its share; at last the spare is
@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 #include "base/assert.h"
-#include "controlplane/controld/order.h"
+#include "controlplane/controld/operation.h"
 #include "controlplane/controld/supervisor.h"
 
 #define UPDATE_STEP_MS 30000u /* for a process to be there again */
@@ -26,17 +26,17 @@
     5000u                     /* a failure is told after so long at the latest, even if the undoing goes on  \
                                */
 #define UPDATE_AGAIN_MS 2000u /* between two tries of the undoing */
-#define UPDATE_TRIES 3u       /* of an order */
+#define UPDATE_TRIES 3u       /* of an operation */
 
 enum update_phase {
     UPDATE_IDLE,
     UPDATE_SPARE_STARTING,  /* waits for the spare to serve */
-    UPDATE_DRAINING,        /* order: drain worker `slot` */
+    UPDATE_DRAINING,        /* operation: drain worker `slot` */
     UPDATE_REPLACING,       /* waits for its successor to serve */
-    UPDATE_UNDRAINING,      /* order: undrain it (or drain it, if it was before) */
+    UPDATE_UNDRAINING,      /* operation: undrain it (or drain it, if it was before) */
     UPDATE_UNDO_WAITING,    /* after a failure: waits for all workers to serve */
-    UPDATE_UNDO_UNDRAINING, /* order: undrain one that the update drained */
-    UPDATE_SPARE_DRAINING,  /* order: drain the spare */
+    UPDATE_UNDO_UNDRAINING, /* operation: undrain one that the update drained */
+    UPDATE_SPARE_DRAINING,  /* operation: drain the spare */
     UPDATE_SPARE_ENDING,    /* waits for its end */
     UPDATE_FRONTEND,        /* waits for the new frontend, then for the workers to come back to it */
 };
@@ -44,8 +44,8 @@ enum update_phase {
 struct update;
 
 struct update_ops {
-    /* Begins an order; update_order_ended() tells the end. */
-    void (*order)(void *self, enum order_kind kind, uint32_t slot, uint64_t now_ns);
+    /* Begins an operation; update_operation_ended() tells the end. */
+    void (*operation)(void *self, enum operation_kind kind, uint32_t slot, uint64_t now_ns);
     /* A step has begun, or it has failed: update->text, update->error. */
     void (*tell)(void *self, const struct update *update);
 };
@@ -62,11 +62,11 @@ struct update {
     bool is_frontend;
     bool is_told;      /* its end is known */
     bool has_failed;   /* `error` says why */
-    bool is_ordered;   /* an order is under way */
+    bool is_operating; /* an operation is under way */
     bool was_draining; /* worker `slot` was drained before, and stays so */
     uint32_t slot;     /* worker in hand */
     uint32_t drained;  /* bit mask of slots that are to be undrained */
-    uint32_t n_tries;  /* of the present order */
+    uint32_t n_tries;  /* of the present operation */
     pid_t old_pid;     /* of the process in hand; 0: it did not run */
     uint64_t begun_ns, step_ns, failed_ns, ended_ns, again_ns;
     uint32_t n_done, n_total;
@@ -90,7 +90,7 @@ static inline bool update_is(const struct update *update, uint64_t id)
 /* An earlier controld left a spare: undoes its update. `drained`: bit mask of workers that are draining. */
 void update_resume(struct update *update, uint32_t drained, uint64_t now_ns);
 
-void update_order_ended(struct update *update, bool is_good, const char *text, uint64_t now_ns);
+void update_operation_ended(struct update *update, bool is_good, const char *text, uint64_t now_ns);
 
 /* Goes on; call after everything that happens. */
 void update_tick(struct update *update, uint64_t now_ns);

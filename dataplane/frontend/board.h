@@ -25,7 +25,7 @@ enum board_lane_state {
     BOARD_LANE_EMPTY,       /* nobody */
     BOARD_LANE_ATTACHING,   /* said hello, not ready yet */
     BOARD_LANE_SERVING,     /* has buckets, carries traffic */
-    BOARD_LANE_QUARANTINED, /* broke the rules: detached, waits to be killed */
+    BOARD_LANE_QUARANTINED, /* broke the rules, or has hung up: detached, its death is awaited */
 };
 
 /* Gauges of a lane, refreshed by the loop every 100 ms. X(name, help) */

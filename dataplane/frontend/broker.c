@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * broker.c — the life of lanes: hello, welcome, ready, gone, quarantine; and what all workers are told.
- * A worker that misbehaves on the socket is refused; one that misbehaves on the lane is quarantined.
+ * broker.c — how lanes come: hello, welcome, ready; and what all workers are told. A worker that misbehaves
+ * on the socket is refused; one that misbehaves on the lane is quarantined (farewell.c).
  */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -15,8 +16,6 @@
 #include "base/log.h"
 #include "frontend/frontend.h"
 #include "shm/frontend_writes.h"
-
-#define BROKER_READY_NS (10 * CLOCK_NS_PER_S) /* from hello to ready */
 
 /* What epoll hands back: the lane and which of its descriptors. loop.c tells them apart by range. */
 static int broker_watch(int epoll_fd, int fd, uint64_t tag)
@@ -63,16 +62,6 @@ void broker_fini(struct frontend *frontend)
         fd_close(&frontend->greeting[i]);
 }
 
-static void broker_bucket_moved(void *context, uint32_t bucket, uint8_t from, uint8_t to)
-{
-    struct frontend *frontend = context;
-    struct host_segment *host = frontend->host_segment.base;
-
-    (void)from;
-    atomic_store_explicit(&host->bucket_worker[bucket], to, memory_order_relaxed);
-    atomic_store_explicit(&frontend->board.bucket_worker[bucket], to, memory_order_relaxed);
-}
-
 static uint32_t broker_count_buckets(const struct frontend *frontend, uint8_t worker)
 {
     uint32_t n = 0;
@@ -80,15 +69,6 @@ static uint32_t broker_count_buckets(const struct frontend *frontend, uint8_t wo
     for (uint32_t i = 0; i < frontend->buckets.n_buckets; i++)
         n += frontend->buckets.worker[i] == worker;
     return n;
-}
-
-static void broker_spread(struct frontend *frontend)
-{
-    uint32_t n_moved =
-        bucket_table_spread(&frontend->buckets, frontend->lane_mask, broker_bucket_moved, frontend);
-
-    if (n_moved > 0)
-        log_info("buckets_moved n=%u", n_moved);
 }
 
 void broker_publish_host(struct frontend *frontend)
@@ -167,6 +147,18 @@ static int broker_welcome(struct frontend *frontend, struct lane *lane, int sock
     return failed;
 }
 
+/* A pidfd of our own making is what may be killed: the one it sent could be anybody's. */
+static void broker_take_pid(struct lane *lane, pid_t pid)
+{
+    int pidfd = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+
+    if (pidfd < 0)
+        return;
+    fd_close(&lane->pidfd);
+    lane->pidfd = pidfd;
+    lane->peer_pid = (uint32_t)pid;
+}
+
 static void broker_hello(struct frontend *frontend, int socket)
 {
     struct attach_hello hello = {0};
@@ -191,8 +183,12 @@ static void broker_hello(struct frontend *frontend, int socket)
     }
     lane = &frontend->lanes[hello.slot];
     failed = lane_attach(lane, &hello, fds);
+    lane->has_returned = lane->is_unsettled = (hello.flags & ATTACH_RETURNS) != 0;
     if (failed == 0)
         failed = broker_welcome(frontend, lane, socket);
+    /* It has died since: its records are here, and its death is seen like any other. */
+    if (failed == -EPIPE && lane->has_returned)
+        failed = 0;
     if (failed == 0)
         failed = broker_watch(frontend->epoll_fd, socket, lane->slot);
     if (failed < 0) {
@@ -203,6 +199,8 @@ static void broker_hello(struct frontend *frontend, int socket)
     }
     lane->attach_socket = socket;
     lane->uid = peer.uid;
+    broker_take_pid(lane, peer.pid);
+    returning_hello(frontend, lane->slot, lane->has_returned);
     board_event_add(&frontend->board, frontend->now_ns, BOARD_EVENT_ATTACHED, lane->slot, 0);
 }
 
@@ -237,73 +235,22 @@ void broker_accept(struct frontend *frontend)
 static void broker_serving(struct frontend *frontend, struct lane *lane)
 {
     lane->state = BOARD_LANE_SERVING;
+    lane->seen_ns = frontend->now_ns;
     frontend->lane_mask |= 1u << lane->slot;
     atomic_store_explicit(&lane->tx_fault, 0, memory_order_relaxed);
     if (broker_watch(broker_wake_epoll(frontend), lane->wake_socket, FRONTEND_MAX_LANES + lane->slot) < 0 ||
         broker_watch(frontend->epoll_fd, lane->pidfd, 2 * FRONTEND_MAX_LANES + lane->slot) < 0)
         log_warn("watch_failed slot=%u", lane->slot);
-    broker_spread(frontend);
+    /* Orphaned buckets, if there are any, now have a worker; a share of the others comes by hand-over. */
+    if (lane->has_returned)
+        returning_serves(frontend, lane);
+    else
+        orders_fill(frontend, lane->slot);
+    frontend_move(frontend);
     log_info("worker_serving slot=%u pid=%u buckets=%u", lane->slot, lane->pid,
              broker_count_buckets(frontend, lane->slot));
     board_event_add(&frontend->board, frontend->now_ns, BOARD_EVENT_SERVING, lane->slot,
                     broker_count_buckets(frontend, lane->slot));
-}
-
-static void broker_unserve(struct frontend *frontend, struct lane *lane)
-{
-    if (lane->attach_socket >= 0)
-        epoll_ctl(frontend->epoll_fd, EPOLL_CTL_DEL, lane->attach_socket, NULL);
-    if (lane->wake_socket >= 0)
-        epoll_ctl(broker_wake_epoll(frontend), EPOLL_CTL_DEL, lane->wake_socket, NULL);
-    if (lane->pidfd >= 0)
-        epoll_ctl(frontend->epoll_fd, EPOLL_CTL_DEL, lane->pidfd, NULL);
-    frontend->lane_mask &= ~(1u << lane->slot);
-}
-
-static void broker_gone(struct frontend *frontend, struct lane *lane)
-{
-    log_info("worker_gone slot=%u pid=%u", lane->slot, lane->pid);
-    broker_unserve(frontend, lane);
-    lane_detach(lane, &frontend->pool);
-    lane->state = BOARD_LANE_EMPTY;
-    lane->pid = 0;
-    pin_table_remove_worker(&frontend->pins, lane->slot);
-    broker_spread(frontend);
-    board_event_add(&frontend->board, frontend->now_ns, BOARD_EVENT_GONE, lane->slot, 0);
-}
-
-void broker_expire(struct frontend *frontend)
-{
-    for (unsigned i = 0; i < FRONTEND_MAX_LANES; i++) {
-        struct lane *lane = &frontend->lanes[i];
-
-        if (lane->state != BOARD_LANE_ATTACHING || frontend->now_ns < lane->attached_ns + BROKER_READY_NS)
-            continue;
-        log_warn("attach_expired slot=%u pid=%u", lane->slot, lane->pid);
-        stage_lock(frontend);
-        broker_gone(frontend, lane);
-        stage_unlock(frontend);
-    }
-}
-
-void broker_quarantine(struct frontend *frontend, struct lane *lane, enum lane_counter fault)
-{
-    if (lane->state == BOARD_LANE_QUARANTINED || lane->state == BOARD_LANE_EMPTY)
-        return;
-    stage_lock(frontend);
-    lane_count(lane, fault, 1);
-    log_error("worker_quarantined slot=%u pid=%u fault=%s", lane->slot, lane->pid,
-              lane_counter_texts[fault].name);
-    /* The socket stays open until the process is gone: its end makes the slot free again. */
-    epoll_ctl(broker_wake_epoll(frontend), EPOLL_CTL_DEL, lane->wake_socket, NULL);
-    frontend->lane_mask &= ~(1u << lane->slot);
-    lane->state = BOARD_LANE_QUARANTINED;
-    frame_pool_reclaim(&frontend->pool, lane->slot);
-    pin_table_remove_worker(&frontend->pins, lane->slot);
-    broker_spread(frontend);
-    atomic_store_explicit(&lane->board->fault, (uint32_t)fault, memory_order_relaxed);
-    board_event_add(&frontend->board, frontend->now_ns, BOARD_EVENT_QUARANTINED, lane->slot, (uint64_t)fault);
-    stage_unlock(frontend);
 }
 
 void broker_lane_event(struct frontend *frontend, struct lane *lane)
@@ -321,13 +268,5 @@ void broker_lane_event(struct frontend *frontend, struct lane *lane)
         ready.magic == ATTACH_MAGIC && ready.kind == ATTACH_READY)
         broker_serving(frontend, lane);
     else
-        broker_gone(frontend, lane); /* its end, or words that a worker does not say */
-}
-
-void broker_process_ended(struct frontend *frontend, struct lane *lane)
-{
-    /* An event of the slot's last worker, taken in one go with the hello of the next, is not about that one.
-     */
-    if (lane->state == BOARD_LANE_SERVING || lane->state == BOARD_LANE_QUARANTINED)
-        broker_gone(frontend, lane);
+        broker_hung_up(frontend, lane); /* its end, or words that a worker does not say */
 }

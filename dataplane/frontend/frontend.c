@@ -84,6 +84,7 @@ static int frontend_open_nic(struct frontend *frontend)
     memcpy(frontend->board.nic_info.mac, frontend->nic.mac, 6);
     frontend->board.nic_info.mtu_bytes = frontend->nic.mtu_bytes;
     frontend->board.nic_info.caps = frontend->nic.caps;
+    keep_begin(frontend);
     return 0;
 }
 
@@ -111,6 +112,14 @@ static int frontend_host_segment(struct frontend *frontend)
     return segment_seal(&frontend->host_segment);
 }
 
+/* Frames that wait must not take the pool from those that are served. */
+static uint32_t frontend_max_held(const struct config_frontend *config)
+{
+    uint32_t n_max = config->pool_chunks / 2;
+
+    return config->held_frames < n_max ? config->held_frames : n_max;
+}
+
 /* All memory of the data loop, so that it never asks for any. */
 static int frontend_tables(struct frontend *frontend)
 {
@@ -123,6 +132,10 @@ static int frontend_tables(struct frontend *frontend)
         failed = frontend_failed("pins", pin_table_init(&frontend->pins, FRONTEND_PINS));
     if (failed == 0)
         failed = frontend_failed("park", park_init(&frontend->park, config->park_frames));
+    if (failed == 0)
+        failed = frontend_failed("held", held_init(&frontend->held, frontend_max_held(config)));
+    estates_init(&frontend->estates);
+    frontend->next_number = clock_now_ns();
     if (failed == 0)
         failed = frontend_failed("pool", frame_pool_init(&frontend->pool, config->pool_chunks,
                                                          config->pool_large_chunks, config->hugepages));
@@ -147,6 +160,10 @@ int frontend_init_privileged(struct frontend *frontend)
         failed = frontend_tables(frontend);
     if (failed == 0)
         failed = keys_load(frontend);
+    if (failed == 0)
+        failed = returning_init(frontend);
+    if (failed == 0)
+        suspects_init(&frontend->suspects, frontend->config.control.runtime_dir);
     if (failed == 0)
         failed = frontend_open_nic(frontend);
     if (failed == 0)
@@ -211,6 +228,7 @@ void frontend_fini(struct frontend *frontend)
 {
     if (frontend->control != NULL)
         control_stop(frontend->control);
+    keep_end(frontend);
     for (unsigned i = 0; i < FRONTEND_MAX_LANES; i++) {
         if (frontend->lanes[i].state != BOARD_LANE_EMPTY)
             lane_detach(&frontend->lanes[i], &frontend->pool);
@@ -218,6 +236,11 @@ void frontend_fini(struct frontend *frontend)
     host_free(frontend->host);
     if (frontend->nic.ops != NULL)
         nic_close(&frontend->nic);
+    returning_fini(frontend);
+    suspects_fini(&frontend->suspects);
+    estates_fini(&frontend->estates);
+    fd_close(&frontend->handover.source_fd);
+    held_fini(&frontend->held);
     park_fini(&frontend->park);
     pin_table_fini(&frontend->pins);
     bucket_table_fini(&frontend->buckets);

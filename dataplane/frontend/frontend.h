@@ -18,11 +18,17 @@
 #include "flow/pin.h"
 #include "frontend/board.h"
 #include "frontend/control.h"
+#include "frontend/estate.h"
+#include "frontend/handover.h"
+#include "frontend/held.h"
 #include "frontend/host.h"
 #include "frontend/lane.h"
 #include "frontend/nic/nic.h"
+#include "frontend/orders.h"
 #include "frontend/park.h"
+#include "frontend/returning.h"
 #include "frontend/stage.h"
+#include "frontend/suspect.h"
 #include "ring/frame_pool.h"
 #include "shm/segment.h"
 
@@ -56,6 +62,7 @@ struct frontend_sent {
 struct frontend {
     struct config config;
     struct nic nic;
+    bool is_nic_kept; /* keep.c */
     struct board board;
     struct control *control;
     struct host *host;
@@ -67,8 +74,17 @@ struct frontend {
     struct flow_seed seed;
     uint8_t isn_key[16];
     struct lane lanes[FRONTEND_MAX_LANES];
-    uint32_t lane_mask; /* bit i: lanes[i] is SERVING */
-    uint32_t drr_next;  /* lane that is served first in the next round */
+    uint32_t lane_mask;     /* bit i: lanes[i] is SERVING */
+    uint32_t dying_mask;    /* lanes that are detached, and whose worker may still be alive */
+    uint32_t draining_mask; /* lanes that get nothing new; their connections go elsewhere */
+    uint32_t drr_next;      /* lane that is served first in the next round */
+    struct held held;
+    struct handover handover;
+    struct estates estates;
+    struct orders orders;
+    struct suspects suspects;
+    struct returning returning;
+    uint64_t next_number; /* of orders to workers; begins with the clock, so that no frontend repeats one */
     struct park park;
     struct frontend_hop hops[FRONTEND_HOPS];
     uint32_t hops_epoch; /* the host stack's, as of this round */
@@ -100,6 +116,8 @@ void frontend_fini(struct frontend *frontend);
 
 /* loop.c: runs until told to stop; returns the exit code. */
 int frontend_run(struct frontend *frontend);
+/* Carries hand-overs, adoption and orders on; part of every turn. */
+void frontend_move(struct frontend *frontend);
 
 /* receive.c: one burst from the NIC; true if there was any. */
 bool frontend_receive(struct frontend *frontend);
@@ -109,6 +127,8 @@ void frontend_receive_datagram(struct frontend *frontend, const uint8_t *packet,
 
 /* transmit.c: one round over all lanes; true if anything was sent. */
 bool frontend_transmit(struct frontend *frontend);
+/* Sends what a worker that is gone has published, as far as the NIC takes it now. */
+void frontend_transmit_last(struct frontend *frontend, struct lane *lane);
 /* Sends a frame of the host stack. */
 void frontend_transmit_host(struct frontend *frontend, const uint8_t *frame, uint32_t len_bytes);
 /* Sends what waited for a next hop that is known by now; drops what waited too long. */
@@ -121,8 +141,8 @@ int stage_start(struct frontend *frontend) MPA_WARN_UNUSED;
 void stage_stop(struct frontend *frontend);
 /* A fault seen while transmitting: quarantine, now or by the loop's thread. */
 void stage_fault(struct frontend *frontend, struct lane *lane, enum lane_counter fault);
-/* Transmit stage: hands a note on. Receive stage: carries the notes out. */
-void stage_note_add(struct frontend *frontend, const struct stage_note *note);
+/* Transmit stage: hands a note on; false: no room. Receive stage: carries the notes out. */
+bool stage_note_add(struct frontend *frontend, const struct stage_note *note);
 void stage_take_notes(struct frontend *frontend);
 /* Loop: quarantines the lanes whose fault the transmit thread has seen. */
 void stage_take_faults(struct frontend *frontend);
@@ -135,7 +155,7 @@ static inline bool stage_serves(const struct frontend *frontend, const struct la
 /* Announces sleep to all workers, sleeps, takes it back: whoever runs the transmit stage does this. */
 void stage_sleep(struct frontend *frontend, uint32_t (*wait)(struct frontend *frontend));
 
-/* broker.c: the attach socket and the life of lanes. */
+/* broker.c: the attach socket, and how lanes come to serve. */
 int broker_init(struct frontend *frontend) MPA_WARN_UNUSED;
 /* Closes the attach socket and removes its file. Lanes are detached one by one. */
 void broker_fini(struct frontend *frontend);
@@ -144,7 +164,8 @@ void broker_accept(struct frontend *frontend);
 void broker_greeting_event(struct frontend *frontend, unsigned idx);
 /* The lane's socket has something to say. */
 void broker_lane_event(struct frontend *frontend, struct lane *lane);
-/* The lane's pidfd has become readable: the worker has ended, or what it sent was no pidfd. Its lane ends,
+/* farewell.c: how they end.
+ * The lane's pidfd has become readable: the worker has ended, or what it sent was no pidfd. Its lane ends,
  * also when somebody else still holds its socket. */
 void broker_process_ended(struct frontend *frontend, struct lane *lane);
 /* Gives up on workers that said hello and never became ready. */
@@ -154,8 +175,43 @@ void broker_quarantine(struct frontend *frontend, struct lane *lane, enum lane_c
 /* Writes addresses, link and bucket table into the host segment and tells the workers. */
 void broker_publish_host(struct frontend *frontend);
 
+/* Kills a worker through its pidfd; false: that is for others to do, or it is gone. */
+bool broker_kill(struct lane *lane);
+/* The socket has ended: a worker that served is detached and its death awaited. */
+void broker_hung_up(struct frontend *frontend, struct lane *lane);
+/* True while a worker that is detached may still be alive. */
+bool broker_is_dying(const struct frontend *frontend);
+/* Looks for workers that stand still with work waiting; call it every LOOP_HOUSE_NS or so. */
+void broker_watch_stalls(struct frontend *frontend);
+
+/* hold.c: frames held back while nobody serves their flow (held.h). */
+/* Takes the chunks over; false: no room, counted, they stay the caller's. */
+bool hold_frame(struct frontend *frontend, const struct held_frame *frame);
+/* What the worker did not read goes in front of what was held since, but for the frame that it is accused of
+ * (head chunk `accused_idx`): that one, if found, is in *accused and the caller's, else its head_idx is
+ * LANE_NO_CHUNK. Returns the number held. */
+uint32_t hold_unread(struct frontend *frontend, struct lane *lane, uint32_t accused_idx,
+                     struct held_frame *accused);
+/* All buckets of a worker are on their way elsewhere. */
+void hold_buckets(struct frontend *frontend, uint8_t worker);
+/* Buckets and pins of a lane that carries nothing any more wait for adoption. */
+void hold_lane_gone(struct frontend *frontend, uint8_t worker);
+/* What is held for a hand-over, or was orphaned during a round, waits for the next round. */
+void hold_orphan(struct frontend *frontend);
+/* Hands on the frames of the hand-over, or in a round those whose bucket is announced to the lane, as far as
+ * there is room. True: none is left. False also when the lane was found at fault. */
+bool hold_release(struct frontend *frontend, struct lane *lane, bool is_round) MPA_WARN_UNUSED;
+/* Whom workers and people see as the worker of a bucket. */
+uint8_t hold_announced(const struct frontend *frontend, uint32_t bucket);
+void hold_announce(struct frontend *frontend, uint32_t bucket, uint8_t worker);
+
 /* keys.c: flow seed and ISN key, kept in the runtime folder (0600). */
 int keys_load(struct frontend *frontend) MPA_WARN_UNUSED;
+
+/* keep.c: an interface of ours outlives us while workers wait for the next frontend. Begin: privileged, after
+ * the NIC is open. End: before lanes and NIC are closed. Neither fails: it is worth a warning. */
+void keep_begin(struct frontend *frontend);
+void keep_end(struct frontend *frontend);
 
 /* capture.c */
 void capture_start(struct frontend *frontend);

@@ -37,7 +37,7 @@ static int lane_map(struct lane *lane, int fds[N_ATTACH_HELLO_FDS])
         return failed;
     if (!border_worker_shape(lane->worker_half.base, lane->worker_half.size_bytes, &lane->shape))
         return -EINVAL;
-    failed = segment_attach(&lane->records, fds[ATTACH_FD_RECORDS], SEGMENT_RECORDS, RECORDS_SEGMENT_VERSION,
+    failed = segment_attach(&lane->records, fds[ATTACH_FD_RECORDS], SEGMENT_RECORDS, SEGMENT_ANY_VERSION,
                             sizeof(struct records_segment));
     fds[ATTACH_FD_RECORDS] = -1;
     lane->pidfd = fds[ATTACH_FD_PIDFD];
@@ -129,6 +129,9 @@ void lane_detach(struct lane *lane, struct frame_pool *pool)
     fd_close(&lane->pidfd);
     lane->deficit_bytes = 0;
     lane->was_congested = lane->has_news = false;
+    lane->has_returned = lane->is_unsettled = lane->has_stalled = false;
+    lane->peer_pid = 0;
+    lane->exports_done = lane->release_number = lane->still_ns = 0;
 }
 
 void lane_publish(struct lane *lane)

@@ -21,7 +21,11 @@ struct lane {
     uint8_t slot;
     int attach_socket, wake_socket, pidfd; /* owned, -1 while EMPTY */
     uint32_t pid, uid;
-    uint32_t version; /* of the lane, negotiated */
+    uint32_t peer_pid; /* as the kernel sees it from here; 0: another container's, not to be killed by us */
+    bool has_returned; /* it served an earlier frontend */
+    bool is_unsettled; /* which of its exports are adopted is not known yet */
+    bool has_stalled;  /* it is detached because it stood still */
+    uint32_t version;  /* of the lane, negotiated */
     uint64_t attached_ns;
     struct segment worker_half; /* the worker's, read-only here */
     struct segment records;     /* the worker's; kept so that it outlives the worker */
@@ -34,7 +38,13 @@ struct lane {
     struct wake rx_wake; /* of the receive stage: wakes the worker after publishing rx slots */
     struct wake tx_wake; /* of the transmit stage: sleeps for tx slots, wakes the worker after freeing them */
     _Atomic uint32_t tx_fault; /* 1 + enum lane_counter: the transmit thread saw a fault; 0: none */
-    uint64_t deficit_bytes;    /* deficit round robin */
+    uint64_t exports_done;     /* what it exported up to this number is another's for good */
+    uint64_t release_number;   /* to be told so; 0: nothing */
+    uint64_t still_ns;         /* how long it has stood still with work waiting */
+    uint64_t seen_ns;          /* when that was last looked at */
+    uint64_t last_heartbeat;
+    uint64_t detached_ns;   /* QUARANTINED: since when its death is awaited */
+    uint64_t deficit_bytes; /* deficit round robin */
     bool was_congested;
     bool has_news;                           /* slots were staged in this burst */
     uint64_t n_rx_frames, n_rx_bytes;        /* of this burst; lane_count_rx() adds them to the counters */

@@ -4,6 +4,7 @@
  * only when there was nothing to do; while there is work, it polls.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "frontend/frontend.h"
+#include "frontend/lane_order.h"
 
 #define LOOP_HOUSE_NS (100 * CLOCK_NS_PER_MS)
 #define LOOP_MAX_SLEEP_MS 100
@@ -76,6 +78,8 @@ static void loop_report(struct frontend *frontend)
         n_buckets[frontend->buckets.worker[i]]++;
     for (unsigned i = 0; i < FRONTEND_MAX_LANES; i++) {
         lane_report(&frontend->lanes[i], &frontend->pool, n_buckets[i]);
+        atomic_store_explicit(&frontend->board.lanes[i].gauges[GAUGE_is_draining],
+                              frontend->draining_mask >> i & 1, memory_order_relaxed);
         loop_congestion(frontend, &frontend->lanes[i]);
     }
     atomic_store_explicit(&frontend->board.pool_free_chunks, frontend->pool.n_free_head,
@@ -92,7 +96,6 @@ static void loop_house(struct frontend *frontend)
 {
     bool is_host_due = frontend->now_ns >= frontend->next_host_ns;
 
-    stage_take_notes(frontend);
     if (is_host_due || frontend->park.n_used > 0) {
         stage_lock(frontend);
         if (is_host_due)
@@ -105,9 +108,24 @@ static void loop_house(struct frontend *frontend)
         return;
     stage_take_faults(frontend);
     broker_expire(frontend);
+    broker_watch_stalls(frontend);
     frontend->next_house_ns = frontend->now_ns + LOOP_HOUSE_NS;
     pin_table_sweep(&frontend->pins, frontend->now_ns, LOOP_SWEEP_PINS);
     loop_report(frontend);
+}
+
+/* The control thread wants to look at the records of those that serve. */
+static void loop_records(struct frontend *frontend)
+{
+    int fds[FRONTEND_MAX_LANES];
+
+    if (!board_records_wanted(&frontend->board))
+        return;
+    for (unsigned i = 0; i < FRONTEND_MAX_LANES; i++)
+        fds[i] = (frontend->lane_mask >> i & 1) != 0
+                     ? fcntl(frontend->lanes[i].records.fd, F_DUPFD_CLOEXEC, 0)
+                     : -1;
+    board_records_give(&frontend->board, fds);
 }
 
 static void loop_command(struct frontend *frontend)
@@ -116,6 +134,7 @@ static void loop_command(struct frontend *frontend)
 
     if (read(frontend->board.command_fd, &n, sizeof(n)) < 0 && errno != EAGAIN)
         log_warn("command_fd_failed error=\"%s\"", strerror(errno));
+    loop_records(frontend);
     switch (board_command_peek(&frontend->board)) {
     case BOARD_COMMAND_NONE:
         return;
@@ -210,6 +229,29 @@ static void loop_sleep(struct frontend *frontend)
         stage_sleep(frontend, loop_wait);
 }
 
+/* Those whose exports are another's for good are told so when their ring has room. */
+static void loop_release(struct frontend *frontend)
+{
+    for (unsigned i = 0; i < FRONTEND_MAX_LANES; i++) {
+        struct lane *lane = &frontend->lanes[i];
+
+        if ((frontend->lane_mask >> i & 1) != 0 && lane->release_number != 0 &&
+            lane_order_release(lane, lane->release_number) == LANE_ORDER_SENT)
+            lane->release_number = 0;
+    }
+}
+
+/* Hand-overs, adoption and orders: each goes on as far as it can without waiting. */
+void frontend_move(struct frontend *frontend)
+{
+    stage_take_notes(frontend);
+    returning_advance(frontend);
+    handover_advance(frontend);
+    estates_advance(frontend);
+    orders_advance(frontend);
+    loop_release(frontend);
+}
+
 static bool loop_turn(struct frontend *frontend)
 {
     bool did_work = frontend_receive(frontend);
@@ -217,6 +259,7 @@ static bool loop_turn(struct frontend *frontend)
     if (!frontend->stage.is_split)
         did_work |= frontend_transmit(frontend);
     did_work |= loop_returns(frontend);
+    frontend_move(frontend);
     loop_house(frontend);
     return did_work;
 }

@@ -33,8 +33,14 @@ static const struct argp argp = {.parser = parse_nothing,
 
 int main(int argc, char **argv)
 {
-    static struct frontend frontend = {
-        .listen_socket = -1, .signal_fd = -1, .epoll_fd = -1, .lock_fd = -1, .host_segment = {.fd = -1}};
+    static struct frontend frontend = {.listen_socket = -1,
+                                       .signal_fd = -1,
+                                       .epoll_fd = -1,
+                                       .lock_fd = -1,
+                                       .handover = {.source_fd = -1},
+                                       .returning = {.file_fd = -1},
+                                       .suspects = {.file_fd = -1},
+                                       .host_segment = {.fd = -1}};
     struct start_options options = {0};
     int exit_code = EXIT_FAILURE;
 

@@ -110,13 +110,14 @@ static struct lane *receive_lane(struct frontend *frontend, const struct classif
     counter_add(frontend->board.bucket_frames, bucket, 1);
     if (worker == BUCKET_NO_WORKER)
         worker = frontend->buckets.worker[bucket];
-    if (worker == BUCKET_NO_WORKER || !(frontend->lane_mask >> worker & 1))
+    if (worker >= FRONTEND_MAX_LANES || !(frontend->lane_mask >> worker & 1))
         return NULL;
     lane = &frontend->lanes[worker];
     if (!verdict->is_syn || !lane->rx[LANE_NORMAL].is_congested)
         return lane;
     for (unsigned i = 0; i < FRONTEND_MAX_LANES; i++) {
-        if (!(frontend->lane_mask >> i & 1) || frontend->lanes[i].rx[LANE_NORMAL].is_congested)
+        if (!((frontend->lane_mask & ~frontend->draining_mask) >> i & 1) ||
+            frontend->lanes[i].rx[LANE_NORMAL].is_congested)
             continue;
         if (pin_table_add(&frontend->pins, verdict->hash, &verdict->key, (uint8_t)i, frontend->now_ns) == 0) {
             lane_count(lane, LANE_rx_steered, 1);
@@ -143,6 +144,31 @@ static bool receive_has_room(struct frontend *frontend, struct lane *lane, struc
     return true;
 }
 
+/* Nobody serves the flow just now: its frames wait, if it is between two workers. True: held. */
+static bool receive_hold(struct frontend *frontend, const struct classify_verdict *verdict,
+                         const struct receive_frame *frame, struct held_frame *held)
+{
+    uint32_t bucket = bucket_of(&frontend->buckets, verdict->hash);
+    uint8_t worker = pin_table_find(&frontend->pins, verdict->hash, &verdict->key);
+
+    if (worker == BUCKET_NO_WORKER)
+        worker = frontend->buckets.worker[bucket];
+    if (worker != BUCKET_HELD && worker != BUCKET_ORPHAN) {
+        counter_add(frontend->board.nic,
+                    frontend->returning.is_waiting ? NIC_rx_drop_returning : NIC_rx_drop_no_worker, 1);
+        return false;
+    }
+    held->head_idx = frame->head_idx;
+    held->len_bytes = verdict->frame_len;
+    held->bucket = bucket;
+    held->is_orphan = worker == BUCKET_ORPHAN;
+    frame_pool_tie(&frontend->pool, frame->head_idx, held->large_idx);
+    if (hold_frame(frontend, held))
+        return true;
+    frame_pool_tie(&frontend->pool, frame->head_idx, LANE_NO_CHUNK);
+    return false;
+}
+
 /* Hands the frame over; false: it stays with us, to be used again. */
 static bool receive_to_worker(struct frontend *frontend, struct receive_frame *frame,
                               const struct classify_verdict *verdict)
@@ -156,13 +182,16 @@ static bool receive_to_worker(struct frontend *frontend, struct receive_frame *f
     uint32_t large_idx = verdict->frame_len > RECEIVE_HEAD_ROOM ? frame->large_idx : LANE_NO_CHUNK;
     uint16_t generation;
 
-    if (lane == NULL) {
-        counter_add(frontend->board.nic, NIC_rx_drop_no_worker, 1);
-        return false;
-    }
-    if (!receive_has_room(frontend, lane, &lane->rx[priority]))
+    if (lane != NULL && !receive_has_room(frontend, lane, &lane->rx[priority]))
         return false;
     memcpy(frame->bytes - RECEIVE_FRAME_OFF, &note, sizeof(note));
+    if (lane == NULL) {
+        struct held_frame held = {.large_idx = large_idx,
+                                  .kind_and_flags = (uint16_t)(kind | flags << 8),
+                                  .priority = (uint8_t)priority};
+
+        return receive_hold(frontend, verdict, frame, &held);
+    }
     frame_pool_tie(&frontend->pool, frame->head_idx, large_idx);
     generation = frame_pool_lend(&frontend->pool, frame->head_idx, lane->slot);
     ring_producer_stage(&lane->rx[priority], lane_word(kind | flags << 8, generation, frame->head_idx),

@@ -48,6 +48,9 @@ static const int frontend_syscalls[] = {
     SCMP_SYS(madvise),
     SCMP_SYS(brk),
     SCMP_SYS(close),
+    SCMP_SYS(pidfd_open),
+    SCMP_SYS(pidfd_send_signal),
+    SCMP_SYS(pwrite64),
     /* nng's threads and the control thread */
     SCMP_SYS(futex),
     SCMP_SYS(poll),

@@ -45,15 +45,29 @@ void stage_take_faults(struct frontend *frontend)
     }
 }
 
-void stage_note_add(struct frontend *frontend, const struct stage_note *note)
+bool stage_note_add(struct frontend *frontend, const struct stage_note *note)
 {
     struct stage *stage = &frontend->stage;
     uint32_t written = atomic_load_explicit(&stage->notes_written, memory_order_relaxed);
 
     if (written - atomic_load_explicit(&stage->notes_read, memory_order_acquire) == STAGE_N_NOTES)
-        return;
+        return false;
     stage->notes[written % STAGE_N_NOTES] = *note;
     atomic_store_explicit(&stage->notes_written, written + 1, memory_order_release);
+    return true;
+}
+
+/* Only the worker that a pin names has a say about it. */
+static void stage_take_pin(struct frontend *frontend, const struct stage_note *note)
+{
+    uint32_t hash = flow_key_hash(&note->key, &frontend->seed);
+
+    if (pin_table_find(&frontend->pins, hash, &note->key) != note->worker)
+        return;
+    if (note->kind == LANE_SLOT_OPENED)
+        pin_table_confirm(&frontend->pins, hash, &note->key);
+    else
+        pin_table_remove(&frontend->pins, hash, &note->key);
 }
 
 void stage_take_notes(struct frontend *frontend)
@@ -64,15 +78,15 @@ void stage_take_notes(struct frontend *frontend)
 
     for (; next != written; next++) {
         const struct stage_note *note = &stage->notes[next % STAGE_N_NOTES];
-        uint32_t hash = flow_key_hash(&note->key, &frontend->seed);
 
-        /* Only the worker that a pin names has a say about it. */
-        if (pin_table_find(&frontend->pins, hash, &note->key) != note->worker)
-            continue;
-        if (note->is_opened)
-            pin_table_confirm(&frontend->pins, hash, &note->key);
-        else
-            pin_table_remove(&frontend->pins, hash, &note->key);
+        if (note->kind == LANE_SLOT_FENCE) {
+            handover_fenced(frontend, note->worker, note->priority, note->number);
+        } else if (note->kind == LANE_SLOT_ADOPTED) {
+            handover_adopted(frontend, note->worker, note->number, note->n_flows);
+            estates_adopted(frontend, note->worker, note->number, note->n_flows);
+        } else {
+            stage_take_pin(frontend, note);
+        }
     }
     atomic_store_explicit(&stage->notes_read, next, memory_order_release);
 }

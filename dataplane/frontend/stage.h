@@ -17,17 +17,23 @@
 #include <stdint.h>
 
 #include "flow/key.h"
+#include "shm/lane.h"
 
-/* A worker's word about a flow that a pin led to it (flow/pin.h): from the transmit stage to the receive
- * stage, which owns the pins. */
+/* A worker's word, from the transmit stage that met it in a tx ring to the receive stage, which owns pins and
+ * hand-overs. */
 struct stage_note {
-    struct flow_key key;
+    enum lane_slot_kind kind; /* OPENED and CLOSED, about a flow that a pin led to it (flow/pin.h); FENCE and
+                                 ADOPTED, answers to an order */
     uint8_t worker;
-    bool is_opened; /* confirmed; else closed */
+    uint8_t priority;    /* FENCE: of the ring */
+    uint32_t n_flows;    /* ADOPTED */
+    uint64_t number;     /* FENCE, ADOPTED */
+    struct flow_key key; /* OPENED, CLOSED */
 };
 
-#define STAGE_N_NOTES                                                                                        \
-    256u /* power of two; one too many is lost, and its pin expires or is swept with its lane */
+/* Power of two. One too many about a flow is lost, and its pin expires or is swept with its lane; an answer
+ * to an order waits in its ring. */
+#define STAGE_N_NOTES 256u
 
 struct stage {
     struct stage_note notes[STAGE_N_NOTES];

@@ -363,13 +363,21 @@ static enum transmit_result transmit_from_lane(struct frontend *frontend, struct
     return TRANSMIT_DONE;
 }
 
-/* A worker speaks of a flow outside its buckets: the pin that led it there stays, or ends. */
-static void transmit_take_note(struct frontend *frontend, struct lane *lane, const struct border_tx *tx)
+/* A worker speaks of a flow outside its buckets: the pin that led it there stays, or ends. Or it answers an
+ * order. False: an answer that finds no room, to be looked at again. */
+static bool transmit_take_note(struct frontend *frontend, struct lane *lane, enum lane_priority priority,
+                               const struct border_tx *tx)
 {
-    struct stage_note note = {.worker = lane->slot, .is_opened = tx->kind == LANE_SLOT_OPENED};
+    struct stage_note note = {.kind = tx->kind,
+                              .worker = lane->slot,
+                              .priority = (uint8_t)priority,
+                              .n_flows = tx->n_flows,
+                              .number = tx->fence};
+    bool is_answer = tx->kind == LANE_SLOT_FENCE || tx->kind == LANE_SLOT_ADOPTED;
 
-    border_copy_arena(&note.key, lane_arena(lane, LANE_NORMAL), tx->arena_off, sizeof(note.key));
-    stage_note_add(frontend, &note);
+    if (!is_answer)
+        border_copy_arena(&note.key, lane_arena(lane, priority), tx->arena_off, sizeof(note.key));
+    return stage_note_add(frontend, &note) || !is_answer;
 }
 
 /* What one ring may send in a round, and what it has sent. */
@@ -471,8 +479,8 @@ static int64_t transmit_ring(struct frontend *frontend, struct lane *lane, enum 
         is_faulted = border_peek_tx(ring, 0, lane->shape.arena_bytes[priority], &tx) != BORDER_OK;
         if (is_faulted || tx.kind == LANE_SLOT_FRAME) /* a frame: over the budget */
             break;
-        if (tx.kind == LANE_SLOT_OPENED || tx.kind == LANE_SLOT_CLOSED)
-            transmit_take_note(frontend, lane, &tx);
+        if (!transmit_take_note(frontend, lane, priority, &tx))
+            break;
         ring_consumer_take(ring, 1);
         share.n_taken++;
     }
@@ -509,6 +517,21 @@ static bool transmit_free(struct lane *lane)
     if (border_worker_gauge(lane->worker_half.base, WORKER_GAUGE_tx_is_congested) != 0)
         wake_peer(&lane->tx_wake);
     return did_free;
+}
+
+void frontend_transmit_last(struct frontend *frontend, struct lane *lane)
+{
+    static const enum lane_priority order[N_LANE_PRIORITIES] = {LANE_URGENT, LANE_NORMAL};
+
+    frontend->is_nic_busy = false;
+    if (!transmit_refresh(frontend, lane))
+        return;
+    for (int i = 0; i < N_LANE_PRIORITIES && !frontend->is_nic_busy; i++) {
+        if (transmit_ring(frontend, lane, order[i], UINT64_MAX, lane->shape.ring_slots[order[i]]) < 0)
+            return;
+    }
+    if (frontend->nic.ops->flush != NULL)
+        frontend->nic.ops->flush(&frontend->nic);
 }
 
 static void transmit_urgent(struct frontend *frontend)

@@ -41,6 +41,9 @@ static void attach_shape(const struct config *config, struct lane_shape *shape)
     };
 }
 
+/* Zero but for its shape: all rings begin empty. The seal comes behind our own mapping, the last writable
+ * one.
+ */
 int worker_new_half(const struct worker *worker, struct segment *half)
 {
     struct lane_shape shape;
@@ -71,6 +74,7 @@ static void attach_keep_from_dumps(const struct segment *segment)
         log_debug("dontdump_failed error=\"%s\"", strerror(errno));
 }
 
+/* As large as it will ever be: sealed memory cannot grow. Pages that are not used cost nothing. */
 int worker_new_records(struct worker *worker)
 {
     const struct config_worker *config = &worker->config.worker;
@@ -93,6 +97,7 @@ int worker_new_records(struct worker *worker)
     return segment_seal(&worker->records);
 }
 
+/* The frontend dups what it keeps: the descriptors stay ours. */
 int worker_send_hello(struct worker *worker, uint32_t flags)
 {
     struct attach_hello hello = {
@@ -148,6 +153,7 @@ static int attach_map(struct segment segments[N_ATTACH_WELCOME_SEGMENTS], int fd
     return failed;
 }
 
+/* The last frontend's host segment was kept until here: the stack reads whose bucket is whose at any time. */
 static void attach_use(struct worker *worker, const struct segment segments[N_ATTACH_WELCOME_SEGMENTS])
 {
     segment_fini(&worker->host);
@@ -157,6 +163,10 @@ static void attach_use(struct worker *worker, const struct segment segments[N_AT
     attach_keep_from_dumps(&worker->pool);
 }
 
+/*
+ * Both ends of every ring begin at zero, ours in the new half, the frontend's in its own. Staging is set up
+ * whole or, without memory, stays closed.
+ */
 static int attach_rings(struct worker *worker)
 {
     struct worker_half *half = worker->half.base;
@@ -219,6 +229,7 @@ int worker_take_welcome(struct worker *worker, struct attach_refused *refused)
     int failed = attach_receive(worker, &welcome, fds, refused);
 
     lane_layout_init(&worker->layout, &half->shape);
+    /* Only on a return is there a seed to compare with. */
     if (failed == 0 && worker->welcome.magic == ATTACH_MAGIC &&
         memcmp(worker->welcome.flow_seed, welcome.flow_seed, sizeof(welcome.flow_seed)) != 0)
         failed = -ESTALE;
@@ -238,6 +249,7 @@ int worker_take_welcome(struct worker *worker, struct attach_refused *refused)
     return failed;
 }
 
+/* The attach socket last: its end tells the frontend that nothing of the lane is in use any more. */
 void worker_detach(struct worker *worker)
 {
     staging_close(&worker->staging);

@@ -39,6 +39,8 @@ static void orders_drop(struct orders *orders, struct order *order)
     *order = (struct order){.source_fd = -1};
 }
 
+/* Also when the frontend is lost: whoever comes next numbers from where that one stopped and sends again what
+ * it still wants. */
 void orders_fini(struct orders *orders)
 {
     for (unsigned i = 0; i < ORDERS_MAX; i++)
@@ -46,6 +48,7 @@ void orders_fini(struct orders *orders)
     orders->n_exports_due = 0;
 }
 
+/* By kind too: a number that was used twice must not turn one order into another. */
 static struct order *orders_find(struct orders *orders, uint32_t kind, uint64_t number)
 {
     for (unsigned i = 0; i < ORDERS_MAX; i++) {
@@ -55,7 +58,10 @@ static struct order *orders_find(struct orders *orders, uint32_t kind, uint64_t 
     return NULL;
 }
 
-/* A place for an order with nothing in it. */
+/*
+ * A place for an order with nothing in it. When all are taken the oldest gives way, for what never met its
+ * slots in so long never will; to refuse the new one would leave the frontend without an answer.
+ */
 static struct order *orders_add(struct orders *orders, uint32_t kind, uint64_t number)
 {
     struct order *order = &orders->places[0];
@@ -105,6 +111,8 @@ static const char *orders_check(const struct orders *orders, const union order_m
     return NULL;
 }
 
+/* All there is: the socket is level-triggered for the loop, and a full one would block nobody but make the
+ * frontend think that we are deaf. */
 bool orders_receive(struct worker *worker)
 {
     for (;;) {
@@ -163,10 +171,12 @@ static void orders_answer(struct worker *worker, struct order *order)
     if (!was_unanswered || order->unanswered != 0)
         return;
     worker->orders.n_unanswered--;
+    /* An ADOPT is answered behind its first slot: the second one must still find that it was done. */
     if (order->met == ORDERS_BOTH_RINGS)
         orders_drop(&worker->orders, order);
 }
 
+/* Answers are staged at the end of the turn, never at once: they speak for what that turn commits. */
 static void orders_owe(struct orders *orders, struct order *order, uint8_t rings)
 {
     if (order->unanswered == 0)
@@ -200,6 +210,7 @@ static int orders_adopt_from(struct worker *worker, struct order *order, struct 
     return failed;
 }
 
+/* An estate is worth a line, a bucket that moves is not: those come by the hundred. */
 static void orders_adopt(struct worker *worker, struct order *order)
 {
     const struct attach_adopt *message = &order->message.adopt;
@@ -218,6 +229,7 @@ static void orders_adopt(struct worker *worker, struct order *order)
     orders_owe(&worker->orders, order, 1u << LANE_NORMAL);
 }
 
+/* Frames of the flows may stand behind either slot, so the first one met decides. */
 static void orders_slot_adopt(struct worker *worker, struct order *order, enum lane_priority priority)
 {
     bool is_first = order->met == 0;
@@ -229,6 +241,7 @@ static void orders_slot_adopt(struct worker *worker, struct order *order, enum l
         orders_drop(&worker->orders, order);
 }
 
+/* The export waits for both rings: what stands before a fence is still the exporter's to process. */
 static void orders_slot_fence(struct worker *worker, struct order *order, enum lane_priority priority)
 {
     if (order->met == ORDERS_BOTH_RINGS)
@@ -238,6 +251,7 @@ static void orders_slot_fence(struct worker *worker, struct order *order, enum l
         worker->orders.n_exports_due++;
 }
 
+/* A flow that is not here was closed, or is another's by now: both are what was wanted. */
 static void orders_slot_reset(struct worker *worker, struct order *order)
 {
     struct flow_key key;
@@ -273,6 +287,7 @@ void orders_slot(struct worker *worker, const struct border_rx *slot, enum lane_
     }
 }
 
+/* Behind input, timers and consumers: the record is exact, nothing happens to the flow after it. */
 static void orders_export(struct worker *worker, struct order *order)
 {
     uint32_t n_flows;
@@ -290,7 +305,7 @@ void orders_finish_turn(struct worker *worker)
     struct orders *orders = &worker->orders;
 
     if (orders->n_exports_due == 0 && orders->n_unanswered == 0)
-        return;
+        return; /* nearly every turn: the places are many cache lines */
     for (unsigned i = 0; i < ORDERS_MAX; i++) {
         struct order *order = &orders->places[i];
         bool is_export = order->number != 0 && order->message.head.kind == ATTACH_EXPORT;

@@ -89,6 +89,7 @@ static void return_disconnect(struct worker *worker)
     worker->link = WORKER_ORPHAN;
 }
 
+/* The path is looked up anew each time: the next frontend makes a new socket file. */
 static void return_connect(struct worker *worker, uint64_t now_ns)
 {
     char path[CONFIG_PATH_BYTES];
@@ -107,6 +108,8 @@ static void return_connect(struct worker *worker, uint64_t now_ns)
         fault_point(FAULT_return_hello);
 }
 
+/* Not the last word: a frontend that is busy with our past, or with another worker that claims the slot, may
+ * take us a moment later. Told once a second. */
 static void return_refused(struct worker *worker, const struct attach_refused *refused, uint64_t now_ns)
 {
     uint64_t n_held;
@@ -117,7 +120,11 @@ static void return_refused(struct worker *worker, const struct attach_refused *r
     return_disconnect(worker);
 }
 
-/* The lane is there again: what was said about the last one is said anew. */
+/*
+ * The lane is there again: what the last frontend had told is taken from this one, addresses above all, for
+ * the first thing that happens now is that every connection that waited for room wants to send. READY comes
+ * last: with it the frontend begins.
+ */
 static void return_attached(struct worker *worker, uint64_t now_ns)
 {
     const struct host_segment *host = worker->host.base;
@@ -153,6 +160,8 @@ static void return_welcome(struct worker *worker, uint64_t now_ns)
     }
 }
 
+/* The time counts from the loss, over all attempts: a frontend that dies again and again while it starts must
+ * not keep a worker, and its peers, waiting for ever. */
 void worker_return_step(struct worker *worker, uint64_t now_ns)
 {
     if (now_ns - worker->lost_ns >= worker->config.worker.orphan_s * CLOCK_NS_PER_S) {

@@ -64,6 +64,9 @@ struct config_frontend {
     uint32_t reassembly_fragments;        /* fragments held for all sources; default 1024 */
     uint32_t reassembly_source_fragments; /* held for one source; default 90 (two 64 KiB datagrams at 1500) */
     uint32_t park_frames;                 /* frames that may wait for a next hop; default 256 */
+    uint32_t return_wait_ms;              /* a new frontend waits for the workers of the last; default 2000 */
+    uint32_t held_frames;                 /* frames that may wait for the end of a hand-over, at most half of
+                                             pool_chunks; default 8192 */
 };
 
 struct config_worker {

@@ -75,6 +75,10 @@ const struct config_rule config_rules[] = {
          "IP fragments held for one source; 90 are two datagrams of 64 KiB."),
     UINT("frontend", "park_frames", frontend.park_frames, 1, 65536, "256",
          "Frames that may wait for a neighbour's link address."),
+    UINT("frontend", "held_frames", frontend.held_frames, 64, 524288, "8192",
+         "Frames that may wait for the end of a hand-over; at most half of pool_chunks are used."),
+    UINT("frontend", "return_wait_ms", frontend.return_wait_ms, 0, 60000, "2000",
+         "Milliseconds that a new frontend waits for the workers of the last one."),
 
     UINT("worker", "count", worker.count, 1, 16, "2", "Workers to start."),
     UINT("worker", "burst_frames", worker.burst_frames, 1, 64, "32", "Frames of one turn of a worker's loop."),

@@ -5,6 +5,7 @@
 #include "base/config.h"
 
 #define BORDER_LINK_BYTES 14u
+#define BORDER_MAX_SIGNAL 64u
 #define BORDER_POOL_FRAME_OFF 10u /* virtio_net_hdr before the frame in a head chunk */
 
 /* Slots from the frontend that are not about a frame. */
@@ -55,6 +56,16 @@ uint64_t border_worker_gauge(const struct worker_half MPA_PEER *peer_half, enum 
 uint64_t border_worker_counter(const struct worker_half MPA_PEER *peer_half, enum worker_counter which)
 {
     return peer_load64_relaxed(&peer_half->counters[which]);
+}
+
+void border_worker_last_words(const struct worker_half MPA_PEER *peer_half, struct border_last_words *words)
+{
+    uint64_t fault_signal = peer_load64_acquire(&peer_half->fault_signal);
+    uint64_t suspect = peer_load64_relaxed(&peer_half->suspect);
+
+    words->signal = fault_signal <= BORDER_MAX_SIGNAL ? (uint32_t)fault_signal : BORDER_MAX_SIGNAL;
+    words->head_idx =
+        suspect == WORKER_NO_SUSPECT || suspect > UINT32_MAX ? LANE_NO_CHUNK : (uint32_t)(suspect - 1);
 }
 
 bool border_worker_shape(const struct worker_half MPA_PEER *peer_half, size_t size_bytes,

@@ -40,12 +40,13 @@ static inline uint32_t border_word_high32(const struct ring_slot_value *value)
 
 /* A packet that a worker wants sent, inside its arena as far as offset and length go. */
 struct border_tx {
-    enum lane_slot_kind kind; /* FRAME, FENCE, OPENED or CLOSED */
+    enum lane_slot_kind kind; /* FRAME, FENCE, ADOPTED, OPENED or CLOSED */
     uint8_t flags;            /* enum lane_slot_flag */
     uint16_t gso_bytes;
     uint32_t arena_off;
     uint32_t len_bytes; /* 1..65535 */
-    uint64_t fence;
+    uint32_t n_flows;   /* FENCE, ADOPTED: as the worker says */
+    uint64_t fence;     /* FENCE, ADOPTED: number of the order that is answered */
 };
 
 /* Bytes in the arena behind OPENED and CLOSED: a struct flow_key, see flow/key.h. */
@@ -61,8 +62,8 @@ border_peek_tx(const struct ring_consumer *ring, uint32_t ahead, uint32_t arena_
     uint32_t off = border_word_high32(&value);
     uint32_t len = (uint32_t)(value.words[1] & 0xffffffffu);
 
-    if (kind == LANE_SLOT_FENCE) {
-        *tx = (struct border_tx){.kind = LANE_SLOT_FENCE, .fence = value.words[1]};
+    if (kind == LANE_SLOT_FENCE || kind == LANE_SLOT_ADOPTED) {
+        *tx = (struct border_tx){.kind = (enum lane_slot_kind)kind, .n_flows = off, .fence = value.words[1]};
         return BORDER_OK;
     }
     if (kind != LANE_SLOT_FRAME && kind != LANE_SLOT_OPENED && kind != LANE_SLOT_CLOSED)
@@ -120,6 +121,14 @@ enum border_result border_peek_rx(const struct ring_consumer *ring, uint32_t ahe
 /* Frontend: a gauge or counter of a worker's half; any value is possible. */
 uint64_t border_worker_gauge(const struct worker_half MPA_PEER *peer_half, enum worker_gauge gauge);
 uint64_t border_worker_counter(const struct worker_half MPA_PEER *peer_half, enum worker_counter which);
+
+/* What a worker that died has left in its half. */
+struct border_last_words {
+    uint32_t signal;   /* its fault handler noted it; 0: it did not die of a fault of its own */
+    uint32_t head_idx; /* head chunk of the frame that was in hand, unchecked; LANE_NO_CHUNK: none */
+};
+
+void border_worker_last_words(const struct worker_half MPA_PEER *peer_half, struct border_last_words *words);
 
 /* Frontend: the shape a worker's half claims, valid and with its rings and arenas inside the `size_bytes` of
  * its segment; false: refuse the attach. */

@@ -129,3 +129,30 @@ uint32_t bucket_table_spread(struct bucket_table *table, uint32_t alive, bucket_
     }
     return n_moved;
 }
+
+uint32_t bucket_table_give(const struct bucket_table *table, uint32_t alive, bucket_moved_fn *given,
+                           void *context)
+{
+    uint32_t held[MAX_SLOTS] = {0};
+    uint32_t n_given = 0;
+
+    mpa_assert(alive != 0);
+    for (uint32_t i = 0; i < table->n_buckets; i++) {
+        if (is_alive(alive, table->worker[i]))
+            held[table->worker[i]]++;
+    }
+    for (uint32_t i = 0; i < table->n_buckets; i++) {
+        uint8_t to = (uint8_t)__builtin_ctz(alive);
+
+        if (table->worker[i] != BUCKET_NO_WORKER && table->worker[i] != BUCKET_ORPHAN)
+            continue;
+        for (uint8_t slot = to; slot < MAX_SLOTS; slot++) {
+            if (is_alive(alive, slot) && held[slot] < held[to])
+                to = slot;
+        }
+        held[to]++;
+        n_given++;
+        given(context, i, table->worker[i], to);
+    }
+    return n_given;
+}

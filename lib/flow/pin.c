@@ -128,6 +128,42 @@ bool pin_table_remove(struct pin_table *table, uint32_t hash, const struct flow_
     return true;
 }
 
+int pin_table_point(struct pin_table *table, uint32_t hash, const struct flow_key *key, uint8_t worker)
+{
+    int failed = pin_table_add(table, hash, key, worker, 0);
+
+    if (failed == 0)
+        pin_table_confirm(table, hash, key);
+    return failed;
+}
+
+uint32_t pin_table_repoint(struct pin_table *table, uint8_t from, uint8_t to)
+{
+    uint32_t n_moved = 0;
+
+    mpa_assert(from != BUCKET_NO_WORKER && to != BUCKET_NO_WORKER);
+    for (uint32_t i = 0; i < table->by_key.capacity && table->by_key.n_used > 0; i++) {
+        if (table->pins[i].worker != from)
+            continue;
+        table->pins[i].worker = to;
+        n_moved++;
+    }
+    return n_moved;
+}
+
+uint32_t pin_table_remove_where(struct pin_table *table, pin_is_over_fn *is_over, const void *context)
+{
+    uint32_t n_dropped = 0;
+
+    for (uint32_t i = 0; i < table->by_key.capacity && table->by_key.n_used > 0; i++) {
+        if (table->pins[i].worker == BUCKET_NO_WORKER || !is_over(context, &table->pins[i]))
+            continue;
+        free_pin(table, i);
+        n_dropped++;
+    }
+    return n_dropped;
+}
+
 uint32_t pin_table_remove_worker(struct pin_table *table, uint8_t worker)
 {
     uint32_t n_dropped = 0;

@@ -49,6 +49,18 @@ int pin_table_add(struct pin_table *table, uint32_t hash, const struct flow_key 
 bool pin_table_confirm(struct pin_table *table, uint32_t hash, const struct flow_key *key);
 bool pin_table_remove(struct pin_table *table, uint32_t hash, const struct flow_key *key);
 
+/* A pin that does not expire: of a flow that is established. `worker` may be BUCKET_HELD or
+ * BUCKET_ORPHAN meanwhile. 0 or -ENOSPC. */
+int pin_table_point(struct pin_table *table, uint32_t hash, const struct flow_key *key,
+                    uint8_t worker) MPA_WARN_UNUSED;
+
+/* Points every pin to `from` at `to`. Returns how many. */
+uint32_t pin_table_repoint(struct pin_table *table, uint8_t from, uint8_t to);
+
+/* Drops every pin of which `is_over` says so. Returns how many. */
+typedef bool pin_is_over_fn(const void *context, const struct pin *pin);
+uint32_t pin_table_remove_where(struct pin_table *table, pin_is_over_fn *is_over, const void *context);
+
 /* Drops every pin to a worker that is gone. Returns how many. */
 uint32_t pin_table_remove_worker(struct pin_table *table, uint8_t worker);
 

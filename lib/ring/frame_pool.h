@@ -118,8 +118,9 @@ static inline uint16_t frame_pool_lend(struct frame_pool *pool, uint32_t head_id
     return ++entry->generation;
 }
 
-/* A worker gives a chunk back. False: not its chunk, or not of this generation; nothing has changed then. */
-static inline bool frame_pool_return(struct frame_pool *pool, uint32_t head_idx, uint16_t generation,
+/* Takes a chunk that a worker has not looked at out of its hands into the frontend's, with what is in it.
+ * False: not its chunk, or not of this generation. */
+static inline bool frame_pool_recall(struct frame_pool *pool, uint32_t head_idx, uint16_t generation,
                                      uint8_t worker)
 {
     struct frame_pool_entry *entry;
@@ -131,6 +132,15 @@ static inline bool frame_pool_return(struct frame_pool *pool, uint32_t head_idx,
         return false;
     entry->holder = FRAME_POOL_FRONTEND;
     pool->n_held[worker]--;
+    return true;
+}
+
+/* A worker gives a chunk back. False: not its chunk, or not of this generation; nothing has changed then. */
+static inline bool frame_pool_return(struct frame_pool *pool, uint32_t head_idx, uint16_t generation,
+                                     uint8_t worker)
+{
+    if (!frame_pool_recall(pool, head_idx, generation, worker))
+        return false;
     frame_pool_put(pool, head_idx);
     return true;
 }

@@ -99,7 +99,9 @@ static inline uint64_t counter_get(const counter *set, unsigned which)
     X(tx_drop_header, "Dropped: packet header or lengths not valid")                                         \
     X(fault_slot, "Faults: a tx slot names bytes outside its arena")                                         \
     X(fault_index, "Faults: a ring index moved too far or back")                                             \
-    X(fault_return, "Faults: a returned chunk was not the worker's, or of an old generation")
+    X(fault_return, "Faults: a returned chunk was not the worker's, or of an old generation")                \
+    X(fault_orders, "Faults: the worker does not take orders from its socket")                               \
+    X(fault_stalled, "Faults: still with work waiting, or an order not answered in time")
 
 /* Written by the worker into its own segment. */
 #define WORKER_COUNTERS(X)                                                                                   \

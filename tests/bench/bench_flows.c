@@ -18,6 +18,8 @@
 
 #define FLOWS_TCP_OFF 34u /* link and IPv4 header */
 #define FLOWS_FIRST_PORT 10000u
+#define FLOWS_HEADER_COPY_BYTES 128u /* what the frontend copies of each packet at most */
+#define FLOWS_IP_BYTES 20u
 #define FLOWS_MAX_PAYLOAD_BYTES 1460u
 #define FLOWS_MAX_CONNECTIONS 1024u /* of an echo server here */
 #define FLOWS_N_BLOCKS 61u
@@ -184,6 +186,70 @@ void bench_flows_write(struct bench_flows *flows, struct bench_flow *flow, uint8
     flow->seq += flows->payload_bytes;
     if (is_echo)
         flow->ack += flows->payload_bytes;
+}
+
+void bench_lane_stage(const struct bench_flows *flows, struct lane_pair *pair, const uint32_t *heads)
+{
+    struct ring_producer *ring = &pair->rx[LANE_NORMAL];
+
+    bench_check(ring_producer_refresh(ring) == RING_OK && ring_producer_room(ring) > BENCH_BURST,
+                "the ring is full");
+    for (uint32_t i = 0; i < BENCH_BURST; i++) {
+        uint16_t generation = frame_pool_lend(&pair->pool, heads[i], LANE_PAIR_WORKER);
+
+        ring_producer_stage(ring, lane_word(LANE_SLOT_FRAME | LANE_FLAG_CSUM << 8, generation, heads[i]),
+                            LANE_NO_CHUNK | (uint64_t)flows->len_bytes << 32);
+    }
+    ring_producer_publish(ring);
+}
+
+void bench_lane_take(struct bench_flows *flows, struct lane_pair *pair)
+{
+    struct ring_consumer *ring = &pair->tx[LANE_NORMAL];
+    const uint8_t *arena = (const uint8_t *)pair->worker_half.base + pair->layout.arena_off[LANE_NORMAL];
+
+    bench_check(ring_consumer_refresh(ring) == RING_OK, "the worker's index is wrong");
+    while (ring_consumer_ready(ring) > 0) {
+        uint8_t header[FLOWS_HEADER_COPY_BYTES];
+        struct border_tx tx = {0};
+
+        bench_check(border_peek_tx(ring, 0, pair->config.arena_bytes, &tx) == BORDER_OK, "a slot is wrong");
+        border_copy_arena(header, arena, tx.arena_off,
+                          tx.len_bytes < sizeof(header) ? tx.len_bytes : sizeof(header));
+        flows->n_payload += tx.len_bytes - FLOWS_IP_BYTES - (uint32_t)(header[FLOWS_IP_BYTES + 12] >> 4) * 4;
+        ring_consumer_take(ring, 1);
+    }
+    ring_consumer_free(ring);
+    lane_pair_take_returns(pair);
+}
+
+uint64_t bench_lane_burst(struct bench_flows *flows, struct lane_pair *pair)
+{
+    uint32_t heads[BENCH_BURST];
+    uint64_t start_ns = bench_now_ns(), prepared_ns;
+
+    for (uint32_t i = 0; i < BENCH_BURST; i++)
+        heads[i] = frame_pool_take_head(&pair->pool);
+    prepared_ns = bench_now_ns();
+    for (uint32_t i = 0; i < BENCH_BURST; i++)
+        bench_flows_write(flows, &flows->flows[i], frame_pool_head(&pair->pool, heads[i]), true);
+    pair->now_ns = bench_now_ns();
+    bench_lane_stage(flows, pair, heads);
+    lane_pair_worker_turn(pair);
+    bench_lane_take(flows, pair);
+    return prepared_ns - start_ns + (bench_now_ns() - pair->now_ns);
+}
+
+double bench_bursts(struct bench_flows *flows, uint64_t (*burst)(void))
+{
+    uint64_t payload_before = flows->n_payload, total_ns = 0;
+
+    for (uint32_t i = 0; i < BENCH_BURSTS_IN_BLOCK; i++)
+        total_ns += burst();
+    bench_check(flows->n_payload - payload_before ==
+                    (uint64_t)BENCH_BURSTS_IN_BLOCK * BENCH_BURST * flows->payload_bytes,
+                "not every request was answered");
+    return (double)total_ns / (BENCH_BURSTS_IN_BLOCK * BENCH_BURST);
 }
 
 uint64_t bench_now_ns(void)

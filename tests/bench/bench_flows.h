@@ -28,6 +28,7 @@ struct bench_flows {
     uint32_t len_bytes;
     uint32_t payload_bytes;
     struct rx_note note; /* but for the hash */
+    uint64_t n_payload;  /* bytes of answers taken by bench_lane_take(), to be sure that there were any */
 };
 
 /* What a consumer behind BENCH_PORT does. */
@@ -44,6 +45,17 @@ void bench_flows_free(struct bench_flows *flows);
 /* Writes the next request of a flow, its note included, to a head chunk; the flow moves on. With `is_echo`
  * the answer is taken for received. */
 void bench_flows_write(struct bench_flows *flows, struct bench_flow *flow, uint8_t *head, bool is_echo);
+
+/* The frontend's end: hands a burst of written head chunks over; takes what was answered. */
+void bench_lane_stage(const struct bench_flows *flows, struct lane_pair *pair, const uint32_t *heads);
+void bench_lane_take(struct bench_flows *flows, struct lane_pair *pair);
+
+/* One burst through both ends of the lane, a request of each of the first flows; nanoseconds of both ends'
+ * work, without the making of requests. */
+uint64_t bench_lane_burst(struct bench_flows *flows, struct lane_pair *pair);
+
+/* Nanoseconds of a request in a block of bursts, each of which is answered. */
+double bench_bursts(struct bench_flows *flows, uint64_t (*burst)(void));
 
 /* Nanoseconds of the clock that phases are measured with; about 25 ns a call. */
 uint64_t bench_now_ns(void);

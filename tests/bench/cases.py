@@ -236,5 +236,5 @@ class Profile(Bench):
 
 
 BENCHES = {bench.name: bench for bench in (
-    Throughput(), Loss(), Requests(), Http(), Connections(), native.Native("lane"), native.Native("dispatch"),
-    native.Native("scale"), Spread(), Memory(), Profile(), survival.Adopt(), survival.HandOver())}
+    Throughput(), Loss(), Requests(), Http(), Connections(), native.Native("lane"), native.Commit(),
+    native.Native("dispatch"), native.Native("scale"), Spread(), Memory(), Profile(), survival.Adopt(), survival.HandOver())}

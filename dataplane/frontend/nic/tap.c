@@ -83,7 +83,13 @@ static void tap_close(struct nic *nic)
     nic->backend = NULL;
 }
 
-static const struct nic_ops tap_ops = {.name = "tap", .rx = tap_rx, .tx = tap_tx, .close = tap_close};
+static int tap_keep(struct nic *nic, bool is_kept)
+{
+    return ioctl(nic->fd, TUNSETPERSIST, is_kept ? 1ul : 0ul) < 0 ? -errno : 0;
+}
+
+static const struct nic_ops tap_ops = {
+    .name = "tap", .rx = tap_rx, .tx = tap_tx, .close = tap_close, .keep = tap_keep};
 
 static int refuse_device(const struct nic_opening *opening, int err)
 {
@@ -149,6 +155,7 @@ int tap_open(const struct nic_opening *opening)
 {
     struct nic *nic = opening->nic;
     struct tap_backend *tap;
+    bool is_made = if_nametoindex(opening->config->name) == 0;
     int err, fd;
 
     err = attach(opening, &fd);
@@ -170,6 +177,7 @@ int tap_open(const struct nic_opening *opening)
     nic->ops = &tap_ops;
     nic->fd = fd;
     nic->has_vnet = true;
+    nic->is_made = is_made;
     nic->caps = opening->config->offload ? NIC_CAP_CSUM | NIC_CAP_TSO4 | NIC_CAP_TSO6 : 0;
     nic->backend = tap;
     return 0;

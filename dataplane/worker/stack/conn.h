@@ -39,6 +39,7 @@ enum conn_flag {
     CONN_RECORDED = 1u << 11,   /* its record is in use */
     CONN_EXPORTED = 1u << 12,   /* another worker's: PCB gone, record and FIFOs stay until the release */
     CONN_UNSAID = 1u << 13,     /* its end is no end: neither callback nor tombstone */
+    CONN_TURN = 1u << 14,       /* FLOW_TURN_CURSORS of its record: which copy is in force */
 };
 
 struct conn {
@@ -58,12 +59,12 @@ struct conn {
     uint32_t bucket_next, bucket_prev; /* connections of one bucket; next zombie while CONN_EXPORTED */
     uint32_t recorded_ts;              /* pcb->ts_recent when facts were last written */
     struct recovery *recovery;         /* loss recovery state, NULL while nothing is lost */
-    uint64_t recorded;                 /* what makes facts due when it changes, as last written (record.c) */
     uint32_t progress_ms;              /* when lastack last moved, or data left after silence */
     uint32_t probed_ms;                /* progress_ms of the standstill that was already probed */
     uint32_t answered_tick; /* slow tick at which nothing was last waiting for an answer (timer.c) */
     uint32_t srtt_us;
-    uint32_t n_retransmits;                             /* for people */
+    uint32_t n_retransmits; /* for people */
+    uint32_t recorded;      /* what makes facts due when it changes, as last written (record.c) */
     _Alignas(uint64_t) uint8_t state[CONN_STATE_BYTES]; /* the consumer's */
 };
 

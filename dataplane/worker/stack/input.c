@@ -187,7 +187,8 @@ static void stack_input_one(struct stack *stack, struct rx_frame *frame)
     stack_input_packet(stack, frame, conn);
 }
 
-/* Pass 1: the frames' headers and the places in the flow table; 2: the connection objects; 3: the PCBs. */
+/* Pass 1: the frames' headers and the places in the flow table; 2: the connection objects; 3: the PCBs and
+ * records. */
 static void stack_prefetch(struct stack *stack, struct rx_frame *frames, unsigned n)
 {
     for (unsigned i = 0; i < n; i++)
@@ -197,15 +198,19 @@ static void stack_prefetch(struct stack *stack, struct rx_frame *frames, unsigne
         if (frames[i].conn_idx == CONN_NONE)
             continue;
         const char *conn = (const char *)&stack->conns[frames[i].conn_idx];
+        stack_record_prefetch_turn(stack, frames[i].conn_idx);
         for (unsigned line = 0; line < sizeof(struct conn); line += SEGMENT_LINE_BYTES)
             __builtin_prefetch(conn + line, 1);
     }
     for (unsigned i = 0; i < n; i++) {
-        const char *pcb =
-            frames[i].conn_idx == CONN_NONE ? NULL : (const char *)stack->conns[frames[i].conn_idx].pcb;
+        const struct conn *conn;
 
-        for (unsigned line = 0; pcb != NULL && line < INPUT_PCB_LINES; line++)
-            __builtin_prefetch(pcb + line * SEGMENT_LINE_BYTES, 1);
+        if (frames[i].conn_idx == CONN_NONE)
+            continue;
+        conn = &stack->conns[frames[i].conn_idx];
+        stack_record_prefetch(stack, conn);
+        for (unsigned line = 0; conn->pcb != NULL && line < INPUT_PCB_LINES; line++)
+            __builtin_prefetch((const char *)conn->pcb + line * SEGMENT_LINE_BYTES, 1);
     }
 }
 

@@ -208,13 +208,14 @@ static void record_facts(const struct conn *conn, struct flow_facts *facts)
 
 /* Facts are due when this changes. That the peer's window is shut belongs to it: an adopter would send into
  * it. */
-static uint64_t record_digest(const struct conn *conn)
+static uint32_t record_digest(const struct conn *conn)
 {
     const struct tcp_pcb *pcb = conn->pcb;
     bool is_shut = pcb->snd_wnd < conn->real_mss;
 
-    return (uint64_t)pcb->state | (uint64_t)(pcb->flags & RECORD_FLAGS) << 8 |
-           (uint64_t)conn->real_mss << 24 | (uint64_t)is_shut << 40;
+    _Static_assert(TCP_MSS < 1u << 14 && RECORD_FLAGS < 1u << 13 && TIME_WAIT < 1u << 4, "bits of a digest");
+    return (uint32_t)conn->real_mss << 18 | (pcb->flags & RECORD_FLAGS) << 5 | (uint32_t)pcb->state << 1 |
+           is_shut;
 }
 
 static void record_publish_place(struct stack *stack, const struct conn *conn)
@@ -229,7 +230,8 @@ static void record_publish_place(struct stack *stack, const struct conn *conn)
 void stack_record_commit(struct stack *stack, struct conn *conn)
 {
     struct flow_record *record;
-    uint64_t turn, digest;
+    uint32_t digest;
+    uint64_t turn;
 
     if (stack->flow_records == NULL || fault_point_commit_is_off())
         return;
@@ -249,7 +251,9 @@ void stack_record_commit(struct stack *stack, struct conn *conn)
     }
     if (!(conn->flags & CONN_RECORDED))
         record_publish_place(stack, conn);
-    conn->flags = (conn->flags & ~(uint32_t)CONN_FACTS) | CONN_RECORDED;
+    conn->flags = (conn->flags & ~(uint32_t)(CONN_FACTS | CONN_TURN)) | CONN_RECORDED;
+    if (turn & FLOW_TURN_CURSORS)
+        conn->flags |= CONN_TURN;
     fault_point(FAULT_commit_written);
     /* The commit. Pairs with border_take_flow() of an adopter and border_peek_flow() of the frontend. */
     atomic_store_explicit(&record->turn, (turn | FLOW_TURN_IN_USE) + FLOW_TURN_STEP, memory_order_release);

@@ -76,6 +76,26 @@ void stack_records_fini(struct stack *stack);
 /* What stays the same for the life of a connection; before its first commit. */
 void stack_record_begin(struct stack *stack, struct conn *conn, uint32_t epoch, uint64_t opened_ns);
 void stack_record_commit(struct stack *stack, struct conn *conn);
+
+/* Fetch what the next commit of a connection will write: first the line that is also the page's first touch,
+ * then, with the connection at hand, the copy of the cursors that is not in force. */
+static inline void stack_record_prefetch_turn(const struct stack *stack, uint32_t idx)
+{
+    if (stack->flow_records != NULL)
+        __builtin_prefetch(&stack->flow_records[idx].turn, 1);
+}
+
+static inline void stack_record_prefetch(const struct stack *stack, const struct conn *conn)
+{
+    const char *cursors;
+
+    if (stack->flow_records == NULL)
+        return;
+    cursors = (const char *)&stack->flow_records[conn->idx].cursors[(conn->flags & CONN_TURN) == 0];
+    __builtin_prefetch(cursors, 1);
+    __builtin_prefetch(cursors + SEGMENT_LINE_BYTES, 1);
+}
+
 /* The connection is gone: nobody adopts it any more once this has returned. */
 void stack_record_end(struct stack *stack, struct conn *conn);
 /* The record as another worker's: exact facts, committed at once. */

@@ -35,6 +35,11 @@ struct hostile {
     struct segment frontend; /* the frontend's half */
     struct segment pool;
     struct lane_layout layout;
+    /* while it obeys: */
+    uint32_t tx_tail[N_LANE_PRIORITIES], rx_head[N_LANE_PRIORITIES], return_tail;
+    uint32_t fenced;  /* bit p: the fence was met in rx ring p */
+    uint64_t adopted; /* number of the last order */
+    uint64_t chunk;   /* return slot of the last chunk that was lent to us; 0: none yet */
 };
 
 /* greet.c. Each connects anew; 0 or -errno, with `refusal` (ATTACH_TEXT_BYTES) the frontend's words if it had
@@ -45,6 +50,11 @@ int greet_ready(struct hostile *hostile);
 int greet_again(struct hostile *hostile);
 /* Opens `n` connections that say nothing and keeps them. 0 or -errno. */
 int greet_crowd(struct hostile *hostile, unsigned n);
+
+/* obey.c: one turn of a worker that does as it is told; with `keeps_chunks` it gives none back. */
+void obey(struct hostile *hostile, bool keeps_chunks);
+/* It is alive, and only that. */
+void hostile_beat(struct hostile *hostile);
 
 /* One broken rule of a lane that serves; NULL: no such rule. */
 typedef void deed_fn(struct hostile *hostile);
@@ -72,7 +82,7 @@ static inline struct lane_slot *hostile_slots(struct hostile *hostile, size_t of
 uint32_t hostile_random(struct hostile *hostile);
 /* Publishes an index of ours and wakes the frontend. */
 void hostile_publish(struct hostile *hostile, struct lane_index *index, uint32_t value);
-/* True until run_ms after the first call with *until_ns == 0. */
-bool hostile_has_time(const struct hostile *hostile, uint64_t *until_ns);
+/* True until run_ms after the first call with *until_ns == 0. Keeps the heart beating. */
+bool hostile_has_time(struct hostile *hostile, uint64_t *until_ns);
 
 #endif

@@ -9,6 +9,7 @@
  */
 #include <argp.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -97,10 +98,11 @@ void hostile_publish(struct hostile *hostile, struct lane_index *index, uint32_t
     (void)!send(hostile->wake_socket, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-bool hostile_has_time(const struct hostile *hostile, uint64_t *until_ns)
+bool hostile_has_time(struct hostile *hostile, uint64_t *until_ns)
 {
     uint64_t now_ns = clock_now_ns();
 
+    hostile_beat(hostile);
     if (*until_ns == 0)
         *until_ns = now_ns + hostile->run_ms * CLOCK_NS_PER_MS;
     return now_ns < *until_ns;
@@ -142,6 +144,16 @@ static int run_greeting(struct hostile *hostile, const struct greeting *greeting
     return EXIT_SUCCESS;
 }
 
+/* Until a line is there, or the end of standard input. */
+static void wait_for_line(struct hostile *hostile)
+{
+    struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
+
+    do
+        obey(hostile, false);
+    while (poll(&input, 1, 1) == 0);
+}
+
 static int run_deed(struct arguments *arguments, deed_fn *deed)
 {
     static const struct greeting honest;
@@ -150,6 +162,8 @@ static int run_deed(struct arguments *arguments, deed_fn *deed)
     if (attach(&arguments->hostile, &honest) < 0 || greet_ready(&arguments->hostile) < 0)
         return EXIT_FAILURE;
     say("serving");
+    if (!arguments->is_at_once)
+        wait_for_line(&arguments->hostile);
     if (!arguments->is_at_once && fgets(line, sizeof(line), stdin) == NULL)
         return EXIT_SUCCESS;
     deed(&arguments->hostile);

@@ -27,55 +27,55 @@ static void slots_random(struct hostile *hostile)
             atomic_store_explicit(&slots[i].words[word], value, memory_order_relaxed);
         }
     }
-    hostile_publish(hostile, &hostile_half(hostile)->tx_tail[LANE_NORMAL], n);
+    hostile_publish(hostile, &hostile_half(hostile)->tx_tail[LANE_NORMAL], hostile->tx_tail[LANE_NORMAL] + n);
 }
 
 static void tx_index_back(struct hostile *hostile)
 {
-    hostile_publish(hostile, &hostile_half(hostile)->tx_tail[LANE_NORMAL], UINT32_MAX);
+    hostile_publish(hostile, &hostile_half(hostile)->tx_tail[LANE_NORMAL], hostile->tx_tail[LANE_NORMAL] - 1);
 }
 
 static void tx_index_far(struct hostile *hostile)
 {
-    hostile_publish(hostile, &hostile_half(hostile)->tx_tail[LANE_URGENT], n_slots(hostile) + 1);
+    hostile_publish(hostile, &hostile_half(hostile)->tx_tail[LANE_URGENT],
+                    hostile->tx_tail[LANE_URGENT] + n_slots(hostile) + 1);
 }
 
 static void return_index_far(struct hostile *hostile)
 {
     uint32_t n = hostile_half(hostile)->shape.return_slots;
 
-    hostile_publish(hostile, &hostile_half(hostile)->return_tail, n + 1);
+    hostile_publish(hostile, &hostile_half(hostile)->return_tail, hostile->return_tail + n + 1);
 }
 
 /* Seen when the next frame comes for us. */
 static void rx_index_far(struct hostile *hostile)
 {
-    hostile_publish(hostile, &hostile_half(hostile)->rx_head[LANE_NORMAL], 1000000u);
+    hostile_publish(hostile, &hostile_half(hostile)->rx_head[LANE_NORMAL],
+                    hostile->rx_head[LANE_NORMAL] + 1000000u);
 }
 
 static void arena_outside(struct hostile *hostile)
 {
-    struct lane_slot *slots = hostile_slots(hostile, hostile->layout.tx_slots_off[LANE_NORMAL]);
+    uint32_t tail = hostile->tx_tail[LANE_NORMAL];
+    struct lane_slot *slot =
+        &hostile_slots(hostile, hostile->layout.tx_slots_off[LANE_NORMAL])[tail & (n_slots(hostile) - 1)];
     uint32_t arena_bytes = hostile_half(hostile)->shape.arena_bytes[LANE_NORMAL];
 
-    atomic_store_explicit(&slots[0].words[0], lane_word(LANE_SLOT_FRAME, 0, arena_bytes - 20),
+    atomic_store_explicit(&slot->words[0], lane_word(LANE_SLOT_FRAME, 0, arena_bytes - 20),
                           memory_order_relaxed);
-    atomic_store_explicit(&slots[0].words[1], 60, memory_order_relaxed);
-    hostile_publish(hostile, &hostile_half(hostile)->tx_tail[LANE_NORMAL], 1);
+    atomic_store_explicit(&slot->words[1], 60, memory_order_relaxed);
+    hostile_publish(hostile, &hostile_half(hostile)->tx_tail[LANE_NORMAL], tail + 1);
 }
 
-/* The first chunk that was lent to us: its return slot. Traffic for our buckets has to come. */
+/* A chunk that is lent to us: its return slot. Traffic for our buckets has to come. */
 static uint64_t lent_chunk(struct hostile *hostile)
 {
-    const uint8_t *base = hostile->frontend.base;
-    const struct lane_slot *rx =
-        (const struct lane_slot *)(const void *)(base + hostile->layout.rx_slots_off[LANE_NORMAL]);
-
+    hostile->chunk = 0;
     for (unsigned ms = 0; ms < MISUSE_WAIT_MS; ms++) {
-        /* Acquire: pairs with the frontend's release of the slots. */
-        if (atomic_load_explicit(&hostile_frontend(hostile)->rx_tail[LANE_NORMAL].value,
-                                 memory_order_acquire) > 0)
-            return atomic_load_explicit(&rx[0].words[0], memory_order_relaxed) & ~0xffffull;
+        obey(hostile, true);
+        if (hostile->chunk != 0)
+            return hostile->chunk;
         usleep(1000);
     }
     fputs("mpa-hostile-worker: no frame came\n", stderr);
@@ -85,10 +85,11 @@ static uint64_t lent_chunk(struct hostile *hostile)
 static void put_returns(struct hostile *hostile, uint64_t first, uint64_t second, uint32_t n)
 {
     struct lane_slot *slots = hostile_slots(hostile, hostile->layout.return_slots_off);
+    uint32_t mask = hostile_half(hostile)->shape.return_slots - 1, tail = hostile->return_tail;
 
-    atomic_store_explicit(&slots[0].words[0], first, memory_order_relaxed);
-    atomic_store_explicit(&slots[1].words[0], second, memory_order_relaxed);
-    hostile_publish(hostile, &hostile_half(hostile)->return_tail, n);
+    atomic_store_explicit(&slots[tail & mask].words[0], first, memory_order_relaxed);
+    atomic_store_explicit(&slots[(tail + 1) & mask].words[0], second, memory_order_relaxed);
+    hostile_publish(hostile, &hostile_half(hostile)->return_tail, tail + n);
 }
 
 static void return_twice(struct hostile *hostile)
@@ -161,12 +162,7 @@ static void chunks_kept(struct hostile *hostile)
     uint64_t until_ns = 0;
 
     while (hostile_has_time(hostile, &until_ns)) {
-        for (int p = 0; p < N_LANE_PRIORITIES; p++) {
-            uint32_t tail =
-                atomic_load_explicit(&hostile_frontend(hostile)->rx_tail[p].value, memory_order_relaxed);
-
-            atomic_store_explicit(&hostile_half(hostile)->rx_head[p].value, tail, memory_order_release);
-        }
+        obey(hostile, true);
         usleep(100);
     }
 }

@@ -64,8 +64,8 @@ static void put_slot(struct hostile *hostile, enum lane_priority priority, uint3
 
 static void send_one(struct hostile *hostile, uint32_t len_bytes, uint32_t gso_bytes)
 {
-    put_slot(hostile, LANE_NORMAL, 0, packet_word(0, gso_bytes), len_bytes);
-    hostile_publish(hostile, &hostile_half(hostile)->tx_tail[LANE_NORMAL], 1);
+    put_slot(hostile, LANE_NORMAL, hostile->tx_tail[LANE_NORMAL]++, packet_word(0, gso_bytes), len_bytes);
+    hostile_publish(hostile, &hostile_half(hostile)->tx_tail[LANE_NORMAL], hostile->tx_tail[LANE_NORMAL]);
 }
 
 static void source_not_ours(struct hostile *hostile)
@@ -104,7 +104,7 @@ static void flood(struct hostile *hostile, enum lane_priority priority)
     struct worker_half *half = hostile_half(hostile);
     uint32_t n = half->shape.ring_slots[priority],
              n_places = half->shape.arena_bytes[priority] / PACKET_STEP_BYTES;
-    uint32_t tail = 0;
+    uint32_t tail = hostile->tx_tail[priority];
     uint64_t until_ns = 0;
 
     for (uint32_t place = 0; place < n_places; place++)

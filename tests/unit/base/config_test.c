@@ -96,6 +96,7 @@ static const char *sample_of(const struct config_key *key)
         {"fifo_memory_mib", "4"},
         {"stack_memory_mib", "8"},
         {"max_connections", "1000000"},
+        {"held_frames", "64"},
         {"http_root", "\"/srv/a \\\"b\\\"\""},
         {"port", "8081"},
         {"runtime_dir", "/tmp/mpa-test"},

@@ -24,9 +24,9 @@ struct world {
     int next_pid;
     bool is_dead_on_arrival[SUPERVISOR_MAX_PROCESSES]; /* what is started there ends at once */
     uint32_t ended;                                    /* bit mask of places that got SIGTERM */
-    bool has_order;
-    enum order_kind order;
-    uint32_t order_slot;
+    bool has_operation;
+    enum operation_kind operation;
+    uint32_t operation_slot;
     uint32_t failing; /* bit mask of slots whose drain fails */
     bool is_draining[CONFIG_MAX_WORKERS];
     unsigned n_drains, n_undrains;
@@ -78,15 +78,15 @@ static void world_news(void *context, const struct supervisor_news *news)
     (void)news;
 }
 
-static void world_order(void *self, enum order_kind kind, uint32_t slot, uint64_t now_ns)
+static void world_operation(void *self, enum operation_kind kind, uint32_t slot, uint64_t now_ns)
 {
     struct world *world = self;
 
     (void)now_ns;
-    CU_ASSERT_FALSE(world->has_order);
-    world->has_order = true;
-    world->order = kind;
-    world->order_slot = slot;
+    CU_ASSERT_FALSE(world->has_operation);
+    world->has_operation = true;
+    world->operation = kind;
+    world->operation_slot = slot;
 }
 
 static void world_tell(void *self, const struct update *update)
@@ -95,24 +95,24 @@ static void world_tell(void *self, const struct update *update)
     CU_ASSERT_TRUE(strlen(update->text) > 0);
 }
 
-/* The frontend carries out the order that waits. */
-static void world_serve_order(struct world *world)
+/* The frontend carries out the operation that waits. */
+static void world_serve_operation(struct world *world)
 {
     bool is_good = true;
 
-    if (!world->has_order)
+    if (!world->has_operation)
         return;
-    world->has_order = false;
-    if (world->order == ORDER_UNDRAIN) {
+    world->has_operation = false;
+    if (world->operation == OPERATION_UNDRAIN) {
         world->n_undrains++;
-        world->is_draining[world->order_slot] = false;
+        world->is_draining[world->operation_slot] = false;
     } else {
         world->n_drains++;
-        is_good = (world->failing >> world->order_slot & 1) == 0;
+        is_good = (world->failing >> world->operation_slot & 1) == 0;
         if (is_good)
-            world->is_draining[world->order_slot] = true;
+            world->is_draining[world->operation_slot] = true;
     }
-    update_order_ended(&world->update, is_good, is_good ? "" : "the new worker died", world->now_ns);
+    update_operation_ended(&world->update, is_good, is_good ? "" : "the new worker died", world->now_ns);
 }
 
 static void world_end_processes(struct world *world)
@@ -162,14 +162,14 @@ static void world_turn(struct world *world)
     supervisor_tick(&world->supervisor, world->now_ns);
     world_end_processes(world);
     world_report(world);
-    world_serve_order(world);
+    world_serve_operation(world);
     update_tick(&world->update, world->now_ns);
 }
 
 static void world_init(struct world *world, uint32_t n_workers)
 {
     static const struct manager_ops ops = {world_start, world_signal, world_take_end, world_adopt};
-    static const struct update_ops update_ops = {world_order, world_tell};
+    static const struct update_ops update_ops = {world_operation, world_tell};
 
     *world = (struct world){.now_ns = T0, .next_pid = 1};
     config_defaults(&world->config);

@@ -336,6 +336,29 @@ static void test_zero_window(void)
     rig_fini(&rig);
 }
 
+/* A connection that moves between two retransmissions is not older for it. */
+static void test_retransmitting(void)
+{
+    struct tcp_script peer = rig_peer(4, 3000);
+    struct tcp_segment segment;
+
+    rig_init(&rig, RIG_SOURCE);
+    rig.source_bytes = 2000;
+    CU_ASSERT_FATAL(rig_open(&rig, &peer, RIG_OPTIONS_LINUX, NULL));
+    for (int i = 0; i < 500 && rig.conn->pcb->nrtx < 2; i++)
+        lane_pair_advance(&rig.pair, 20);
+    rig_drop_all(&rig);
+    CU_ASSERT_EQUAL(rig.conn->pcb->nrtx, 2);
+    move_one();
+    CU_ASSERT_EQUAL(rig.conn->pcb->nrtx, 2);
+    lane_pair_advance(&rig.pair, 100);
+    CU_ASSERT_EQUAL_FATAL(rig.pair.stack.n_connections, 1);
+    lane_pair_advance(&rig.pair, 30000);
+    CU_ASSERT_FATAL(rig_take(&rig, &peer, &segment));
+    CU_ASSERT(segment.seq == peer.ack && segment.payload_len > 0);
+    rig_fini(&rig);
+}
+
 /* Only the buckets that were asked for go; a flow by its key; the rest stays and works. */
 static void test_selection(void)
 {
@@ -478,6 +501,7 @@ const struct unit_test unit_tests[] = {
     {"the window never shrinks, and unread bytes move along", test_window},
     {"timestamps go on", test_timestamps},
     {"a shut window is still probed", test_zero_window},
+    {"a connection in the middle of its retransmissions is not given up", test_retransmitting},
     {"only what was asked for is exported, and kept until the release", test_selection},
     {"of a shared export each takes its buckets, once", test_shared},
     {"a connection that no service wants is reset", test_refused},
