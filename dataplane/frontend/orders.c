@@ -202,13 +202,21 @@ static enum board_result orders_refuse(const struct frontend *frontend, const st
 static void orders_step(struct frontend *frontend)
 {
     const struct board_order *order = &frontend->orders.order;
+    /* It may have died, or begun to drain, since the order was taken or since its last portion. */
+    bool has_target = orders_takes_more(frontend, order->to);
 
     switch ((enum board_order_kind)order->kind) {
     case BOARD_ORDER_MOVE_BUCKETS:
-        orders_move_buckets(frontend);
+        if (has_target)
+            orders_move_buckets(frontend);
+        else
+            orders_end(frontend, BOARD_RESULT_TARGET_DIED);
         return;
     case BOARD_ORDER_MOVE_FLOW:
-        orders_move_flow(frontend);
+        if (has_target)
+            orders_move_flow(frontend);
+        else
+            orders_end(frontend, BOARD_RESULT_TARGET_DIED);
         return;
     case BOARD_ORDER_DRAIN:
         orders_drain(frontend);
