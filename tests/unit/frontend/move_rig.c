@@ -433,6 +433,8 @@ static void rig_control(struct rig *rig, struct rig_worker *worker, enum lane_pr
                         const struct ring_slot_value *slot)
 {
     uint64_t number = slot->words[1];
+    struct attach_reset reset;
+    int fds[1];
 
     switch ((enum lane_slot_kind)(slot->words[0] & 0xff)) {
     case LANE_SLOT_FENCE:
@@ -449,6 +451,8 @@ static void rig_control(struct rig *rig, struct rig_worker *worker, enum lane_pr
         rig_release(worker, number);
         return;
     case LANE_SLOT_RESET:
+        CU_ASSERT_EQUAL(fd_receive(worker->socket, &reset, sizeof(reset), fds, 1), (ssize_t)sizeof(reset));
+        CU_ASSERT_EQUAL(reset.number, number);
         worker->n_resets++;
         return;
     default:
