@@ -201,6 +201,33 @@ static void pinned_flows_of_the_dead_go_to_their_buckets_workers(void)
     end(&rig);
 }
 
+/* A flow of a bucket of 2, served by 1, which dies while 2 is still being asked about 0: 2 must not see its
+ * frames before it was asked about 1. */
+static void frames_of_who_dies_during_a_round_wait_for_the_next(void)
+{
+    static struct rig rig;
+    uint32_t flow = 0;
+
+    start(&rig, 3);
+    while (rig_worker_of(&rig, flow) != 2)
+        flow++;
+    board_order_add(&rig.frontend.board,
+                    &(struct board_order){.kind = BOARD_ORDER_MOVE_FLOW, .to = 1, .key = rig_key(flow)});
+    rig_settle(&rig);
+    CU_ASSERT_EQUAL(rig_worker_of(&rig, flow), 1);
+    rig_fill(&rig, 2);
+    rig_kill(&rig, rig_at(&rig, 0));
+    CU_ASSERT(rig.frontend.estates.is_round && rig.frontend.estates.unpassed == 1u << 2);
+    rig_send(&rig, flow);
+    rig_turn(&rig);
+    rig_kill(&rig, rig_at(&rig, 1));
+    rig_send_all(&rig);
+    rig_turn(&rig);
+    rig_settle(&rig);
+    rig_check(&rig);
+    end(&rig);
+}
+
 static void who_stands_still_with_work_waiting_is_detached_and_its_death_awaited(void)
 {
     static struct rig rig;
@@ -403,6 +430,8 @@ const struct unit_test unit_tests[] = {
      an_adopter_that_dies_before_or_after_its_answer_takes_nothing_along},
     {"pinned flows of the dead go to their buckets' workers",
      pinned_flows_of_the_dead_go_to_their_buckets_workers},
+    {"frames of who dies during a round wait for the next",
+     frames_of_who_dies_during_a_round_wait_for_the_next},
     {"who stands still with work waiting is detached, and its death awaited",
      who_stands_still_with_work_waiting_is_detached_and_its_death_awaited},
     {"an order that is not answered in time costs the worker its lane",

@@ -275,6 +275,15 @@ void rig_send(struct rig *rig, uint32_t flow)
     rig->n_sent++;
 }
 
+void rig_fill(struct rig *rig, uint8_t worker)
+{
+    struct ring_producer *ring = &rig->frontend.lanes[worker].rx[LANE_URGENT];
+
+    while (ring_producer_room(ring) > 0)
+        ring_producer_stage(ring, lane_word(LANE_SLOT_ADDRESSES, 0, 0), 0);
+    ring_producer_publish(ring);
+}
+
 void rig_send_all(struct rig *rig)
 {
     for (uint32_t i = 0; i < RIG_N_FLOWS; i++)
