@@ -202,19 +202,21 @@ static enum board_result orders_refuse(const struct frontend *frontend, const st
 static void orders_step(struct frontend *frontend)
 {
     const struct board_order *order = &frontend->orders.order;
-    bool is_move = order->kind == BOARD_ORDER_MOVE_BUCKETS || order->kind == BOARD_ORDER_MOVE_FLOW;
+    /* It may have died, or begun to drain, since the order was taken or since its last portion. */
+    bool has_target = orders_takes_more(frontend, order->to);
 
-    /* It was there when the order came; adoption, or an earlier hand-over, was between. */
-    if (is_move && !orders_takes_more(frontend, order->to)) {
-        orders_end(frontend, BOARD_RESULT_TARGET_DIED);
-        return;
-    }
     switch ((enum board_order_kind)order->kind) {
     case BOARD_ORDER_MOVE_BUCKETS:
-        orders_move_buckets(frontend);
+        if (has_target)
+            orders_move_buckets(frontend);
+        else
+            orders_end(frontend, BOARD_RESULT_TARGET_DIED);
         return;
     case BOARD_ORDER_MOVE_FLOW:
-        orders_move_flow(frontend);
+        if (has_target)
+            orders_move_flow(frontend);
+        else
+            orders_end(frontend, BOARD_RESULT_TARGET_DIED);
         return;
     case BOARD_ORDER_DRAIN:
         orders_drain(frontend);

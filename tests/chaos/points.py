@@ -94,6 +94,11 @@ def die_at(stack, crowd, point, hit):
     pid = stack.armed_pid(who)
     crowd.fault()
     orders_until_dead(stack, pid, crowd, DRIVES[point.partition("_")[0]])
+    # An order may have come after the death: everybody gets a share again, for the next one.
+    netlab.wait_until(lambda: len(stack.slots()) == stack.n_workers, timeout=20, what="all workers")
+    half = 4096 // 2
+    stack.order("migrate", "bucket", f"0-{half - 1}", "--to", str(1 - ARMED_SLOT))
+    stack.order("migrate", "bucket", f"{half}-4095", "--to", str(ARMED_SLOT))
     stack.all_serve()
 
 

@@ -280,6 +280,31 @@ static void a_drained_worker_has_nothing_left_and_gets_nothing_new_until_undrain
     rig_fini(&rig);
 }
 
+/* It was accepted while the target lived, and waits for the hand-over that fills a new worker. */
+static void an_order_whose_target_dies_before_its_turn_is_answered_and_changes_nothing(void)
+{
+    for (unsigned is_flow = 0; is_flow < 2; is_flow++) {
+        static struct rig rig;
+        uint32_t flow;
+        uint64_t id;
+
+        start_two(&rig);
+        rig_attach(&rig, 2, RING_SLOTS);
+        rig_turn(&rig);
+        CU_ASSERT_EQUAL(rig.frontend.handover.state, HANDOVER_FENCING);
+        flow = flow_of(&rig, 0);
+        id = is_flow ? order_flow(&rig, flow, 1) : order_bucket(&rig, rig_bucket(&rig, flow), 1);
+        rig_turn(&rig);
+        CU_ASSERT(rig.frontend.orders.has_order);
+        rig_kill(&rig, rig_at(&rig, 1));
+        rig_send_all(&rig);
+        rig_settle(&rig);
+        CU_ASSERT_EQUAL(result_of(&rig, id), BOARD_RESULT_TARGET_DIED);
+        rig_check(&rig);
+        rig_fini(&rig);
+    }
+}
+
 /* Where a hand-over stands when somebody dies. */
 enum step {
     STEP_EXPORTING, /* the exporter's ring has no room for the fence */
@@ -377,6 +402,8 @@ const struct unit_test unit_tests[] = {
      a_flow_is_refused_early_when_there_is_no_room_among_the_pins},
     {"a drained worker has nothing left, and gets nothing new until undrained",
      a_drained_worker_has_nothing_left_and_gets_nothing_new_until_undrained},
+    {"an order whose target dies before its turn is answered and changes nothing",
+     an_order_whose_target_dies_before_its_turn_is_answered_and_changes_nothing},
     {"whoever dies at whatever step, nothing is lost", whoever_dies_at_whatever_step_nothing_is_lost},
     {NULL, NULL},
 };
