@@ -82,6 +82,8 @@ void supervisor_adopt_silent(struct supervisor *supervisor, enum manager_role ro
     process->due_ns = now_ns + SUPERVISOR_READY_MS * CLOCK_NS_PER_MS;
 }
 
+static void process_tick(struct supervisor *supervisor, struct process *process, uint64_t now_ns);
+
 /* ---- ends ---- */
 
 /* The first start of all is given up when trying again cannot help. */
@@ -193,6 +195,9 @@ void supervisor_process_ended(struct supervisor *supervisor, struct process *pro
     process->handle.pid = pid;
     snprintf(process->last_exit, sizeof(process->last_exit), "%s", cause.text);
     plan_after_end(supervisor, process, cause.is_exit, now_ns);
+    /* What is replaced is awaited by somebody: not at the next tick, now. */
+    if (process->is_replaced && !supervisor->is_stopping)
+        process_tick(supervisor, process, now_ns);
 }
 
 /* ---- starts ---- */

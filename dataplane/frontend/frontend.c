@@ -213,6 +213,7 @@ int frontend_init_confined(struct frontend *frontend)
     if (frontend->host == NULL)
         return frontend_failed("host_stack", -errno);
     host_set_counters(frontend->host, frontend->board.nic);
+    returning_restore(frontend);
     /* Static IPv4 addresses are there at once; no change will tell of them. */
     frontend->addresses = *host_addresses(frontend->host);
     broker_publish_host(frontend);

@@ -282,6 +282,7 @@ static void bring_up(struct host *host)
         if (netif_add_ip6_address(link, &address, NULL) != ERR_OK)
             log_warn("host_address_refused reason=too_many idx=%u", i);
     }
+    host_take_held(host);
     if (host->wants_dhcp && dhcp_start(link) != ERR_OK)
         log_warn("host_dhcp_failed reason=memory");
 }

@@ -35,6 +35,12 @@ struct host_callbacks {
     void (*changed)(void *context, const struct host_addresses *addresses);
 };
 
+/* What a frontend before this one held a moment ago, on the same link: its workers still use it. */
+struct host_held {
+    struct host_addresses addresses;
+    uint8_t gateway4[4]; /* of the lease; all zero: none */
+};
+
 struct host; /* opaque */
 
 /*
@@ -51,6 +57,15 @@ void host_free(struct host *host);
 void host_set_counters(struct host *host, counter *nic_counters);
 
 const struct host_addresses *host_addresses(const struct host *host);
+
+/*
+ * Before the first tick: what was held is ours at once, without duplicate address detection, which it has
+ * passed, and without waiting for a lease or a router. DHCP and router discovery run as ever and have the
+ * last word; an address that no router confirms ends after two hours (RFC 4862 5.5.3 e).
+ */
+void host_restore(struct host *host, const struct host_held *held);
+/* What the next frontend would have to restore. */
+void host_get_held(const struct host *host, struct host_held *held);
 
 /*
  * Callbacks may come during host_input(), host_next_hop() and host_tick(); they must not call back into the

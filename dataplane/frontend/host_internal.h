@@ -64,6 +64,7 @@ struct host {
     uint32_t epoch;
     uint64_t neighbours_hash; /* of all that next hops depend on */
     struct host_addresses addresses;
+    struct host_held held; /* to be taken up again by the first tick */
 
     struct reassembly *reassembly; /* owned */
     struct host_large *large;      /* owned */
@@ -89,6 +90,9 @@ void host_refresh(struct host *host);
 /* Whether an address is ours (IPv6: also a tentative one if `or_tentative`). */
 bool host_owns4(const struct host *host, const uint8_t address[4]);
 bool host_owns6(const struct host *host, const uint8_t address[16], bool or_tentative);
+
+/* host_restore.c: takes host->held up again; the netifs are up. */
+void host_take_held(struct host *host);
 
 /* host_output.c: what the netifs call. */
 void host_output_attach(struct netif *netif);

@@ -71,6 +71,12 @@ int returning_init(struct frontend *frontend)
     return 0;
 }
 
+void returning_restore(struct frontend *frontend)
+{
+    if (frontend->returning.is_waiting)
+        host_restore(frontend->host, &frontend->returning.written.held);
+}
+
 void returning_fini(struct frontend *frontend)
 {
     free(frontend->returning.n_flows);
@@ -298,6 +304,18 @@ static void returning_take_in(struct frontend *frontend)
     frontend->estates.has_orphans = true;
 }
 
+/* Our addresses as the next frontend shall take them up; while this one is taking up its own, those. */
+static void returning_hold(struct frontend *frontend, struct host_held *held)
+{
+    struct returning *returning = &frontend->returning;
+
+    *held = returning->written.held;
+    if (returning->is_waiting || returning->held_epoch == host_epoch(frontend->host))
+        return;
+    returning->held_epoch = host_epoch(frontend->host);
+    host_get_held(frontend->host, held);
+}
+
 static void returning_write(struct frontend *frontend)
 {
     struct returning *returning = &frontend->returning;
@@ -306,8 +324,10 @@ static void returning_write(struct frontend *frontend)
                                     .draining_mask = frontend->draining_mask |
                                                      (returning->was_draining & returning->expected)};
 
+    returning_hold(frontend, &state.held);
     if (state.lane_mask == returning->written.lane_mask &&
-        state.draining_mask == returning->written.draining_mask)
+        state.draining_mask == returning->written.draining_mask &&
+        memcmp(&state.held, &returning->written.held, sizeof(state.held)) == 0)
         return;
     for (unsigned i = 0; i < CONFIG_MAX_WORKERS; i++)
         state.pids[i] =

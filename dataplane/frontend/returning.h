@@ -12,6 +12,7 @@
 
 #include "base/assert.h"
 #include "base/config.h"
+#include "frontend/host.h"
 
 struct frontend;
 struct lane;
@@ -22,11 +23,13 @@ struct returning_state {
     uint32_t lane_mask;                /* lanes that served */
     uint32_t draining_mask;            /* of these */
     uint32_t pids[CONFIG_MAX_WORKERS]; /* as we see them; 0: not to be seen from here */
+    struct host_held held;             /* our addresses */
 };
 
 struct returning {
     int file_fd; /* owned, -1: none */
     struct returning_state written;
+    uint32_t held_epoch;   /* host_epoch() when the addresses were last looked at */
     uint32_t expected;     /* lanes that are still waited for */
     uint32_t returned;     /* lanes that are back and whose records were not looked at yet */
     uint32_t was_draining; /* lanes */
@@ -38,6 +41,9 @@ struct returning {
 /* Before confinement: opens the file, finds whom to wait for. 0 or -errno. */
 int returning_init(struct frontend *frontend) MPA_WARN_UNUSED;
 void returning_fini(struct frontend *frontend);
+
+/* The host stack is there: while workers are waited for, their addresses stay ours. */
+void returning_restore(struct frontend *frontend);
 
 /* A worker says hello to this slot; `returns` if it served an earlier frontend. */
 void returning_hello(struct frontend *frontend, uint8_t worker, bool returns);

@@ -157,10 +157,12 @@ int worker_init_confined(struct worker *worker)
     return failed;
 }
 
-/* Takes what any failed start leaves behind. The attach socket goes last of what the frontend watches: its
- * end tells it that nothing of ours is in use any more. */
+/* Takes what any failed start leaves behind. Not the attach socket, which ends with the process: the frontend
+ * kills whoever hangs up and is still there, for others are to adopt from records that stand still, and an
+ * end in order would look like a death. */
 void worker_fini(struct worker *worker)
 {
+    worker->attach_socket = -1;
     service_table_free(worker->services);
     orders_fini(&worker->orders);
     worker_fault_set_half(NULL);

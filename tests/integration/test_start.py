@@ -13,8 +13,9 @@ import stacks
 
 FRONTEND, WORKER, CONTROLD = "mpa-frontend", "mpa-worker", "mpa-controld"
 ALL = pytest.mark.parametrize("name", [FRONTEND, WORKER, CONTROLD])
-# What stays on purpose: keys outlive a restart, a lock's file is never removed (runtime.c says why).
-KEPT = {"keys", "controld.lock", "frontend.lock"}
+# What stays on purpose: keys outlive a restart, a lock's file is never removed (runtime.c says why), the list of lanes
+# and the accused frames are for whoever comes next.
+KEPT = {"keys", "controld.lock", "frontend.lock", "lanes", "suspects"}
 
 
 def path_of(name):
@@ -192,9 +193,33 @@ def test_sigterm_ends_a_worker_cleanly_and_the_frontend_goes_on(lab, space, runt
 
 
 def test_sigterm_ends_the_frontend_cleanly_and_takes_its_tap_away(lab, space, runtime_dir, by_hand):
-    frontend, _ = by_hand
+    frontend, worker = by_hand
+    assert lab.stop(worker) == 0
     assert lab.stop(frontend) == 0
     assert stacks.TAP not in space.run("ip", "link")
+    assert set(os.listdir(runtime_dir)) <= KEPT
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+def test_a_frontend_that_ends_before_its_workers_leaves_them_the_tap(lab, space, runtime_dir, by_hand, end):
+    frontend, worker = by_hand
+    frontend.send_signal(end)
+    frontend.wait(10)
+    assert stacks.LOCAL4 in space.run("ip", "address", "show", stacks.TAP)
+    second = space.start(path_of(FRONTEND), "--runtime-dir", runtime_dir)
+    stacks.peer(space, "ready", "--to", stacks.ADDRESS4, "-t", 10)
+    assert lab.stop(worker) == 0
+    assert lab.stop(second) == 0
+    assert stacks.TAP not in space.run("ip", "link")
+
+
+def test_a_tap_that_was_there_before_stays(lab, space, runtime_dir):
+    space.tap(stacks.TAP, f"{stacks.LOCAL4}/24", vnet_hdr=True)
+    for n in (1, 2):
+        frontend = space.start(path_of(FRONTEND), "--runtime-dir", runtime_dir)
+        netlab.wait_until(lambda: open(frontend.log_path).read().count(" serving ") == n, what="the frontend")
+        assert lab.stop(frontend) == 0
+    assert stacks.TAP in space.run("ip", "link")
     assert set(os.listdir(runtime_dir)) <= KEPT
 
 

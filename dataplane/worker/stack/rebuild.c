@@ -19,7 +19,6 @@
 #include "base/clock.h"
 #include "worker/stack/stack_internal.h"
 
-#define REBUILD_MIN_MSS 64u
 #define REBUILD_MIN_WINDOW 64u /* that segments are cut to half of */
 #define REBUILD_MAX_WINDOW 0x3fffffffu
 #define REBUILD_CRASH_SEGMENTS 10u /* congestion window of an adopted connection (RFC 6928) */
@@ -420,7 +419,7 @@ static void rebuild_conn(struct rebuild *rebuild)
         conn->flags |= CONN_CLOSING;
     conn->iss = flow->facts.iss;
     conn->irs = flow->facts.irs;
-    conn->real_mss = (uint16_t)clamp(flow->facts.mss, REBUILD_MIN_MSS, TCP_MSS);
+    conn->real_mss = (uint16_t)clamp(flow->facts.mss, STACK_MIN_MSS, TCP_MSS);
     conn->progress_ms = sys_now();
     conn->answered_tick = tcp_ticks; /* patience with a silent peer begins anew */
     conn->n_retransmits = flow->facts.n_retransmits;

@@ -183,6 +183,7 @@ static err_t stack_on_accept(void *argument, struct tcp_pcb *pcb, err_t error)
     (void)argument;
     if (error != ERR_OK || conn == NULL)
         return ERR_VAL;
+    pcb->mss = LWIP_MAX(pcb->mss, STACK_MIN_MSS);
     conn->real_mss = pcb->mss;
     conn->flags |= CONN_OPEN;
     counter_add(the_stack->config.counters, WORKER_connections_accepted, 1);

@@ -161,6 +161,7 @@ struct conn *stack_conn_new(struct stack *stack, struct tcp_pcb *pcb)
     conn = stack_conn_attach(stack, pcb, &key);
     if (conn == NULL)
         return NULL;
+    pcb->mss = LWIP_MAX(pcb->mss, STACK_MIN_MSS);
     conn->real_mss = pcb->mss;
     conn->iss = pcb->lastack;
     conn->irs = pcb->rcv_nxt - 1;

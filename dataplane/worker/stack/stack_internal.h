@@ -10,6 +10,9 @@
 #include "worker/stack/stack.h"
 
 #define STACK_FIFO_MAX_BYTES FIFO_MAX_BYTES
+/* No segment is cut smaller, whatever a peer asks for: lwIP's arithmetic goes below zero at 12, the length of
+ * the timestamp option. */
+#define STACK_MIN_MSS 64u
 
 _Static_assert(FIFO_MAX_BYTES == TCP_WND && FIFO_MAX_BYTES == TCP_SND_BUF, "a FIFO holds a whole window");
 

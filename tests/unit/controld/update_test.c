@@ -115,13 +115,17 @@ static void world_serve_operation(struct world *world)
     update_operation_ended(&world->update, is_good, is_good ? "" : "the new worker died", world->now_ns);
 }
 
+static bool is_doomed(const struct world *world, uint32_t place)
+{
+    return world->is_dead_on_arrival[place] && world->supervisor.processes[place].state == PROCESS_STARTING;
+}
+
 static void world_end_processes(struct world *world)
 {
     for (uint32_t i = 0; i < SUPERVISOR_MAX_PROCESSES; i++) {
         struct process *process = &world->supervisor.processes[i];
-        bool is_doomed = world->is_dead_on_arrival[i] && process->state == PROCESS_STARTING;
 
-        if (!process_is_alive(process) || ((world->ended >> i & 1) == 0 && !is_doomed))
+        if (!process_is_alive(process) || ((world->ended >> i & 1) == 0 && !is_doomed(world, i)))
             continue;
         world->ended &= ~(1u << i);
         if (i > 0)
@@ -142,7 +146,7 @@ static void world_report(struct world *world)
     for (uint32_t slot = 0; slot < CONFIG_MAX_WORKERS; slot++) {
         const struct process *worker = &world->supervisor.processes[1 + slot];
 
-        if (!process_is_alive(worker))
+        if (!process_is_alive(worker) || is_doomed(world, 1 + slot))
             continue;
         lanes[n++] = (struct lane_report){.slot = slot,
                                           .pid = worker->handle.pid,

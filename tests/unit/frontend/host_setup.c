@@ -72,6 +72,11 @@ struct config setup_config(void)
 
 void setup_start(const struct config *config)
 {
+    setup_start_held(config, NULL);
+}
+
+void setup_start_held(const struct config *config, const struct host_held *held)
+{
     static const struct host_callbacks callbacks = {transmit, reassembled, changed};
 
     memset(&setup, 0, sizeof(setup));
@@ -79,6 +84,8 @@ void setup_start(const struct config *config)
     setup.host = host_new(config, our_mac, &callbacks, NULL);
     mpa_assert(setup.host != NULL);
     host_set_counters(setup.host, setup.counters);
+    if (held != NULL)
+        host_restore(setup.host, held);
     setup_run_ms(0);
 }
 

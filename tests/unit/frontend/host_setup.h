@@ -41,6 +41,8 @@ struct config setup_config(void);
 
 /* A host after its first tick. */
 void setup_start(const struct config *config);
+/* The same behind a frontend that held these addresses. */
+void setup_start_held(const struct config *config, const struct host_held *held);
 /* A host that has been up long enough for its IPv6 addresses to be valid; frames of that time are forgotten.
  */
 void setup_begin(const struct config *config);

@@ -393,6 +393,42 @@ static void test_next_host_knows_nothing(void)
     setup_end();
 }
 
+static void test_held_addresses_are_ours_at_once(void)
+{
+    struct config config = setup_config();
+    struct packet advert = router_advert(peer_link6);
+    struct host_held held;
+
+    setup_begin(&config);
+    setup_input(&advert);
+    setup_run_ms(3000);
+    host_get_held(setup.host, &held);
+    setup_end();
+    setup_start_held(&config, &held);
+    CU_ASSERT(has_address(4, our4, 24));
+    CU_ASSERT(has_address(6, our6, 64));
+    CU_ASSERT(has_address(6, our_link6, 64));
+    CU_ASSERT(has_address(6, slaac6, 64)); /* no router has spoken yet */
+    setup_end();
+}
+
+/* A configuration that was changed meanwhile is the newer word. */
+static void test_a_held_address_needs_its_configuration(void)
+{
+    struct config config = setup_config();
+    struct host_held held;
+
+    setup_begin(&config);
+    host_get_held(setup.host, &held);
+    setup_end();
+    config.host.n_addresses = 1;
+    config.host.slaac = false;
+    setup_start_held(&config, &held);
+    CU_ASSERT_FALSE(has_address(6, our6, 64));
+    CU_ASSERT_FALSE(has_address(4, our4_alias, 16));
+    setup_end();
+}
+
 #define UDP_OFF (WIRE_LINK_BYTES + WIRE_IP4_BYTES)
 #define BOOTP_OFF (UDP_OFF + 8)
 #define BOOTP_OPTIONS_OFF (BOOTP_OFF + 240)
@@ -476,6 +512,24 @@ static void test_dhcp_lease(void)
     setup_end();
 }
 
+static void test_a_held_lease_is_used_until_dhcp_answers(void)
+{
+    static const uint8_t far4[4] = {198, 51, 100, 1};
+    struct config config = setup_config();
+    struct host_held held = {
+        .addresses = {.n_addresses = 1, .addresses = {{.family = 4, .prefix_bits = 16}}}};
+    uint8_t mac[6];
+
+    memcpy(held.addresses.addresses[0].bytes, leased4, 4);
+    memcpy(held.gateway4, server4, 4);
+    config.host.dhcp = true;
+    config.host.n_addresses = 0;
+    setup_start_held(&config, &held);
+    CU_ASSERT(has_address(4, leased4, 16));
+    CU_ASSERT_EQUAL(host_next_hop(setup.host, 4, far4, mac), HOST_HOP_PENDING); /* its router is asked for */
+    setup_end();
+}
+
 static void test_dhcp_checksum(void)
 {
     struct packet answer;
@@ -532,6 +586,9 @@ static void test_no_allocation_after_start(void)
 
 const struct unit_test unit_tests[] = {
     {"static addresses of both families are held and told", test_static_addresses},
+    {"what the frontend before held is ours at once", test_held_addresses_are_ours_at_once},
+    {"a held lease is used until DHCP answers", test_a_held_lease_is_used_until_dhcp_answers},
+    {"a held address needs its configuration", test_a_held_address_needs_its_configuration},
     {"nothing is sent before the first tick", test_silent_before_first_tick},
     {"ARP for each of our addresses is answered", test_arp_is_answered},
     {"a neighbour solicitation is answered", test_solicitation_is_answered},

@@ -424,6 +424,36 @@ static void test_congested_ring_waits(void)
     rig_fini(&rig);
 }
 
+/* A segment size that leaves no room for a byte beside the timestamp: lwIP's arithmetic would go below zero.
+ */
+static void test_tiny_mss(void)
+{
+    struct tcp_script peer = rig_peer(4, 2000);
+    struct tcp_segment segment = rig_syn(&peer, RIG_OPTIONS_LINUX);
+    uint32_t n = 0;
+
+    rig_init(&rig, RIG_SOURCE);
+    rig.source_bytes = 1000;
+    segment.mss = 1;
+    rig_send(&rig, &peer, &segment);
+    CU_ASSERT_FATAL(rig_take(&rig, &peer, &segment));
+    peer.seq++;
+    peer.irs = segment.seq;
+    peer.ack = segment.seq + 1;
+    rig_send_flags(&rig, &peer, SEGMENT_ACK);
+    for (int i = 0; i < 200 && n < rig.source_bytes; i++) {
+        while (rig_take(&rig, &peer, &segment)) {
+            CU_ASSERT(segment.payload_len <= 64);
+            CU_ASSERT(rig_is_pattern(segment.payload, segment.seq - peer.irs - 1, segment.payload_len));
+            n += segment.payload_len;
+            peer.ack = segment.seq + segment.payload_len;
+        }
+        rig_send_flags(&rig, &peer, SEGMENT_ACK);
+    }
+    CU_ASSERT_EQUAL(n, rig.source_bytes);
+    rig_fini(&rig);
+}
+
 const char unit_suite_name[] = "worker/stack: data";
 const struct unit_test unit_tests[] = {
     {"a segment out of order is held in its frame and reported by SACK", test_out_of_order_is_held},
@@ -441,5 +471,6 @@ const struct unit_test unit_tests[] = {
     {"a forged packet too big changes nothing", test_forged_too_big},
     {"urgent packets take the urgent ring", test_urgent_first},
     {"a tx ring that nobody empties holds output back and loses nothing", test_congested_ring_waits},
+    {"a peer with the smallest segments is sent to", test_tiny_mss},
     {NULL, NULL},
 };
