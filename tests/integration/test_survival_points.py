@@ -71,6 +71,7 @@ def test_a_frame_that_kills_is_kept_and_its_flow_alone_is_reset(lab):
         poisoner.close()
         crowd.goes_on()
         crowd.clean()
+    netlab.wait_until(lambda: stack.events("flow_reset"), what="the event")  # they come some 100 ms late
     suspects = stack.events("suspect")
     assert len(suspects) == 2 and all(name in str(event) for event in suspects)
     resets = stack.events("flow_reset")
