@@ -32,7 +32,7 @@ def armed(nothing_is_left):
 def test_a_death_at_this_point_costs_no_connection(armed, point, hit):
     if hit == 2 and not point.startswith(("commit", "publish")) and not point.endswith(("flow", "flipped", "written")):
         pytest.skip("passed once in a life")
-    armed.all_serve()
+    points.share_again(armed)  # whatever the death before has left
     with crowds.Crowd(armed.space) as crowd:
         crowd.mixed(16)
         crowd.goes_on(100_000)
