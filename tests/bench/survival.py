@@ -72,6 +72,8 @@ class HandOver(Survival):
 
     def measure(self, lab, name, case, options):
         stack = self.start(lab, name)
+        # Nothing else may move meanwhile: the new workers have their shares.
+        netlab.wait_until(lambda: stack.mpactl("buckets")["workers"].count(0) == 2048, what="even shares")
         owners = stack.mpactl("buckets")["workers"]
         moves = random.Random(1).sample(range(len(owners)), self.n_moves)
         with crowds.Crowd(stack.space, timeout=60) as crowd:

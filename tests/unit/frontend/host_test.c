@@ -412,6 +412,39 @@ static void test_held_addresses_are_ours_at_once(void)
     setup_end();
 }
 
+#define ADVERT_FLAGS_OFF (ICMP6_OFF + 4)
+#define ADVERT_TARGET_OFF (ICMP6_OFF + 8)
+#define ADVERT_OVERRIDE 0x20
+
+/* A neighbour that asked a moment too early would ask again after a second. */
+static void test_neighbours_are_told_of_held_addresses_at_once(void)
+{
+    struct config config = setup_config();
+    struct host_held held;
+    unsigned n_found = 0;
+
+    setup_begin(&config);
+    host_get_held(setup.host, &held);
+    setup_end();
+    setup_forget_frames();
+    setup_start_held(&config, &held);
+    for (uint32_t i = 0; i < setup.n_frames; i++) {
+        const uint8_t *frame = setup.frames[i];
+        bool is_advert =
+            setup.frame_len[i] >= ADVERT_TARGET_OFF + 24 && frame[12] == 0x86 && frame[ICMP6_OFF] == 136;
+
+        if (!is_advert || memcmp(frame + ADVERT_TARGET_OFF, our6, 16) != 0)
+            continue;
+        n_found++;
+        CU_ASSERT_EQUAL(frame[ADVERT_FLAGS_OFF], ADVERT_OVERRIDE);
+        CU_ASSERT_EQUAL(memcmp(frame + ADVERT_TARGET_OFF + 18, our_mac, 6), 0);
+        CU_ASSERT_EQUAL(memcmp(frame, "\x33\x33\0\0\0\x01", 6), 0);
+    }
+    CU_ASSERT_EQUAL(n_found, 1);
+    CU_ASSERT_PTR_NOT_NULL(setup_sent(0x0806, WIRE_LINK_BYTES + 17, our4[3])); /* IPv4: by ARP */
+    setup_end();
+}
+
 /* A configuration that was changed meanwhile is the newer word. */
 static void test_a_held_address_needs_its_configuration(void)
 {
@@ -587,6 +620,7 @@ static void test_no_allocation_after_start(void)
 const struct unit_test unit_tests[] = {
     {"static addresses of both families are held and told", test_static_addresses},
     {"what the frontend before held is ours at once", test_held_addresses_are_ours_at_once},
+    {"neighbours are told of held addresses at once", test_neighbours_are_told_of_held_addresses_at_once},
     {"a held lease is used until DHCP answers", test_a_held_lease_is_used_until_dhcp_answers},
     {"a held address needs its configuration", test_a_held_address_needs_its_configuration},
     {"nothing is sent before the first tick", test_silent_before_first_tick},
