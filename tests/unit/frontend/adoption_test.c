@@ -419,6 +419,43 @@ static void a_storm_of_deaths_moves_and_arrivals_loses_nothing(void)
     }
 }
 
+/* Its answer found no room in the tx ring, or the NIC was too busy for us to come to it. */
+static void die_unanswered(struct rig *rig, struct rig_worker *worker)
+{
+    struct worker_half *half = worker->half.base;
+    uint32_t tx_tail = atomic_load_explicit(&half->tx_tail[LANE_NORMAL].value, memory_order_relaxed);
+
+    rig_work(rig, worker, ALL_SLOTS);
+    atomic_store_explicit(&half->tx_tail[LANE_NORMAL].value, tx_tail, memory_order_relaxed);
+    rig_kill(rig, worker);
+}
+
+/* The first dead worker's record of a flow is newer than the one that the second had exported to it. */
+static void an_exporter_that_dies_after_its_heir_leaves_the_older_records(void)
+{
+    static struct rig rig;
+    struct board_order order = {.kind = BOARD_ORDER_MOVE_BUCKETS, .to = 1};
+
+    start(&rig, 3);
+    for (uint16_t i = 0; i < RIG_N_BUCKETS; i++) {
+        if (rig.frontend.buckets.worker[i] == 0)
+            order.buckets[order.n_buckets++] = i;
+    }
+    board_order_add(&rig.frontend.board, &order);
+    rig_turn(&rig);
+    rig_send_all(&rig);
+    rig_turn(&rig);
+    rig_work(&rig, rig_at(&rig, 0), ALL_SLOTS);
+    rig_turn(&rig);
+    CU_ASSERT_EQUAL(rig.frontend.handover.state, HANDOVER_ADOPTING);
+    die_unanswered(&rig, rig_at(&rig, 1));
+    CU_ASSERT_EQUAL(rig.frontend.estates.n, 2);
+    rig_kill(&rig, rig_at(&rig, 0));
+    rig_settle(&rig);
+    rig_check(&rig);
+    end(&rig);
+}
+
 const struct unit_test unit_tests[] = {
     {"the others adopt, and unread frames come first", the_others_adopt_and_unread_frames_come_first},
     {"the last one's frames wait for its replacement", the_last_ones_frames_wait_for_its_replacement},
@@ -440,5 +477,7 @@ const struct unit_test unit_tests[] = {
      an_accused_frame_is_kept_and_a_flow_accused_twice_is_reset_alone},
     {"a storm of deaths, moves and arrivals loses nothing",
      a_storm_of_deaths_moves_and_arrivals_loses_nothing},
+    {"an exporter that dies after its heir leaves the older records",
+     an_exporter_that_dies_after_its_heir_leaves_the_older_records},
     {NULL, NULL},
 };
