@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* adoption_test.c — what becomes of the flows and frames of workers that die, stall or kill. */
+#include <errno.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "flow/bucket.h"
 #include "move_rig.h"
 #include "tests/support/unit.h"
@@ -456,6 +459,48 @@ static void an_exporter_that_dies_after_its_heir_leaves_the_older_records(void)
     end(&rig);
 }
 
+/* What the broker answers to a hello: the kind of its message. */
+static uint32_t say_hello(struct rig *rig, uint8_t slot, uint32_t flags, int32_t *error)
+{
+    const struct attach_hello hello = {.magic = ATTACH_MAGIC,
+                                       .kind = ATTACH_HELLO,
+                                       .version_min = LANE_VERSION_MIN,
+                                       .version_max = LANE_VERSION,
+                                       .slot = slot,
+                                       .flags = flags};
+    struct attach_refused answer = {0};
+    int fds[N_ATTACH_HELLO_FDS] = {rig->workers[0].half.fd, rig->workers[0].half.fd,
+                                   rig->workers[0].records.fd};
+    int sockets[2], answer_fds[N_ATTACH_WELCOME_FDS];
+
+    CU_ASSERT_EQUAL_FATAL(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, sockets), 0);
+    CU_ASSERT_EQUAL(fd_send(sockets[1], &hello, sizeof(hello), fds, N_ATTACH_HELLO_FDS), 0);
+    rig->frontend.greeting[0] = sockets[0];
+    broker_greeting_event(&rig->frontend, 0);
+    CU_ASSERT(fd_receive(sockets[1], &answer, sizeof(answer), answer_fds, N_ATTACH_WELCOME_FDS) > 0);
+    for (unsigned i = 0; i < N_ATTACH_WELCOME_FDS; i++)
+        fd_close(&answer_fds[i]);
+    fd_close(&sockets[1]);
+    *error = answer.error;
+    return answer.kind;
+}
+
+/* One that could not be killed was given up, and comes back to the slot with what others have by now. */
+static void nobody_comes_back_to_connections_that_were_adopted(void)
+{
+    static struct rig rig;
+    int32_t error;
+
+    start(&rig, 2);
+    rig_kill(&rig, rig_at(&rig, 0));
+    rig_settle(&rig);
+    CU_ASSERT_EQUAL(say_hello(&rig, 0, ATTACH_RETURNS, &error), ATTACH_REFUSED);
+    CU_ASSERT_EQUAL(error, -ESTALE);
+    CU_ASSERT_EQUAL(say_hello(&rig, 5, ATTACH_RETURNS, &error), ATTACH_WELCOME);
+    CU_ASSERT_EQUAL(say_hello(&rig, 0, 0, &error), ATTACH_WELCOME);
+    rig_fini(&rig);
+}
+
 const struct unit_test unit_tests[] = {
     {"the others adopt, and unread frames come first", the_others_adopt_and_unread_frames_come_first},
     {"the last one's frames wait for its replacement", the_last_ones_frames_wait_for_its_replacement},
@@ -479,5 +524,7 @@ const struct unit_test unit_tests[] = {
      a_storm_of_deaths_moves_and_arrivals_loses_nothing},
     {"an exporter that dies after its heir leaves the older records",
      an_exporter_that_dies_after_its_heir_leaves_the_older_records},
+    {"nobody comes back to connections that were adopted",
+     nobody_comes_back_to_connections_that_were_adopted},
     {NULL, NULL},
 };
