@@ -19,8 +19,9 @@
 
 #define RECORDS_MIN_FIFO_BYTES 4096u
 #define RECORDS_PAGE_BYTES 4096u
-#define RECORDS_MAX_RECORDS (1u << 24)
-#define RECORDS_MAX_TOMBSTONES (1u << 20)
+/* As many as a configuration allows, rounded up: readers look at each, which touches its page. */
+#define RECORDS_MAX_RECORDS (1u << 20)
+#define RECORDS_MAX_TOMBSTONES (1u << 16)
 #define RECORDS_PEEK_TRIES 8u
 
 /* What every version of a part has. */
