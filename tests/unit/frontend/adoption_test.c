@@ -501,6 +501,26 @@ static void nobody_comes_back_to_connections_that_were_adopted(void)
     rig_fini(&rig);
 }
 
+/* Packets that stand in the arena side by side are no longer than it, however many slots name them. */
+static void last_words_are_no_longer_than_the_arena(void)
+{
+    enum { LONG_BYTES = 65000 };
+    static struct rig rig;
+    struct rig_worker *worker;
+    uint32_t arena_bytes;
+
+    start(&rig, 2);
+    worker = rig_at(&rig, 0);
+    arena_bytes = rig.frontend.lanes[0].shape.arena_bytes[LANE_NORMAL];
+    for (uint32_t i = 0; i < RING_SLOTS; i++)
+        ring_producer_stage(&worker->tx[LANE_NORMAL], lane_word(LANE_SLOT_FRAME, 0, 0), LONG_BYTES);
+    ring_producer_publish(&worker->tx[LANE_NORMAL]);
+    rig_kill(&rig, worker);
+    CU_ASSERT(counter_get(rig.frontend.board.lanes[0].counters, LANE_tx_frames) > 0);
+    CU_ASSERT(counter_get(rig.frontend.board.lanes[0].counters, LANE_tx_frames) <= arena_bytes / LONG_BYTES);
+    end(&rig);
+}
+
 const struct unit_test unit_tests[] = {
     {"the others adopt, and unread frames come first", the_others_adopt_and_unread_frames_come_first},
     {"the last one's frames wait for its replacement", the_last_ones_frames_wait_for_its_replacement},
@@ -526,5 +546,6 @@ const struct unit_test unit_tests[] = {
      an_exporter_that_dies_after_its_heir_leaves_the_older_records},
     {"nobody comes back to connections that were adopted",
      nobody_comes_back_to_connections_that_were_adopted},
+    {"last words are no longer than the arena", last_words_are_no_longer_than_the_arena},
     {NULL, NULL},
 };
