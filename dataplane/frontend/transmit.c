@@ -19,9 +19,9 @@
 #include "frontend/offload_plain.h"
 
 #define TRANSMIT_QUANTUM_BYTES 65536u
-#define TRANSMIT_MAX_URGENT                                                                                  \
-    64u /* of one lane in one round, in packets and in bytes: urgent, but a worker that                      \
-           calls everything urgent must not starve the others */
+/* Of one lane in one round, in packets and in bytes: urgent, but a worker that calls everything urgent must
+ * not starve the others. */
+#define TRANSMIT_MAX_URGENT 64u
 #define TRANSMIT_MAX_URGENT_BYTES (2u * TRANSMIT_QUANTUM_BYTES)
 #define TRANSMIT_HOP_LIFE_NS (1ull * 1000000000ull)
 #define TRANSMIT_LINK_OFF NIC_VNET_BYTES

@@ -4,11 +4,10 @@
  * arithmetic is refused here; what is merely untrue (a window, a round-trip time) is the rebuilding engine's
  * to clamp.
  *
- * A state implies flags and cursors, because the engine commits at the end of a turn only:
- *
- *     our FIN queued           FIN_WAIT_1, FIN_WAIT_2, CLOSING, LAST_ACK, TIME_WAIT: nothing is written
- * behind it our FIN acknowledged     FIN_WAIT_2, TIME_WAIT: nothing is left to be acknowledged the peer's FIN
- * received  CLOSE_WAIT, CLOSING, LAST_ACK, TIME_WAIT
+ * A state implies flags and cursors, because the engine commits at the end of a turn only. Our FIN queued:
+ * FIN_WAIT_1, FIN_WAIT_2, CLOSING, LAST_ACK, TIME_WAIT; nothing is written behind it. Our FIN acknowledged:
+ * FIN_WAIT_2, TIME_WAIT; nothing is left to be acknowledged. The peer's FIN received: CLOSE_WAIT, CLOSING,
+ * LAST_ACK, TIME_WAIT.
  */
 #include "border/records.h"
 
