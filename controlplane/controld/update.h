@@ -22,9 +22,8 @@
 #include "controlplane/controld/supervisor.h"
 
 #define UPDATE_STEP_MS 30000u /* for a process to be there again */
-#define UPDATE_UNDO_MS                                                                                       \
-    5000u                     /* a failure is told after so long at the latest, even if the undoing goes on  \
-                               */
+/* A failure is told after so long at the latest, even if the undoing goes on. */
+#define UPDATE_UNDO_MS 5000u
 #define UPDATE_AGAIN_MS 2000u /* between two tries of the undoing */
 #define UPDATE_TRIES 3u       /* of an operation */
 

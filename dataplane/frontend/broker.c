@@ -168,8 +168,14 @@ static void broker_hello(struct frontend *frontend, int socket)
     ssize_t size = fd_receive(socket, &hello, sizeof(hello), fds, N_ATTACH_HELLO_FDS);
     const char *objection = size < 0 ? "not a hello" : broker_check_hello(frontend, &hello, size);
     struct lane *lane;
+    int refusal = -EINVAL;
     int failed;
 
+    if (objection == NULL && (hello.flags & ATTACH_RETURNS) != 0 &&
+        returning_is_settled(frontend, (uint8_t)hello.slot)) {
+        objection = "others have its connections";
+        refusal = -ESTALE;
+    }
     if (objection == NULL && getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &peer_size) < 0)
         objection = "no peer credentials";
     /* Across containers the pid is 0; the uid is what says who it is. */
@@ -178,7 +184,7 @@ static void broker_hello(struct frontend *frontend, int socket)
     if (objection != NULL) {
         for (unsigned i = 0; size >= 0 && i < N_ATTACH_HELLO_FDS; i++)
             fd_close(&fds[i]);
-        broker_refuse(frontend, socket, hello.slot, -EINVAL, objection);
+        broker_refuse(frontend, socket, hello.slot, refusal, objection);
         return;
     }
     lane = &frontend->lanes[hello.slot];
@@ -235,6 +241,7 @@ void broker_accept(struct frontend *frontend)
 static void broker_serving(struct frontend *frontend, struct lane *lane)
 {
     lane->state = BOARD_LANE_SERVING;
+    returning_settle(frontend, lane->slot);
     lane->seen_ns = frontend->now_ns;
     frontend->lane_mask |= 1u << lane->slot;
     atomic_store_explicit(&lane->tx_fault, 0, memory_order_relaxed);

@@ -73,6 +73,15 @@ void estates_add_dead(struct frontend *frontend, struct lane *lane, uint32_t n_f
     estate->what = ATTACH_ADOPT_DEAD;
     estate->exports_done = lane->exports_done;
     estate->n_frames = n_frames;
+    /* An export that has lost its heir stays an estate of its own: it is older than this one, and older than
+     * what the heir left behind. */
+    for (uint32_t i = 0; i < frontend->estates.n; i++) {
+        const struct estate *other = &frontend->estates.list[i];
+
+        if (other->what == ATTACH_ADOPT_EXPORTED && other->from == lane->slot &&
+            other->from_attached_ns == lane->attached_ns && other->exported > estate->exports_done)
+            estate->exports_done = other->exported;
+    }
 }
 
 void estates_add_exported(struct frontend *frontend, const struct lane *lane, uint64_t number)
@@ -85,8 +94,13 @@ void estates_add_exported(struct frontend *frontend, const struct lane *lane, ui
     estate->exported = number;
 }
 
-void estates_export_done(struct estates *estates, uint8_t from, uint64_t number)
+void estates_export_done(struct frontend *frontend, uint8_t from, uint64_t number)
 {
+    struct estates *estates = &frontend->estates;
+
+    /* It is detached, and becomes an estate when it is dead. */
+    if (frontend->dying_mask >> from & 1)
+        frontend->lanes[from].exports_done = number;
     for (uint32_t i = 0; i < estates->n; i++) {
         struct estate *estate = &estates->list[i];
 
@@ -239,15 +253,9 @@ static void estate_close(struct frontend *frontend, uint32_t idx)
     } else if (estate_writer_serves(frontend, estate)) {
         writer->exports_done = writer->release_number = estate->exported;
     } else {
-        estates_export_done(&frontend->estates, estate->from, estate->exported);
+        estates_export_done(frontend, estate->from, estate->exported);
     }
     estate_remove(&frontend->estates, idx);
-}
-
-/* An export whose writer died meanwhile stands in that one's own estate too, unless it was adopted. */
-static bool estate_is_covered(const struct frontend *frontend, const struct estate *estate)
-{
-    return estate->what == ATTACH_ADOPT_EXPORTED && !estate_writer_serves(frontend, estate);
 }
 
 /* What was orphaned while the round ran waits for the next. */
@@ -263,8 +271,6 @@ static void estates_end(struct frontend *frontend)
         estate->is_in_round = false;
         if (is_over)
             estate_close(frontend, i);
-        else if (estate_is_covered(frontend, estate))
-            estate_remove(estates, i);
         else
             i++;
     }

@@ -53,8 +53,8 @@ void estates_fini(struct estates *estates);
 void estates_add_dead(struct frontend *frontend, struct lane *lane, uint32_t n_frames);
 /* Export `number` of a living worker has lost its heir. */
 void estates_add_exported(struct frontend *frontend, const struct lane *lane, uint64_t number);
-/* What `from`, dead by now, had exported under `number` is adopted. */
-void estates_export_done(struct estates *estates, uint8_t from, uint64_t number);
+/* What `from`, detached or dead by now, had exported under `number` is adopted. */
+void estates_export_done(struct frontend *frontend, uint8_t from, uint64_t number);
 
 /* True while a round runs or one must begin before anything is handed over. */
 bool estates_are_open(const struct frontend *frontend);

@@ -160,7 +160,7 @@ static void handover_complete(struct frontend *frontend, struct handover *handov
     struct flow_key key;
 
     if (handover->is_from_gone) {
-        estates_export_done(&frontend->estates, handover->from, handover->order.number);
+        estates_export_done(frontend, handover->from, handover->order.number);
     } else if (handover->adopt_number != 0) {
         from->exports_done = handover->order.number;
         from->release_number = handover->order.number;
@@ -304,7 +304,10 @@ static void handover_heir_gone(struct frontend *frontend, struct handover *hando
         handover_complete(frontend, handover);
         return;
     }
-    if (handover->state == HANDOVER_ADOPTING && has_from)
+    /* Asked but not answered: what it took over, itself perhaps from itself, is newer than what was exported,
+     * and must not stand in one estate with it. Of an exporter that is buried the estate is older anyway. */
+    if (handover->state == HANDOVER_ADOPTING &&
+        (!handover->is_from_gone || (frontend->dying_mask >> handover->from & 1) != 0))
         estates_add_exported(frontend, &frontend->lanes[handover->from], handover->order.number);
     handover_end(frontend, BOARD_RESULT_TARGET_DIED);
 }

@@ -91,6 +91,16 @@ void returning_hello(struct frontend *frontend, uint8_t worker, bool returns)
         frontend->returning.expected &= ~(1u << worker);
 }
 
+bool returning_is_settled(const struct frontend *frontend, uint8_t worker)
+{
+    return (frontend->returning.settled >> worker & 1) != 0;
+}
+
+void returning_settle(struct frontend *frontend, uint8_t worker)
+{
+    frontend->returning.settled |= 1u << worker;
+}
+
 void returning_serves(struct frontend *frontend, const struct lane *lane)
 {
     uint32_t bit = 1u << lane->slot;
@@ -103,6 +113,7 @@ void returning_lane_gone(struct frontend *frontend, uint8_t worker)
 {
     frontend->returning.returned &= ~(1u << worker);
     frontend->returning.expected &= ~(1u << worker);
+    returning_settle(frontend, worker); /* it may have come back and died before it served */
 }
 
 /* What is in force in one lane's records, one flow after the other. */

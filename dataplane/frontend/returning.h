@@ -33,6 +33,7 @@ struct returning {
     uint32_t expected;     /* lanes that are still waited for */
     uint32_t returned;     /* lanes that are back and whose records were not looked at yet */
     uint32_t was_draining; /* lanes */
+    uint32_t settled;      /* lanes that have served here: what an earlier worker of theirs had is others' */
     bool is_waiting;
     uint64_t deadline_ns;
     uint16_t *n_flows; /* owned: n_buckets x CONFIG_MAX_WORKERS flows, see returning.c */
@@ -47,6 +48,10 @@ void returning_restore(struct frontend *frontend);
 
 /* A worker says hello to this slot; `returns` if it served an earlier frontend. */
 void returning_hello(struct frontend *frontend, uint8_t worker, bool returns);
+/* True: nobody can come back to this slot any more. A worker that could not be killed from here would bring
+ * connections back that were adopted when it was given up. */
+bool returning_is_settled(const struct frontend *frontend, uint8_t worker);
+void returning_settle(struct frontend *frontend, uint8_t worker);
 /* A lane that returned serves. */
 void returning_serves(struct frontend *frontend, const struct lane *lane);
 /* Of a worker that died before its records were looked at: exports up to this number are adopted. */

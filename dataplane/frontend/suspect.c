@@ -19,9 +19,8 @@
 
 #define SUSPECT_PCAP_MAGIC 0xa1b23c4du /* nanoseconds */
 #define SUSPECT_PCAP_ETHERNET 1u
-#define SUSPECT_FILE_MAX_BYTES                                                                               \
-    (8 << 20) /* a file that has grown so far begins anew with the next frontend                             \
-               */
+/* A file that has grown so far begins anew with the next frontend. */
+#define SUSPECT_FILE_MAX_BYTES (8 << 20)
 #define SUSPECT_HEAD_ROOM (POOL_HEAD_BYTES - NIC_VNET_BYTES)
 
 struct suspect_file_header {

@@ -19,9 +19,9 @@
 #include "frontend/offload_plain.h"
 
 #define TRANSMIT_QUANTUM_BYTES 65536u
-#define TRANSMIT_MAX_URGENT                                                                                  \
-    64u /* of one lane in one round, in packets and in bytes: urgent, but a worker that                      \
-           calls everything urgent must not starve the others */
+/* Of one lane in one round, in packets and in bytes: urgent, but a worker that calls everything urgent must
+ * not starve the others. */
+#define TRANSMIT_MAX_URGENT 64u
 #define TRANSMIT_MAX_URGENT_BYTES (2u * TRANSMIT_QUANTUM_BYTES)
 #define TRANSMIT_HOP_LIFE_NS (1ull * 1000000000ull)
 #define TRANSMIT_LINK_OFF NIC_VNET_BYTES
@@ -527,7 +527,10 @@ void frontend_transmit_last(struct frontend *frontend, struct lane *lane)
     if (!transmit_refresh(frontend, lane))
         return;
     for (int i = 0; i < N_LANE_PRIORITIES && !frontend->is_nic_busy; i++) {
-        if (transmit_ring(frontend, lane, order[i], UINT64_MAX, lane->shape.ring_slots[order[i]]) < 0)
+        /* What stands side by side in the arena is no longer than it; slots that name the same bytes again
+         * and again would keep the others waiting. */
+        if (transmit_ring(frontend, lane, order[i], lane->shape.arena_bytes[order[i]],
+                          lane->shape.ring_slots[order[i]]) < 0)
             return;
     }
     if (frontend->nic.ops->flush != NULL)

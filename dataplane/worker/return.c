@@ -7,7 +7,8 @@
  *
  *   ORPHAN    connects every 20 ms
  *   GREETING  HELLO with ATTACH_RETURNS was said: a new half of a lane, the same records. WELCOME leads to
- *             ATTACHED; REFUSED or the socket's end back to ORPHAN (the slot may still be taken by our past)
+ *             ATTACHED; REFUSED or the socket's end back to ORPHAN (the slot may still be taken by our past),
+ *             but for ESTALE: others serve our connections, and we must not
  *
  * worker.orphan_s bounds the whole. Nothing here blocks: the loop goes on between the steps.
  */
@@ -152,6 +153,8 @@ static void return_welcome(struct worker *worker, uint64_t now_ns)
         return_attached(worker, now_ns);
     } else if (failed == -ESTALE) {
         return_give_up(worker, "other_flow_seed_or_buckets");
+    } else if (failed == -ECONNREFUSED && refused.error == -ESTALE) {
+        return_give_up(worker, "connections_taken_over");
     } else if (failed == -ECONNREFUSED) {
         return_refused(worker, &refused, now_ns);
     } else if (failed != -EAGAIN) {

@@ -4,11 +4,10 @@
  * arithmetic is refused here; what is merely untrue (a window, a round-trip time) is the rebuilding engine's
  * to clamp.
  *
- * A state implies flags and cursors, because the engine commits at the end of a turn only:
- *
- *     our FIN queued           FIN_WAIT_1, FIN_WAIT_2, CLOSING, LAST_ACK, TIME_WAIT: nothing is written
- * behind it our FIN acknowledged     FIN_WAIT_2, TIME_WAIT: nothing is left to be acknowledged the peer's FIN
- * received  CLOSE_WAIT, CLOSING, LAST_ACK, TIME_WAIT
+ * A state implies flags and cursors, because the engine commits at the end of a turn only. Our FIN queued:
+ * FIN_WAIT_1, FIN_WAIT_2, CLOSING, LAST_ACK, TIME_WAIT; nothing is written behind it. Our FIN acknowledged:
+ * FIN_WAIT_2, TIME_WAIT; nothing is left to be acknowledged. The peer's FIN received: CLOSE_WAIT, CLOSING,
+ * LAST_ACK, TIME_WAIT.
  */
 #include "border/records.h"
 
@@ -19,8 +18,9 @@
 
 #define RECORDS_MIN_FIFO_BYTES 4096u
 #define RECORDS_PAGE_BYTES 4096u
-#define RECORDS_MAX_RECORDS (1u << 24)
-#define RECORDS_MAX_TOMBSTONES (1u << 20)
+/* As many as a configuration allows, rounded up: readers look at each, which touches its page. */
+#define RECORDS_MAX_RECORDS (1u << 20)
+#define RECORDS_MAX_TOMBSTONES (1u << 16)
 #define RECORDS_PEEK_TRIES 8u
 
 /* What every version of a part has. */

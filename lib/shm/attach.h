@@ -70,7 +70,7 @@ struct attach_welcome {
 struct attach_refused {
     uint32_t magic;
     uint32_t kind;
-    int32_t error; /* errno */
+    int32_t error; /* -errno; ESTALE: it cannot come back, its connections are others' */
     uint32_t reserved;
     char text[ATTACH_TEXT_BYTES]; /* one line, NUL-terminated */
 };

@@ -53,15 +53,13 @@ enum lane_slot_kind {
     LANE_SLOT_FENCE = 4,      /* rx: export what ATTACH_EXPORT of this number says, once it was met in both
                                  rings; tx, in both rings: done, the chain stands in the records segment.
                                  Word 1 is the number of the hand-over */
-    LANE_SLOT_OPENED =
-        5, /* tx: a flow outside the worker's buckets is established; the arena holds its key */
-    LANE_SLOT_CLOSED = 6,  /* tx: such a flow is gone */
-    LANE_SLOT_ADOPT = 7,   /* rx, in both rings: before anything behind it, adopt what ATTACH_ADOPT of the
-                              number in word 1 says */
-    LANE_SLOT_ADOPTED = 8, /* tx normal: done; word 0 has the number of flows in its upper half */
-    LANE_SLOT_RELEASE =
-        9, /* rx normal: the flows exported under the number in word 1 are another's for good */
-    LANE_SLOT_RESET = 10, /* rx normal: reset the flow that ATTACH_RESET of the number in word 1 names */
+    LANE_SLOT_OPENED = 5,     /* tx: a flow outside the worker's buckets is here; the arena holds its key */
+    LANE_SLOT_CLOSED = 6,     /* tx: such a flow is gone */
+    LANE_SLOT_ADOPT = 7,      /* rx, in both rings: before anything behind it, adopt what ATTACH_ADOPT of the
+                                 number in word 1 says */
+    LANE_SLOT_ADOPTED = 8,    /* tx normal: done; word 0 has the number of flows in its upper half */
+    LANE_SLOT_RELEASE = 9,    /* rx normal: the flows exported up to the number in word 1 are another's */
+    LANE_SLOT_RESET = 10,     /* rx normal: reset the flow that ATTACH_RESET of the number in word 1 names */
 };
 
 /* Flags of a slot: bits 8..15 of word 0. */
@@ -77,8 +75,7 @@ enum lane_slot_flag {
  *   rx      kind:8 flags:8 generation:16 head_chunk:32 | large_chunk:32 len_bytes:32
  *   tx      kind:8 flags:8 gso_bytes:16  arena_off:32  | len_bytes:32   zero:32
  *   return  zero:16        generation:16 head_chunk:32 | zero:64
- *   control kind:8 zero:24                n_flows:32    | number:64      (FENCE, ADOPT, ADOPTED, RELEASE,
- * RESET)
+ *   control kind:8 zero:24                n_flows:32    | number:64      (FENCE to RESET; n_flows: ADOPTED)
  */
 static inline uint64_t lane_word(uint32_t low16, uint32_t mid16, uint32_t high32)
 {

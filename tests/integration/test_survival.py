@@ -369,7 +369,7 @@ def test_killing_the_frontend_leaves_connections_open(two):
         assert two.slots() == workers, "the same workers, back again"
 
 
-def test_a_worker_that_dies_with_the_frontend_loses_no_connection(two):
+def test_a_worker_that_dies_with_the_frontend_takes_no_connection_of_the_others_along(two):
     """Nobody holds its records then but the others that come back: its own connections are not promised. Those of
     the other worker are."""
     with traffic(two) as crowd:

@@ -227,6 +227,15 @@ static void record_publish_place(struct stack *stack, const struct conn *conn)
         atomic_store_explicit(&records->n_used, conn->idx + 1, memory_order_release);
 }
 
+/* The one store that puts a turn in force: pairs with border_take_flow() of an adopter. The frontend may be
+ * reading what was in force until now (border_peek_flow()): it must see this before anything that is written
+ * into those copies later. */
+static void record_flip(struct flow_record *record, uint64_t turn)
+{
+    atomic_store_explicit(&record->turn, turn + FLOW_TURN_STEP, memory_order_release);
+    atomic_thread_fence(memory_order_release);
+}
+
 void stack_record_commit(struct stack *stack, struct conn *conn)
 {
     struct flow_record *record;
@@ -255,8 +264,7 @@ void stack_record_commit(struct stack *stack, struct conn *conn)
     if (turn & FLOW_TURN_CURSORS)
         conn->flags |= CONN_TURN;
     fault_point(FAULT_commit_written);
-    /* The commit. Pairs with border_take_flow() of an adopter and border_peek_flow() of the frontend. */
-    atomic_store_explicit(&record->turn, (turn | FLOW_TURN_IN_USE) + FLOW_TURN_STEP, memory_order_release);
+    record_flip(record, turn | FLOW_TURN_IN_USE);
     fault_point(FAULT_commit_flipped);
 }
 
@@ -278,8 +286,7 @@ void stack_record_end(struct stack *stack, struct conn *conn)
         memcpy(tombstone.key, &conn->key, sizeof(conn->key));
         stack_tombstone_add(stack, &tombstone);
     }
-    atomic_store_explicit(&record->turn, (turn & ~(uint64_t)FLOW_TURN_IN_USE) + FLOW_TURN_STEP,
-                          memory_order_release);
+    record_flip(record, turn & ~(uint64_t)FLOW_TURN_IN_USE);
 }
 
 static bool held_append(struct flow_facts *facts, struct flow_held range)
@@ -368,5 +375,5 @@ void stack_record_export(struct stack *stack, struct conn *conn, const struct re
     conn->flags |= CONN_RECORDED;
     turn ^= FLOW_TURN_CURSORS | FLOW_TURN_FACTS;
     fault_point(FAULT_export_written);
-    atomic_store_explicit(&record->turn, (turn | FLOW_TURN_IN_USE) + FLOW_TURN_STEP, memory_order_release);
+    record_flip(record, turn | FLOW_TURN_IN_USE);
 }

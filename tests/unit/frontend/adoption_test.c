@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* adoption_test.c — what becomes of the flows and frames of workers that die, stall or kill. */
+#include <errno.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "flow/bucket.h"
 #include "move_rig.h"
 #include "tests/support/unit.h"
@@ -419,6 +422,105 @@ static void a_storm_of_deaths_moves_and_arrivals_loses_nothing(void)
     }
 }
 
+/* Its answer found no room in the tx ring, or the NIC was too busy for us to come to it. */
+static void die_unanswered(struct rig *rig, struct rig_worker *worker)
+{
+    struct worker_half *half = worker->half.base;
+    uint32_t tx_tail = atomic_load_explicit(&half->tx_tail[LANE_NORMAL].value, memory_order_relaxed);
+
+    rig_work(rig, worker, ALL_SLOTS);
+    atomic_store_explicit(&half->tx_tail[LANE_NORMAL].value, tx_tail, memory_order_relaxed);
+    rig_kill(rig, worker);
+}
+
+/* The first dead worker's record of a flow is newer than the one that the second had exported to it. */
+static void an_exporter_that_dies_after_its_heir_leaves_the_older_records(void)
+{
+    static struct rig rig;
+    struct board_order order = {.kind = BOARD_ORDER_MOVE_BUCKETS, .to = 1};
+
+    start(&rig, 3);
+    for (uint16_t i = 0; i < RIG_N_BUCKETS; i++) {
+        if (rig.frontend.buckets.worker[i] == 0)
+            order.buckets[order.n_buckets++] = i;
+    }
+    board_order_add(&rig.frontend.board, &order);
+    rig_turn(&rig);
+    rig_send_all(&rig);
+    rig_turn(&rig);
+    rig_work(&rig, rig_at(&rig, 0), ALL_SLOTS);
+    rig_turn(&rig);
+    CU_ASSERT_EQUAL(rig.frontend.handover.state, HANDOVER_ADOPTING);
+    die_unanswered(&rig, rig_at(&rig, 1));
+    CU_ASSERT_EQUAL(rig.frontend.estates.n, 2);
+    rig_kill(&rig, rig_at(&rig, 0));
+    rig_settle(&rig);
+    rig_check(&rig);
+    end(&rig);
+}
+
+/* What the broker answers to a hello: the kind of its message. */
+static uint32_t say_hello(struct rig *rig, uint8_t slot, uint32_t flags, int32_t *error)
+{
+    const struct attach_hello hello = {.magic = ATTACH_MAGIC,
+                                       .kind = ATTACH_HELLO,
+                                       .version_min = LANE_VERSION_MIN,
+                                       .version_max = LANE_VERSION,
+                                       .slot = slot,
+                                       .flags = flags};
+    struct attach_refused answer = {0};
+    int fds[N_ATTACH_HELLO_FDS] = {rig->workers[0].half.fd, rig->workers[0].half.fd,
+                                   rig->workers[0].records.fd};
+    int sockets[2], answer_fds[N_ATTACH_WELCOME_FDS];
+
+    CU_ASSERT_EQUAL_FATAL(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, sockets), 0);
+    CU_ASSERT_EQUAL(fd_send(sockets[1], &hello, sizeof(hello), fds, N_ATTACH_HELLO_FDS), 0);
+    rig->frontend.greeting[0] = sockets[0];
+    broker_greeting_event(&rig->frontend, 0);
+    CU_ASSERT(fd_receive(sockets[1], &answer, sizeof(answer), answer_fds, N_ATTACH_WELCOME_FDS) > 0);
+    for (unsigned i = 0; i < N_ATTACH_WELCOME_FDS; i++)
+        fd_close(&answer_fds[i]);
+    fd_close(&sockets[1]);
+    *error = answer.error;
+    return answer.kind;
+}
+
+/* One that could not be killed was given up, and comes back to the slot with what others have by now. */
+static void nobody_comes_back_to_connections_that_were_adopted(void)
+{
+    static struct rig rig;
+    int32_t error;
+
+    start(&rig, 2);
+    rig_kill(&rig, rig_at(&rig, 0));
+    rig_settle(&rig);
+    CU_ASSERT_EQUAL(say_hello(&rig, 0, ATTACH_RETURNS, &error), ATTACH_REFUSED);
+    CU_ASSERT_EQUAL(error, -ESTALE);
+    CU_ASSERT_EQUAL(say_hello(&rig, 5, ATTACH_RETURNS, &error), ATTACH_WELCOME);
+    CU_ASSERT_EQUAL(say_hello(&rig, 0, 0, &error), ATTACH_WELCOME);
+    rig_fini(&rig);
+}
+
+/* Packets that stand in the arena side by side are no longer than it, however many slots name them. */
+static void last_words_are_no_longer_than_the_arena(void)
+{
+    enum { LONG_BYTES = 65000 };
+    static struct rig rig;
+    struct rig_worker *worker;
+    uint32_t arena_bytes;
+
+    start(&rig, 2);
+    worker = rig_at(&rig, 0);
+    arena_bytes = rig.frontend.lanes[0].shape.arena_bytes[LANE_NORMAL];
+    for (uint32_t i = 0; i < RING_SLOTS; i++)
+        ring_producer_stage(&worker->tx[LANE_NORMAL], lane_word(LANE_SLOT_FRAME, 0, 0), LONG_BYTES);
+    ring_producer_publish(&worker->tx[LANE_NORMAL]);
+    rig_kill(&rig, worker);
+    CU_ASSERT(counter_get(rig.frontend.board.lanes[0].counters, LANE_tx_frames) > 0);
+    CU_ASSERT(counter_get(rig.frontend.board.lanes[0].counters, LANE_tx_frames) <= arena_bytes / LONG_BYTES);
+    end(&rig);
+}
+
 const struct unit_test unit_tests[] = {
     {"the others adopt, and unread frames come first", the_others_adopt_and_unread_frames_come_first},
     {"the last one's frames wait for its replacement", the_last_ones_frames_wait_for_its_replacement},
@@ -440,5 +542,10 @@ const struct unit_test unit_tests[] = {
      an_accused_frame_is_kept_and_a_flow_accused_twice_is_reset_alone},
     {"a storm of deaths, moves and arrivals loses nothing",
      a_storm_of_deaths_moves_and_arrivals_loses_nothing},
+    {"an exporter that dies after its heir leaves the older records",
+     an_exporter_that_dies_after_its_heir_leaves_the_older_records},
+    {"nobody comes back to connections that were adopted",
+     nobody_comes_back_to_connections_that_were_adopted},
+    {"last words are no longer than the arena", last_words_are_no_longer_than_the_arena},
     {NULL, NULL},
 };

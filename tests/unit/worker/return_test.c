@@ -101,6 +101,20 @@ static void the_new_lane_carries_orders(void)
     worker_rig_end(&rig);
 }
 
+static void it_gives_up_when_others_have_its_connections(void)
+{
+    start();
+    lose_frontend();
+    worker_rig_frontend_listen(&rig);
+    step(20);
+    worker_rig_take_hello(&rig);
+    worker_rig_refuse(&rig, -ESTALE, "others have its connections");
+    step(20);
+    CU_ASSERT(rig.worker.is_stopping);
+    CU_ASSERT_EQUAL(rig.worker.exit_code, 1);
+    worker_rig_end(&rig);
+}
+
 static void a_refusal_is_not_the_end(void)
 {
     start();
@@ -108,7 +122,7 @@ static void a_refusal_is_not_the_end(void)
     worker_rig_frontend_listen(&rig);
     step(20);
     worker_rig_take_hello(&rig);
-    worker_rig_refuse(&rig, "the worker slot is taken");
+    worker_rig_refuse(&rig, -EBUSY, "the worker slot is taken");
     step(1);
     CU_ASSERT_EQUAL(rig.worker.link, WORKER_ORPHAN);
     step(20);
@@ -208,6 +222,7 @@ const char unit_suite_name[] = "worker returns";
 const struct unit_test unit_tests[] = {
     {"it returns with a new half, its old records and counters", it_returns_with_its_records_and_counters},
     {"the new lane carries orders, the old ones are forgotten", the_new_lane_carries_orders},
+    {"it gives up when others have its connections", it_gives_up_when_others_have_its_connections},
     {"a refusal is not the end", a_refusal_is_not_the_end},
     {"a frontend that dies again is waited for", a_frontend_that_dies_again_is_waited_for},
     {"a bad welcome changes nothing", a_bad_welcome_changes_nothing},

@@ -147,9 +147,9 @@ void worker_rig_welcome(struct worker_rig *rig)
     close(pair[1]);
 }
 
-void worker_rig_refuse(struct worker_rig *rig, const char *text)
+void worker_rig_refuse(struct worker_rig *rig, int error, const char *text)
 {
-    struct attach_refused refused = {.magic = ATTACH_MAGIC, .kind = ATTACH_REFUSED, .error = -EBUSY};
+    struct attach_refused refused = {.magic = ATTACH_MAGIC, .kind = ATTACH_REFUSED, .error = error};
 
     snprintf(refused.text, sizeof(refused.text), "%s", text);
     CU_ASSERT_EQUAL_FATAL(fd_send(rig->frontend.socket, &refused, sizeof(refused), NULL, 0), 0);

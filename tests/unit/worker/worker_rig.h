@@ -46,7 +46,7 @@ void worker_rig_frontend_listen(struct worker_rig *rig);
 /* Takes the hello of a worker that has connected; then says WELCOME, or no with these words. */
 void worker_rig_take_hello(struct worker_rig *rig);
 void worker_rig_welcome(struct worker_rig *rig);
-void worker_rig_refuse(struct worker_rig *rig, const char *text);
+void worker_rig_refuse(struct worker_rig *rig, int error, const char *text);
 /* True if the worker's next message is READY. */
 bool worker_rig_is_ready(struct worker_rig *rig);
 
