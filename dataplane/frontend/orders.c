@@ -227,6 +227,16 @@ static void orders_step(struct frontend *frontend)
     }
 }
 
+/* The board is told at once: whoever hears that the order has ended may send the next one. */
+static void orders_set_draining(struct frontend *frontend, uint32_t slot, bool is_draining)
+{
+    uint32_t bit = 1u << slot;
+
+    frontend->draining_mask = is_draining ? frontend->draining_mask | bit : frontend->draining_mask & ~bit;
+    atomic_store_explicit(&frontend->board.lanes[slot].gauges[GAUGE_is_draining], is_draining,
+                          memory_order_relaxed);
+}
+
 /* What needs no hand-over is done at once. */
 static void orders_start(struct frontend *frontend)
 {
@@ -243,9 +253,9 @@ static void orders_start(struct frontend *frontend)
         return;
     }
     if (order->kind == BOARD_ORDER_DRAIN)
-        frontend->draining_mask |= 1u << order->slot;
+        orders_set_draining(frontend, order->slot, true);
     if (order->kind == BOARD_ORDER_UNDRAIN) {
-        frontend->draining_mask &= ~(1u << order->slot);
+        orders_set_draining(frontend, order->slot, false);
         orders_fill(frontend, (uint8_t)order->slot);
         orders_end(frontend, BOARD_RESULT_DONE);
     }

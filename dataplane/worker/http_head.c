@@ -21,6 +21,7 @@ static const char *const field_words[] = {[FIELD_HOST] = "host",
                                           [FIELD_LENGTH] = "content-length",
                                           [FIELD_CODING] = "transfer-encoding",
                                           [FIELD_EXPECT] = "expect"};
+static const char scheme[] = "http://";
 static const char *const option_words[] = {"close", "keep-alive"};
 static const uint8_t option_flags[] = {HTTP_WANTS_CLOSE, HTTP_WANTS_KEEP};
 
@@ -178,8 +179,6 @@ static void on_target(struct http_head *head, const struct http_pages *pages, ui
 /* Only http: what a proxy would do with other schemes is not ours to guess. */
 static void on_scheme(struct http_head *head, const struct http_pages *pages, uint8_t c)
 {
-    static const char scheme[] = "http://";
-
     (void)pages;
     if (to_lower(c) != (uint8_t)scheme[head->matched]) {
         fail(head, HTTP_BAD_REQUEST);
@@ -498,6 +497,66 @@ uint32_t http_head_read(struct http_head *head, const struct http_pages *pages, 
             fail(head, HTTP_HEAD_TOO_LARGE);
     }
     return n_read;
+}
+
+/* No candidate is shorter than what was compared: words_match() looks at the byte behind that. */
+static bool words_are_sane(const struct http_head *head, const char *const *words, uint8_t all)
+{
+    if (head->candidates & ~all)
+        return false;
+    for (unsigned i = 0; head->candidates >> i != 0; i++) {
+        if ((head->candidates & 1u << i) && strnlen(words[i], head->matched) < head->matched)
+            return false;
+    }
+    return true;
+}
+
+/* Paths are sorted: where the first and the last of a range agree, all between them do. */
+static bool path_is_sane(const struct http_head *head, const struct http_pages *pages)
+{
+    const char *first, *last;
+
+    if (head->page_low == head->page_high)
+        return true;
+    if (head->page_low < N_HTTP_ERRORS)
+        return false;
+    first = pages->pages[head->page_low].path;
+    last = pages->pages[head->page_high - 1].path;
+    return strnlen(first, head->matched) == head->matched && strncmp(first, last, head->matched) == 0;
+}
+
+bool http_head_is_sane(const struct http_head *head, const struct http_pages *pages)
+{
+    if (head->page >= pages->n_pages || head->page_low > head->page_high || head->page_high > pages->n_pages)
+        return false;
+    if (head->head_bytes >= HTTP_HEAD_MAX_BYTES && head->phase != HTTP_DONE)
+        return false;
+    switch ((enum http_phase)head->phase) {
+    case HTTP_METHOD:
+        return words_are_sane(head, method_words, ALL_WORDS(method_words));
+    case HTTP_SCHEME:
+        return head->matched < sizeof(scheme) - 1;
+    case HTTP_PATH:
+    case HTTP_PATH_ESCAPE:
+        return path_is_sane(head, pages);
+    case HTTP_NAME:
+        return words_are_sane(head, field_words, ALL_WORDS(field_words));
+    case HTTP_VALUE:
+        return head->field != FIELD_CONNECTION || words_are_sane(head, option_words, ALL_WORDS(option_words));
+    case HTTP_START:
+    case HTTP_TARGET:
+    case HTTP_AUTHORITY:
+    case HTTP_QUERY:
+    case HTTP_VERSION:
+    case HTTP_LINE_END:
+    case HTTP_FIELD:
+    case HTTP_HEAD_END:
+    case HTTP_DONE:
+        return true;
+    case N_HTTP_PHASES:
+        break;
+    }
+    return false;
 }
 
 bool http_head_keeps_open(const struct http_head *head)

@@ -79,6 +79,10 @@ struct http_head {
 uint32_t http_head_read(struct http_head *head, const struct http_pages *pages, const uint8_t *bytes,
                         uint32_t n_bytes);
 
+/* A state that was not made here, but came in a flow record: no later call reads outside of a word or page.
+ */
+bool http_head_is_sane(const struct http_head *head, const struct http_pages *pages);
+
 /* Of a complete head: the connection can stay open, because the next request can be found and is wanted. */
 bool http_head_keeps_open(const struct http_head *head);
 

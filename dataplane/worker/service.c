@@ -97,6 +97,11 @@ void service_open(const struct service *service, void *state)
     memset(state, 0, service->state_bytes);
 }
 
+bool service_can_resume(const struct service *service, const void *state)
+{
+    return service->can_resume == NULL || service->can_resume(service, state);
+}
+
 uint64_t service_discard_input(const struct service_io *io)
 {
     uint64_t n_bytes = 0;

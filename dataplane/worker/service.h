@@ -50,6 +50,8 @@ struct service {
     uint32_t state_bytes; /* used of the state; the rest is not the service's */
     const void *data;     /* borrowed, read-only: what all connections share */
     void (*run)(const struct service *service, const struct service_io *io);
+    /* NULL: from any bytes a run does no harm; else false for a state that no run of the service leaves. */
+    bool (*can_resume)(const struct service *service, const void *state);
 };
 
 /* The services of one worker, built from the configuration, with the memory they share. */
@@ -70,6 +72,9 @@ uint16_t service_table_count(const struct service_table *table);
 
 /* Makes `state` (SERVICE_STATE_BYTES, aligned to 8) that of a new connection. */
 void service_open(const struct service *service, void *state);
+
+/* A state from another worker's records: that one may have been anybody. False: it must not run. */
+bool service_can_resume(const struct service *service, const void *state);
 
 /* Lets the service do all it can now. It may close or abort the connection. */
 static inline void service_run(const struct service *service, const struct service_io *io)

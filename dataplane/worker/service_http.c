@@ -145,6 +145,14 @@ static bool http_has_pages(struct http_state *state, const struct http_pages *pa
     return state->pages_tag == pages->tag;
 }
 
+/* Whether it is a state at all; whether it is one of these pages is asked by each run. */
+static bool http_can_resume(const struct service *service, const void *bytes)
+{
+    const struct http_state *state = bytes;
+
+    return state->step <= STEP_LINGER && http_head_is_sane(&state->head, service->data);
+}
+
 static void http_run(const struct service *service, const struct service_io *io)
 {
     const struct http_pages *pages = service->data;
@@ -163,6 +171,9 @@ static void http_run(const struct service *service, const struct service_io *io)
 
 struct service service_http(const struct http_pages *pages)
 {
-    return (struct service){
-        .name = "http", .state_bytes = sizeof(struct http_state), .data = pages, .run = http_run};
+    return (struct service){.name = "http",
+                            .state_bytes = sizeof(struct http_state),
+                            .data = pages,
+                            .run = http_run,
+                            .can_resume = http_can_resume};
 }

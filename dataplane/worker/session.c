@@ -105,12 +105,13 @@ static bool session_opened(void *context, struct conn *conn)
     return true;
 }
 
-/* From another worker, whose table may have other indexes; the state goes on as it is. */
+/* From another worker, whose table may have other indexes; the state goes on as it is, if it can be one. */
 static bool session_adopted(void *context, struct conn *conn, uint16_t service_port)
 {
     struct worker *worker = context;
+    const struct service *service = service_table_find(worker->services, service_port, &conn->service);
 
-    if (service_table_find(worker->services, service_port, &conn->service) == NULL)
+    if (service == NULL || !service_can_resume(service, conn->state))
         return false;
     session_note(worker, conn, LANE_SLOT_OPENED);
     return true;

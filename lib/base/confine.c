@@ -34,8 +34,8 @@ static uint64_t kept_mask(const struct confinement *confinement)
 
 static uint64_t thread_capabilities(pid_t thread);
 
-/* What was never held is not asked for: the same list then serves root and an ordinary user. Who holds nothing
- * is done with no_new_privs: it may have been started without the right to the calls that follow. */
+/* What was never held is not asked for: the same list then serves root and an ordinary user. Who holds
+ * nothing is done with no_new_privs: it may have been started without the right to the calls that follow. */
 int confine_capabilities(const struct confinement *confinement)
 {
     capng_select_t sets = CAPNG_SELECT_CAPS | CAPNG_SELECT_AMBIENT;

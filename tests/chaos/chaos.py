@@ -20,6 +20,10 @@ sys.path.insert(0, os.path.join(os.path.dirname(HERE), "support"))
 sys.dont_write_bytecode = True
 
 
+RANGES = (("connections", 5, 20000), ("churn", 0, 1000), ("minutes", 0.01, 1440), ("every", 0, 3_600_000), ("loss", 0, 50),
+          ("workers", 1, 16))
+
+
 def parse_arguments(arguments):
     parser = argparse.ArgumentParser(prog="chaos.sh", description="Faults under load; the last line is JSON.")
     parser.add_argument("what", choices=["kill", "migrate", "update", "frontend", "all"])
@@ -36,8 +40,9 @@ def parse_arguments(arguments):
     parser.add_argument("--selftest", action="store_true",
                         help="the kernel's stack instead of ours, paused instead of killed: tests the tool")
     options = parser.parse_args(arguments)
-    if options.connections < 5 or options.minutes <= 0 or not 0 <= options.loss <= 50 or options.workers < 1:
-        parser.error("a number is out of range")
+    for name, low, high in RANGES:
+        if not low <= getattr(options, name) <= high:
+            parser.error(f"--{name} {getattr(options, name):g}: out of range (allowed: {low:g}..{high:g})")
     options.sections = {}
     for text in options.set:
         key, _, value = text.partition("=")

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* http_test.c — every kind of request gets the right answer, however it is split and whoever goes on. */
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -370,6 +371,70 @@ static void an_idle_connection_goes_on_with_other_pages(void)
 }
 
 const char unit_suite_name[] = "worker/http";
+/* The service's state in another worker's records, as whoever took that one over would write it. */
+static void forge(struct service_rig *rig, uint64_t *random)
+{
+    uint8_t *bytes = (uint8_t *)rig->state;
+    unsigned n_changes;
+
+    *random = *random * 6364136223846793005u + 1442695040888963407u;
+    n_changes = 1 + (unsigned)(*random >> 62);
+    for (unsigned i = 0; i < n_changes; i++) {
+        *random = *random * 6364136223846793005u + 1442695040888963407u;
+        bytes[(*random >> 40) % rig->service->state_bytes] = (uint8_t)(*random >> 56);
+    }
+}
+
+static void a_forged_state_is_refused_or_harmless(void)
+{
+    static const char request[] = "GET /1k?a=b HTTP/1.1\r\nHost: a\r\nConnection: x, close\r\n\r\n";
+    unsigned n_refused = 0, n_resumed = 0;
+    struct fixture fixture;
+    uint64_t random = 1;
+
+    start(&fixture);
+    for (unsigned round = 0; round < 200; round++) {
+        for (uint32_t split = 0; split < sizeof(request) - 1; split++) {
+            restart(&fixture);
+            service_rig_send(&fixture.rig, request, split);
+            take_all(&fixture.rig);
+            forge(&fixture.rig, &random);
+            if (!service_can_resume(&fixture.service, fixture.rig.state)) {
+                n_refused++;
+                continue;
+            }
+            n_resumed++;
+            service_rig_send(&fixture.rig, request + split, (uint32_t)(sizeof(request) - 1 - split));
+            take_all(&fixture.rig); /* a sanitizer sees what is read outside */
+        }
+    }
+    CU_ASSERT(n_refused > 0);
+    CU_ASSERT(n_resumed > 0);
+    stop(&fixture);
+}
+
+static void a_forged_page_is_refused(void)
+{
+    const struct {
+        size_t off;
+        uint32_t value;
+    } lies[] = {
+        {offsetof(struct http_head, page), 0x7fffffff},
+        {offsetof(struct http_head, page_high), 0x7fffffff},
+        {offsetof(struct http_head, page_low), 0x7fffffff},
+    };
+    struct fixture fixture;
+
+    start(&fixture);
+    CU_ASSERT(service_can_resume(&fixture.service, fixture.rig.state));
+    for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
+        restart(&fixture);
+        memcpy((uint8_t *)fixture.rig.state + lies[i].off, &lies[i].value, sizeof(lies[i].value));
+        CU_ASSERT_FALSE(service_can_resume(&fixture.service, fixture.rig.state));
+    }
+    stop(&fixture);
+}
+
 const struct unit_test unit_tests[] = {
     {"each request gets its status", each_request_gets_its_status},
     {"a request split anywhere and moved is the same", a_request_split_anywhere_and_moved_is_the_same},
@@ -381,5 +446,7 @@ const struct unit_test unit_tests[] = {
     {"a peer that closes still gets its answers", a_peer_that_closes_still_gets_its_answers},
     {"a reply is not continued from other pages", a_reply_is_not_continued_from_other_pages},
     {"an idle connection goes on with other pages", an_idle_connection_goes_on_with_other_pages},
+    {"a forged page is refused", a_forged_page_is_refused},
+    {"a forged state is refused or harmless", a_forged_state_is_refused_or_harmless},
     {NULL, NULL},
 };

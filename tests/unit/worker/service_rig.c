@@ -135,6 +135,7 @@ void service_rig_move(struct service_rig *rig)
     memset(rig->state, 0xdd, SERVICE_STATE_BYTES);
     free(rig->state);
     rig->state = state;
+    must(service_can_resume(rig->service, state));
     must(fifo_memory_init(&moved, rig->memory.base == rig->regions[0] ? rig->regions[1] : rig->regions[0],
                           RIG_REGION_BYTES) == 0);
     move_fifo(&rig->rx, &rig->memory, &moved);
