@@ -40,6 +40,10 @@ python3-pytest          integration tests
 python3-scapy           integration tests: frames of every kind
 libcunit1-dev           unit tests
 check                   unit tests of lwIP itself
+systemd                 integration: boots one of its own
+dbus                    the same
+polkitd                 the same
+util-linux              integration: namespaces, setpriv
 nmap                    integration: predictability of sequence numbers
 tshark                  integration: captures
 nftables                integration: loss

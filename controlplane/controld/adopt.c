@@ -77,12 +77,15 @@ static void adopt_by_asking(struct controld *controld)
 void controld_find_leftovers(struct controld *controld)
 {
     struct leftovers *leftovers = &controld->leftovers;
-    const char *runtime_dir = controld->config.control.runtime_dir;
+    const struct manager *manager = &controld->supervisor.manager;
 
-    leftovers->n_frontends = find_processes("mpa-frontend", runtime_dir, leftovers->frontends,
-                                            sizeof(leftovers->frontends) / sizeof(leftovers->frontends[0]));
-    leftovers->n_workers = find_processes("mpa-worker", runtime_dir, leftovers->workers,
-                                          sizeof(leftovers->workers) / sizeof(leftovers->workers[0]));
+    if (manager->is_onlooker)
+        return;
+    leftovers->n_frontends =
+        manager->ops->find(manager->self, MANAGER_FRONTEND, leftovers->frontends,
+                           sizeof(leftovers->frontends) / sizeof(leftovers->frontends[0]));
+    leftovers->n_workers = manager->ops->find(manager->self, MANAGER_WORKER, leftovers->workers,
+                                              sizeof(leftovers->workers) / sizeof(leftovers->workers[0]));
 }
 
 /* Those that are not ours yet. */
@@ -110,6 +113,8 @@ void controld_adopt(struct controld *controld, bool is_frontend_there)
 {
     uint32_t draining = 0;
 
+    if (controld->supervisor.manager.is_onlooker)
+        return;
     if (is_frontend_there)
         adopt_by_asking(controld);
     adopt_found(controld, MANAGER_FRONTEND, controld->leftovers.frontends, controld->leftovers.n_frontends);

@@ -25,6 +25,7 @@
 #include "controlplane/controld/endpoint.h"
 #include "controlplane/controld/events.h"
 #include "controlplane/controld/frontend_link.h"
+#include "controlplane/controld/manager_external.h"
 #include "controlplane/controld/spawner.h"
 #include "controlplane/controld/watch.h"
 
@@ -164,10 +165,12 @@ static int controld_settle(struct controld *controld)
         if (error < 0)
             return error;
     }
-    controld_notify(controld);
-    if (supervisor_is_done(&controld->supervisor))
-        return sd_event_exit(controld->loop, 0);
-    return 0;
+    controld_notify(controld, clock_now_ns());
+    if (!supervisor_is_done(&controld->supervisor))
+        return 0;
+    if (controld->supervisor.manager.ops->all_ended != NULL && !controld->supervisor.has_failed)
+        controld->supervisor.manager.ops->all_ended(controld->supervisor.manager.self);
+    return sd_event_exit(controld->loop, 0);
 }
 
 static int on_process_end(sd_event_source *source, int fd, uint32_t revents, void *context)
@@ -226,6 +229,11 @@ static int on_stop_signal(sd_event_source *source, const struct signalfd_siginfo
 
     (void)source;
     log_info("stop_requested by=signal signal=%u", info->ssi_signo);
+    /* The processes are not ours to end: whoever ends us ends them, or leaves them to our successor. */
+    if (!controld->supervisor.manager.is_owner && !controld->supervisor.is_stopping) {
+        notify_tell(&controld->notify, "STOPPING=1\nSTATUS=Leaving the processes as they are");
+        return sd_event_exit(controld->loop, 0);
+    }
     supervisor_stop(&controld->supervisor, clock_now_ns());
     return controld_settle(controld);
 }
@@ -265,26 +273,51 @@ static void signals_block(void)
     signal(SIGPIPE, SIG_IGN);
 }
 
+/* The manager of the configuration. 0, or -errno after one ERROR line. */
+static int manager_open(struct controld *controld, const struct spawner_plan *plan, struct manager *manager)
+{
+    switch (controld->config.control.manager) {
+    case CONFIG_MANAGER_DIRECT:
+        /* While there is one thread and every privilege: it keeps them, we do not. */
+        controld->spawner_socket = spawner_new(plan);
+        if (controld->spawner_socket < 0) {
+            log_error("start_failed step=helper error=\"%s\"", strerror(-controld->spawner_socket));
+            return controld->spawner_socket;
+        }
+        *manager =
+            manager_direct(&controld->direct, controld->spawner_socket, controld->config.control.runtime_dir);
+        return 0;
+    case CONFIG_MANAGER_SYSTEMD:
+        return manager_systemd_init(&controld->systemd, manager);
+    case CONFIG_MANAGER_EXTERNAL:
+        *manager = manager_external();
+        return 0;
+    }
+    return -EINVAL;
+}
+
 int controld_init_privileged(struct controld *controld, const struct spawner_plan *plan)
 {
+    struct manager manager;
     sd_id128_t boot_id;
     int error;
 
+    notify_open(&controld->notify);
     controld->started_ns = clock_now_ns();
     controld->spawner_socket = -1;
     controld->wake_fd = -1;
     controld->lock_fd = runtime_lock(controld->config.control.runtime_dir);
     if (controld->lock_fd < 0)
         return controld->lock_fd;
-    /* While there is one thread and every privilege: it keeps them, we do not. */
-    controld->spawner_socket = spawner_new(plan);
+    error = manager_open(controld, plan, &manager);
+    if (error != 0)
+        return error;
     controld->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (controld->spawner_socket < 0 || controld->wake_fd < 0) {
-        log_error("start_failed step=helper error=\"%s\"", strerror(errno));
-        return controld->spawner_socket < 0 ? controld->spawner_socket : -EMFILE;
+    if (controld->wake_fd < 0) {
+        log_error("start_failed step=wake error=\"%s\"", strerror(errno));
+        return -EMFILE;
     }
-    supervisor_init(&controld->supervisor, &controld->config,
-                    manager_direct(&controld->direct, controld->spawner_socket), controld_news, controld);
+    supervisor_init(&controld->supervisor, &controld->config, manager, controld_news, controld);
     controld_find_leftovers(controld);
     update_init(&controld->update, &controld->supervisor, &update_ops, controld);
     signals_block();
@@ -319,7 +352,12 @@ int controld_init_confined(struct controld *controld)
         log_error("start_failed step=loop error=\"%s\"", strerror(-error));
         return error;
     }
-    return 0;
+    if (controld->systemd.bus == NULL)
+        return 0;
+    error = manager_systemd_attach(&controld->systemd, controld->loop);
+    if (error < 0)
+        log_error("start_failed step=bus error=\"%s\"", strerror(-error));
+    return error;
 }
 
 int controld_run(struct controld *controld)
@@ -332,7 +370,8 @@ int controld_run(struct controld *controld)
     if (error < 0)
         log_error("loop_failed error=\"%s\"", strerror(-error));
     log_info("stopped");
-    return error < 0 || controld->supervisor.has_failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    /* Above 0: the bus is lost. Our successor connects anew. */
+    return error != 0 || controld->supervisor.has_failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 static void remove_socket(const struct controld *controld, const char *name)
@@ -363,6 +402,8 @@ void controld_fini(struct controld *controld)
         remove_socket(controld, "control.ipc");
         remove_socket(controld, "events.ipc");
     }
+    manager_systemd_fini(&controld->systemd);
+    notify_close(&controld->notify);
     fd_close(&controld->wake_fd);
     fd_close(&controld->spawner_socket);
     fd_close(&controld->lock_fd);

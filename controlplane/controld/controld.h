@@ -15,7 +15,9 @@
 #include "base/config.h"
 #include "base/confine.h"
 #include "base/find.h"
+#include "base/notify.h"
 #include "controlplane/controld/manager_direct.h"
+#include "controlplane/controld/manager_systemd.h"
 #include "controlplane/controld/supervisor.h"
 #include "controlplane/controld/update.h"
 
@@ -39,8 +41,10 @@ struct controld {
     struct leftovers leftovers;
     int lock_fd;
     int spawner_socket;
-    int wake_fd; /* eventfd: nng has finished something */
-    struct manager_direct direct;
+    int wake_fd;                  /* eventfd: nng has finished something */
+    struct notify notify;         /* to the service manager, if one has started us */
+    struct manager_direct direct; /* the one that the configuration names is in use */
+    struct manager_systemd systemd;
     struct supervisor supervisor;
     struct update update;
     struct operation *operation; /* of the update */
@@ -51,6 +55,7 @@ struct controld {
     struct sd_event *loop;
     struct sd_event_source *ends[SUPERVISOR_MAX_PROCESSES]; /* one for each process alive */
     enum supervisor_state told_state;                       /* what systemd was told last */
+    bool is_ready_told;
     uint64_t started_ns;
 };
 
@@ -78,7 +83,7 @@ void controld_find_leftovers(struct controld *controld);
  * listens at its socket. */
 void controld_adopt(struct controld *controld, bool is_frontend_there);
 
-/* notify.c: tells systemd (when it started us) what changed. */
-void controld_notify(struct controld *controld);
+/* notify.c: tells systemd (when it started us) what changed, and that the loop turns. */
+void controld_notify(struct controld *controld, uint64_t now_ns);
 
 #endif

@@ -97,12 +97,24 @@ static bool is_frontend_up(const struct session *session)
     return session->endpoint->controld->supervisor.processes[0].state == PROCESS_RUNNING;
 }
 
+/* True, and refused, when the processes are somebody else's to start and end. */
+static bool is_refused_onlooker(struct session *session)
+{
+    if (!session->endpoint->controld->supervisor.manager.is_onlooker)
+        return false;
+    session_refuse(session, MPA__V1__ERROR_CODE__ERROR_CODE_FAILED,
+                   "control.manager is external: whoever starts the processes ends them too");
+    return true;
+}
+
 static void answer_stop(struct session *session)
 {
     struct controld *controld = session->endpoint->controld;
     Mpa__V1__Reply reply = MPA__V1__REPLY__INIT;
     Mpa__V1__StopReply body = MPA__V1__STOP_REPLY__INIT;
 
+    if (is_refused_onlooker(session))
+        return;
     body.pid = (uint32_t)getpid();
     reply.id = session->request_id;
     reply.body_case = MPA__V1__REPLY__BODY_STOP;
@@ -159,6 +171,8 @@ static void answer_update(struct session *session, const Mpa__V1__UpdateRequest 
 {
     struct update *update = &session->endpoint->controld->update;
 
+    if (is_refused_onlooker(session))
+        return;
     switch (update_begin(update, request->frontend, clock_now_ns())) {
     case 0:
         log_info("update_requested what=%s", request->frontend ? "frontend" : "workers");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * manager.h — who starts and ends the processes of the data plane. One interface, a file per manager: direct
- * (our own children, manager_direct.c); systemd and external find their place beside it.
+ * (our own children), systemd (units, over its bus), external (somebody else does it, we look on).
  */
 #ifndef MPA_CONTROLD_MANAGER_H
 #define MPA_CONTROLD_MANAGER_H
@@ -30,9 +30,13 @@ struct manager_cause {
     bool is_exit;                   /* ended by itself and not by a signal */
 };
 
+struct found_process;
+
 struct manager {
-    const struct manager_ops *ops;
+    const struct manager_ops *ops; /* NULL for an onlooker */
     void *self;
+    bool is_owner;    /* told to end, we end the processes first; else they outlive us in any case */
+    bool is_onlooker; /* nothing can be started, ended or replaced: manager_external.h */
 };
 
 struct manager_ops {
@@ -45,6 +49,10 @@ struct manager_ops {
     /* A process that was started by an earlier controld: 0 with *process filled in; -errno when it is none of
      * ours (the name of the program decides) or has ended. */
     int (*adopt)(void *self, enum manager_role role, pid_t pid, struct manager_process *process);
+    /* Processes of that role that run now; in the privileged start step. Returns how many of `max`. */
+    size_t (*find)(void *self, enum manager_role role, struct found_process *found, size_t max);
+    /* Everything has ended because it was asked to; NULL: nothing is left to do. */
+    void (*all_ended)(void *self);
 };
 
 #endif

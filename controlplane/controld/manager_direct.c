@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/find.h"
 #include "controlplane/controld/spawner.h"
 
 /* Sends the request and waits for the answer; *fd gets the descriptor that came with it, or -1. */
@@ -121,11 +122,22 @@ static int direct_adopt(void *self, enum manager_role role, pid_t pid, struct ma
     return 0;
 }
 
-struct manager manager_direct(struct manager_direct *self, int spawner_socket)
+static size_t direct_find(void *context, enum manager_role role, struct found_process *found, size_t max)
 {
-    static const struct manager_ops ops = {
-        .start = direct_start, .signal = direct_signal, .take_end = direct_take_end, .adopt = direct_adopt};
+    const struct manager_direct *self = context;
 
-    self->spawner_socket = spawner_socket;
-    return (struct manager){.ops = &ops, .self = self};
+    return find_processes(role == MANAGER_WORKER ? "mpa-worker" : "mpa-frontend", self->runtime_dir, found,
+                          max);
+}
+
+struct manager manager_direct(struct manager_direct *self, int spawner_socket, const char *runtime_dir)
+{
+    static const struct manager_ops ops = {.start = direct_start,
+                                           .signal = direct_signal,
+                                           .take_end = direct_take_end,
+                                           .adopt = direct_adopt,
+                                           .find = direct_find};
+
+    *self = (struct manager_direct){.spawner_socket = spawner_socket, .runtime_dir = runtime_dir};
+    return (struct manager){.ops = &ops, .self = self, .is_owner = true};
 }

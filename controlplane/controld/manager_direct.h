@@ -5,12 +5,14 @@
 
 #include "controlplane/controld/manager.h"
 
-/* The manager over `spawner_socket` (from spawner_new()), which `*self` keeps and the caller closes. */
+/* The manager over `spawner_socket` (from spawner_new()), which `*self` keeps and the caller closes; its
+ * processes are those of `runtime_dir` (borrowed). */
 struct manager_direct {
     int spawner_socket;
+    const char *runtime_dir;
 };
 
-struct manager manager_direct(struct manager_direct *self, int spawner_socket);
+struct manager manager_direct(struct manager_direct *self, int spawner_socket, const char *runtime_dir);
 
 /* The cause in words: `code` and `status` as waitid() gives them. */
 void manager_direct_cause(int code, int status, struct manager_cause *cause);

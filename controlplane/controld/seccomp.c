@@ -33,6 +33,7 @@ static const int controld_syscalls[] = {
     SCMP_SYS(close),
     SCMP_SYS(fcntl),
     SCMP_SYS(pidfd_send_signal),
+    SCMP_SYS(pidfd_open), /* manager_systemd.c: systemd tells numbers */
     SCMP_SYS(clock_gettime),
     SCMP_SYS(clock_getres),
     SCMP_SYS(clock_nanosleep),

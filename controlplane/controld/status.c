@@ -90,8 +90,23 @@ static const Mpa__V1__Process *seen_by_frontend(const Mpa__V1__GetStatusReply *f
     return NULL;
 }
 
+/* An onlooker has no handle on a process and knows what the frontend knows. */
+static void fill_life(Mpa__V1__Process *entry, const struct process *process, bool is_onlooker,
+                      uint64_t now_ns)
+{
+    bool is_there = is_onlooker ? process->state == PROCESS_RUNNING : process_is_alive(process);
+
+    if (!is_onlooker || !is_there)
+        entry->pid = is_there ? (uint32_t)process->handle.pid : 0;
+    /* An adopted process was started before us; the frontend knows better. */
+    if (!is_there)
+        entry->uptime_ms = 0;
+    else if (process->started_ns != 0 && !is_onlooker)
+        entry->uptime_ms = (now_ns - process->started_ns) / CLOCK_NS_PER_MS;
+}
+
 static void fill_process(Mpa__V1__Process *entry, const struct process *process,
-                         const Mpa__V1__GetStatusReply *frontend, uint64_t now_ns)
+                         const Mpa__V1__GetStatusReply *frontend)
 {
     Mpa__V1__Role role =
         process->role == MANAGER_FRONTEND ? MPA__V1__ROLE__ROLE_FRONTEND : MPA__V1__ROLE__ROLE_WORKER;
@@ -104,16 +119,10 @@ static void fill_process(Mpa__V1__Process *entry, const struct process *process,
         mpa__v1__process__init(entry);
     entry->role = role;
     entry->slot = process->slot;
-    entry->pid = process_is_alive(process) ? (uint32_t)process->handle.pid : 0;
     entry->state = wire_process_state(process->state);
     entry->restarts = process->n_restarts;
     entry->is_spare = process->is_spare;
     entry->last_exit = wire_borrow(process->last_exit);
-    /* An adopted process was started before us; the frontend knows better. */
-    if (!process_is_alive(process))
-        entry->uptime_ms = 0;
-    else if (process->started_ns != 0)
-        entry->uptime_ms = (now_ns - process->started_ns) / CLOCK_NS_PER_MS;
 }
 
 static void fill_controld(Mpa__V1__Process *entry, const struct controld *controld, uint64_t now_ns)
@@ -139,9 +148,11 @@ nng_msg *status_reply(const struct controld *controld, uint64_t id, const Mpa__V
     for (size_t i = 0; i < SUPERVISOR_MAX_PROCESSES; i++) {
         const struct process *process = &supervisor->processes[i];
 
-        if (!supervisor_wants(supervisor, process) && !process_is_alive(process))
+        if (!supervisor_wants(supervisor, process) && !process_is_alive(process) &&
+            process->state != PROCESS_RUNNING)
             continue;
-        fill_process(&entries[body.n_processes], process, frontend, now_ns);
+        fill_process(&entries[body.n_processes], process, frontend);
+        fill_life(&entries[body.n_processes], process, supervisor->manager.is_onlooker, now_ns);
         list[body.n_processes] = &entries[body.n_processes];
         body.n_processes++;
     }

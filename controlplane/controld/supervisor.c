@@ -22,6 +22,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "controlplane/controld/backoff.h"
+#include "controlplane/controld/manager_external.h"
 
 static struct process *frontend_of(struct supervisor *supervisor)
 {
@@ -370,9 +371,16 @@ bool supervisor_is_done(const struct supervisor *supervisor)
     return true;
 }
 
+static bool can_act(const struct supervisor *supervisor)
+{
+    return !supervisor->is_stopping && !supervisor->manager.is_onlooker;
+}
+
 void supervisor_tick(struct supervisor *supervisor, uint64_t now_ns)
 {
-    for (size_t i = 0; i < SUPERVISOR_MAX_PROCESSES && !supervisor->is_stopping; i++)
+    if (supervisor->manager.is_onlooker)
+        manager_external_tick(supervisor, now_ns);
+    for (size_t i = 0; i < SUPERVISOR_MAX_PROCESSES && can_act(supervisor); i++)
         process_tick(supervisor, &supervisor->processes[i], now_ns);
     if (supervisor->is_stopping)
         stop_tick(supervisor, now_ns);
@@ -435,8 +443,10 @@ static void take_report(struct supervisor *supervisor, struct process *worker, c
 void supervisor_frontend_says(struct supervisor *supervisor, const struct lane_report *lanes, size_t n_lanes,
                               uint64_t now_ns)
 {
-    /* What a frontend that is on its way out says is not about the next one. */
-    if (frontend_of(supervisor)->state != PROCESS_STOPPING) {
+    if (supervisor->manager.is_onlooker) {
+        manager_external_says(supervisor, lanes, n_lanes, now_ns);
+    } else if (frontend_of(supervisor)->state != PROCESS_STOPPING) {
+        /* What a frontend that is on its way out says is not about the next one. */
         process_ready(supervisor, frontend_of(supervisor), now_ns);
         workers_forget_frontend(supervisor);
         for (size_t i = 0; i < n_lanes; i++) {

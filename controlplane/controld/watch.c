@@ -71,7 +71,8 @@ void frontend_watch_ask(struct frontend_watch *watch)
     nng_msg *packed;
 
     if (watch->call.state != FRONTEND_CALL_IDLE ||
-        !process_is_alive(&watch->controld->supervisor.processes[0]))
+        (!process_is_alive(&watch->controld->supervisor.processes[0]) &&
+         !watch->controld->supervisor.manager.is_onlooker))
         return;
     request.deadline_ms = ANSWER_MS;
     request.body_case = MPA__V1__REQUEST__BODY_GET_STATUS;

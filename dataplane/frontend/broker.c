@@ -4,7 +4,9 @@
  * on the socket is refused; one that misbehaves on the lane is quarantined (farewell.c).
  */
 #include <errno.h>
+#include <pwd.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -31,15 +33,57 @@ static int broker_wake_epoll(const struct frontend *frontend)
     return frontend->stage.is_split ? frontend->stage.epoll_fd : frontend->epoll_fd;
 }
 
+/* Whose processes may be workers: names are looked up while files can be opened. 0 or -errno. */
+static int broker_users(struct frontend *frontend)
+{
+    const char *name = frontend->config.frontend.worker_user;
+    const struct passwd *user;
+    char *end;
+
+    frontend->own_uid = frontend->worker_uid = geteuid();
+    if (name[0] == '\0')
+        return 0;
+    user = getpwnam(name);
+    if (user != NULL) {
+        frontend->worker_uid = user->pw_uid;
+        return 0;
+    }
+    frontend->worker_uid = (uid_t)strtoul(name, &end, 10);
+    if (*end == '\0')
+        return 0;
+    log_error("worker_user_unknown user=%s hint=\"frontend.worker_user\"", name);
+    return -ENOENT;
+}
+
+/* The socket that the service manager holds for us, or one of our own. 0 or -errno. */
+static int broker_listen(struct frontend *frontend, const char *path)
+{
+    int failed;
+
+    frontend->listen_socket = inherit_take(&frontend->inherit, "attach");
+    if (frontend->listen_socket < 0) {
+        frontend->listen_socket = fd_listen_seqpacket(path, 0660);
+        return frontend->listen_socket < 0 ? frontend->listen_socket : 0;
+    }
+    failed = fd_check_listener(frontend->listen_socket, path);
+    frontend->is_listen_inherited = failed == 0;
+    if (failed < 0)
+        fd_close(&frontend->listen_socket);
+    return failed;
+}
+
 int broker_init(struct frontend *frontend)
 {
     char path[CONFIG_PATH_BYTES];
+    int failed = broker_users(frontend);
 
+    if (failed < 0)
+        return failed;
     snprintf(path, sizeof(path), "%s/%s", frontend->config.control.runtime_dir, ATTACH_SOCKET_NAME);
-    frontend->listen_socket = fd_listen_seqpacket(path, 0660);
-    if (frontend->listen_socket < 0) {
-        log_error("attach_socket_failed socket=%s error=\"%s\"", path, strerror(-frontend->listen_socket));
-        return frontend->listen_socket;
+    failed = broker_listen(frontend, path);
+    if (failed < 0) {
+        log_error("attach_socket_failed socket=%s error=\"%s\"", path, strerror(-failed));
+        return failed;
     }
     for (unsigned i = 0; i < FRONTEND_MAX_GREETING; i++)
         frontend->greeting[i] = -1;
@@ -55,7 +99,7 @@ void broker_fini(struct frontend *frontend)
     if (frontend->listen_socket < 0)
         return;
     snprintf(path, sizeof(path), "%s/%s", frontend->config.control.runtime_dir, ATTACH_SOCKET_NAME);
-    if (unlink(path) < 0)
+    if (!frontend->is_listen_inherited && unlink(path) < 0)
         log_warn("attach_socket_left socket=%s error=\"%s\"", path, strerror(errno));
     fd_close(&frontend->listen_socket);
     for (unsigned i = 0; i < FRONTEND_MAX_GREETING; i++)
@@ -179,7 +223,8 @@ static void broker_hello(struct frontend *frontend, int socket)
     if (objection == NULL && getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &peer_size) < 0)
         objection = "no peer credentials";
     /* Across containers the pid is 0; the uid is what says who it is. */
-    if (objection == NULL && peer.uid != 0 && peer.uid != geteuid())
+    if (objection == NULL && peer.uid != 0 && peer.uid != frontend->own_uid &&
+        peer.uid != frontend->worker_uid)
         objection = "its user may not be a worker";
     if (objection != NULL) {
         for (unsigned i = 0; size >= 0 && i < N_ATTACH_HELLO_FDS; i++)

@@ -28,6 +28,7 @@
 #include "shm/frontend_writes.h"
 
 #define FRONTEND_PINS 4096u
+#define NIC_FD_NAME "nic" /* in the service manager's store */
 
 /* Passes the result on. */
 static int frontend_failed(const char *what, int failed)
@@ -75,7 +76,8 @@ static int frontend_events(struct frontend *frontend)
 static int frontend_open_nic(struct frontend *frontend)
 {
     char error[256];
-    int failed = nic_open(&frontend->nic, &frontend->config.nic, error, sizeof(error));
+    int failed = nic_open_kept(&frontend->nic, &frontend->config.nic,
+                               inherit_take(&frontend->inherit, NIC_FD_NAME), error, sizeof(error));
 
     if (failed < 0) {
         log_error("nic_failed nic=%s error=\"%s\"", frontend->config.nic.name, error);
@@ -85,6 +87,10 @@ static int frontend_open_nic(struct frontend *frontend)
     frontend->board.nic_info.mtu_bytes = frontend->nic.mtu_bytes;
     frontend->board.nic_info.caps = frontend->nic.caps;
     keep_begin(frontend);
+    /* With a service manager the interface does not even lose its carrier when we die. */
+    if (frontend->nic.ops->keep != NULL && frontend->nic.fd >= 0 &&
+        notify_store(&frontend->notify, NIC_FD_NAME, frontend->nic.fd) == 0)
+        log_debug("nic_stored nic=%s", frontend->config.nic.name);
     return 0;
 }
 
@@ -150,8 +156,11 @@ static int frontend_tables(struct frontend *frontend)
 int frontend_init_privileged(struct frontend *frontend)
 {
     char error[256];
-    int failed = frontend_lock(frontend);
+    int failed;
 
+    inherit_open(&frontend->inherit);
+    notify_open(&frontend->notify);
+    failed = frontend_lock(frontend);
     /* Short sleeps are asked for in microseconds; the default slack of 50 would be most of them. */
     prctl(PR_SET_TIMERSLACK, 1000);
     if (failed == 0)
@@ -168,6 +177,7 @@ int frontend_init_privileged(struct frontend *frontend)
         failed = frontend_open_nic(frontend);
     if (failed == 0)
         failed = broker_init(frontend);
+    inherit_close(&frontend->inherit);
     /* Capabilities are a thread's own, so they go before the control thread comes. */
     if (failed == 0)
         failed = frontend_drop_capabilities();
@@ -252,4 +262,5 @@ void frontend_fini(struct frontend *frontend)
     fd_close(&frontend->epoll_fd);
     fd_close(&frontend->signal_fd);
     fd_close(&frontend->lock_fd);
+    notify_close(&frontend->notify);
 }

@@ -13,6 +13,8 @@
 #include <stdint.h>
 
 #include "base/config.h"
+#include "base/inherit.h"
+#include "base/notify.h"
 #include "flow/bucket.h"
 #include "flow/key.h"
 #include "flow/pin.h"
@@ -61,6 +63,8 @@ struct frontend_sent {
 
 struct frontend {
     struct config config;
+    struct notify notify;   /* to the service manager, if one has started us */
+    struct inherit inherit; /* what it handed over; empty after the privileged step */
     struct nic nic;
     bool is_nic_kept; /* keep.c */
     struct board board;
@@ -75,6 +79,7 @@ struct frontend {
     uint8_t isn_key[16];
     struct lane lanes[FRONTEND_MAX_LANES];
     uint32_t lane_mask;     /* bit i: lanes[i] is SERVING */
+    uint32_t told_mask;     /* lane_mask as the service manager was told last */
     uint32_t dying_mask;    /* lanes that are detached, and whose worker may still be alive */
     uint32_t draining_mask; /* lanes that get nothing new; their connections go elsewhere */
     uint32_t drr_next;      /* lane that is served first in the next round */
@@ -94,6 +99,8 @@ struct frontend {
     uint16_t ip4_id;                      /* of datagrams that may be fragmented; see transmit.c */
     uint32_t ip6_id;
     int listen_socket;
+    bool is_listen_inherited;            /* the service manager's: its file stays */
+    uid_t own_uid, worker_uid;           /* besides root, who may attach; equal when no other may */
     int greeting[FRONTEND_MAX_GREETING]; /* accepted, their hello not here yet; -1: free */
     unsigned next_greeting;
     int signal_fd;

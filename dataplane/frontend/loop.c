@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
@@ -91,6 +92,19 @@ static void loop_report(struct frontend *frontend)
     atomic_store_explicit(&frontend->board.loop_heartbeat_ns, frontend->now_ns, memory_order_relaxed);
 }
 
+/* The service manager hears that this very loop turns, and what `systemctl status` shows. */
+static void loop_notify(struct frontend *frontend)
+{
+    char status[64];
+
+    notify_alive(&frontend->notify, frontend->now_ns);
+    if (frontend->told_mask == frontend->lane_mask)
+        return;
+    frontend->told_mask = frontend->lane_mask;
+    snprintf(status, sizeof(status), "STATUS=%d workers serve", __builtin_popcount(frontend->lane_mask));
+    notify_tell(&frontend->notify, status);
+}
+
 /* Everything that is due now and then rather than with each frame. */
 static void loop_house(struct frontend *frontend)
 {
@@ -112,6 +126,7 @@ static void loop_house(struct frontend *frontend)
     frontend->next_house_ns = frontend->now_ns + LOOP_HOUSE_NS;
     pin_table_sweep(&frontend->pins, frontend->now_ns, LOOP_SWEEP_PINS);
     loop_report(frontend);
+    loop_notify(frontend);
 }
 
 /* The control thread wants to look at the records of those that serve. */
@@ -290,6 +305,7 @@ int frontend_run(struct frontend *frontend)
     frontend->now_ns = idle_since_ns;
     if (stage_start(frontend) < 0)
         return 1;
+    notify_tell(&frontend->notify, "READY=1\nSTATUS=No worker serves yet");
     while (!frontend->is_stopping) {
         bool did_work = loop_turn(frontend);
 
@@ -308,6 +324,7 @@ int frontend_run(struct frontend *frontend)
             frontend->now_ns = idle_since_ns;
         }
     }
+    notify_tell(&frontend->notify, "STOPPING=1");
     stage_stop(frontend);
     return frontend->exit_code;
 }

@@ -36,6 +36,7 @@ static const struct argp argp = {.parser = parse_nothing,
 int main(int argc, char **argv)
 {
     static struct frontend frontend = {.listen_socket = -1,
+                                       .notify = {.socket = -1},
                                        .signal_fd = -1,
                                        .epoll_fd = -1,
                                        .lock_fd = -1,

@@ -254,6 +254,7 @@ static void loop_orphan_turn(struct worker *worker, uint64_t now_ns)
     worker_return_step(worker, now_ns);
     end_ns = clock_now_ns();
     loop_set_gauge(worker, WORKER_GAUGE_heartbeat_ns, end_ns);
+    notify_alive(&worker->notify, end_ns);
     /* A tick is never far, and there is one for each try. */
     if (worker->link != WORKER_ATTACHED && !worker->is_stopping)
         loop_poll(worker, next_ns > end_ns ? next_ns - end_ns : 0);
@@ -268,6 +269,7 @@ static uint64_t loop_attached(struct worker *worker, uint64_t now_ns, uint64_t *
     uint64_t end_ns = clock_now_ns();
 
     loop_set_gauge(worker, WORKER_GAUGE_heartbeat_ns, end_ns);
+    notify_alive(&worker->notify, end_ns);
     loop_gauges(worker, end_ns);
     if (did_work) {
         counter_add(loop_counters(worker), WORKER_turns, 1);
@@ -300,5 +302,6 @@ int worker_run(struct worker *worker)
             now_ns = clock_now_ns();
         }
     }
+    notify_tell(&worker->notify, "STOPPING=1");
     return worker->exit_code;
 }

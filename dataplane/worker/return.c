@@ -75,6 +75,7 @@ void worker_orphan(struct worker *worker, uint64_t now_ns)
     worker_detach(worker);
     orders_fini(&worker->orders);
     return_use_half(worker, &half);
+    notify_tell(&worker->notify, "STATUS=Waiting for the next frontend");
     worker->lost_why = NULL;
     worker->lost_ns = now_ns;
     worker->next_try_ns = now_ns;
@@ -139,6 +140,7 @@ static void return_attached(struct worker *worker, uint64_t now_ns)
         return;
     }
     worker->link = WORKER_ATTACHED;
+    notify_tell(&worker->notify, "STATUS=Serving");
     log_info("returned slot=%u connections=%u ms=%llu", worker->slot, worker->stack.n_connections,
              (unsigned long long)((now_ns - worker->lost_ns) / CLOCK_NS_PER_MS));
     fault_point(FAULT_return_ready);

@@ -45,7 +45,8 @@ void worker_take_addresses(struct worker *worker)
 
 void worker_prepare(struct worker *worker)
 {
-    *worker = (struct worker){.attach_socket = -1,
+    *worker = (struct worker){.notify = {.socket = -1},
+                              .attach_socket = -1,
                               .wake_socket = -1,
                               .signal_fd = -1,
                               .pidfd = -1,
@@ -88,6 +89,7 @@ int worker_init_privileged(struct worker *worker)
 {
     int failed;
 
+    notify_open(&worker->notify);
     worker->signal_fd = start_signals();
     if (worker->signal_fd < 0) {
         log_error("signals_failed error=\"%s\"", strerror(-worker->signal_fd));
@@ -152,9 +154,11 @@ int worker_init_confined(struct worker *worker)
     /* Last: from READY on the frontend sends frames, and every listener must be there. */
     if (failed == 0)
         failed = worker_attach_ready(worker);
-    if (failed == 0)
-        log_info("serving slot=%u", worker->slot);
-    return failed;
+    if (failed < 0)
+        return failed;
+    log_info("serving slot=%u", worker->slot);
+    notify_tell(&worker->notify, "READY=1\nSTATUS=Serving");
+    return 0;
 }
 
 /* Takes what any failed start leaves behind. Not the attach socket, which ends with the process: the frontend
@@ -172,4 +176,5 @@ void worker_fini(struct worker *worker)
     worker_detach(worker);
     fd_close(&worker->signal_fd);
     fd_close(&worker->pidfd);
+    notify_close(&worker->notify);
 }

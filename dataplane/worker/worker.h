@@ -14,6 +14,7 @@
 
 #include "base/config.h"
 #include "base/log.h"
+#include "base/notify.h"
 #include "border/border.h"
 #include "ring/wake.h"
 #include "shm/attach.h"
@@ -33,6 +34,7 @@ enum worker_link {
 
 struct worker {
     struct config config;
+    struct notify notify; /* to the service manager, if one has started us */
     uint32_t slot;
     enum worker_link link;
     int attach_socket; /* to the frontend; its end is the frontend's end. Does not block once attached */

@@ -20,12 +20,16 @@
 #define CONFIG_NAME_BYTES 16         /* an interface name with its NUL (IFNAMSIZ) */
 #define CONFIG_PATH_BYTES 108        /* a Unix socket path with its NUL (sun_path) */
 #define CONFIG_ADDRESS_TEXT_BYTES 50 /* an IPv6 address, its prefix length and the NUL */
+#define CONFIG_USER_BYTES 32         /* a user name or number with its NUL */
 #define CONFIG_VALUE_TEXT_BYTES 640  /* any value as text: eight addresses, or a path */
 
 enum config_backend { CONFIG_BACKEND_TAP, CONFIG_BACKEND_PACKET, CONFIG_BACKEND_MEMORY };
 
 /* What a worker writes of each connection that a turn touched: its facts only when they change, or always. */
 enum config_commit { CONFIG_COMMIT_MINIMAL, CONFIG_COMMIT_FULL };
+
+/* Who starts and ends frontend and workers: mpa-controld itself, systemd on its behalf, or somebody else. */
+enum config_manager { CONFIG_MANAGER_DIRECT, CONFIG_MANAGER_SYSTEMD, CONFIG_MANAGER_EXTERNAL };
 
 /* An address with its prefix length, "192.0.2.1/24" or "2001:db8::1/64". */
 struct config_address {
@@ -67,6 +71,7 @@ struct config_frontend {
     uint32_t return_wait_ms;              /* a new frontend waits for the workers of the last; default 2000 */
     uint32_t held_frames;                 /* frames that may wait for the end of a hand-over, at most half of
                                              pool_chunks; default 8192 */
+    char worker_user[CONFIG_USER_BYTES];  /* besides root and our own user, who may attach; empty: nobody */
 };
 
 struct config_worker {
@@ -101,6 +106,7 @@ struct config_services {
 };
 
 struct config_control {
+    enum config_manager manager;              /* direct | systemd | external; default direct */
     char runtime_dir[CONFIG_PATH_BYTES - 32]; /* sockets and keys; default /run/mpa */
     uint32_t restart_delay_ms;                /* before a dead worker is started again; default 100 */
     uint32_t heartbeat_ms;                    /* a worker with work waiting may be still; default 1000 */

@@ -79,6 +79,9 @@ const struct config_rule config_rules[] = {
          "Frames that may wait for the end of a hand-over; at most half of pool_chunks are used."),
     UINT("frontend", "return_wait_ms", frontend.return_wait_ms, 0, 60000, "2000",
          "Milliseconds that a new frontend waits for the workers of the last one."),
+    OTHER("frontend", "worker_user", CONFIG_USER, config.frontend.worker_user, "\"\"",
+          "a user name or number, or empty",
+          "Who may attach as a worker besides root and the frontend's own user."),
 
     UINT("worker", "count", worker.count, 1, 16, "2", "Workers to start."),
     UINT("worker", "burst_frames", worker.burst_frames, 1, 64, "32", "Frames of one turn of a worker's loop."),
@@ -112,6 +115,8 @@ const struct config_rule config_rules[] = {
     SERVICE(chargen, "19", "a character generator"),
     SERVICE(http, "80", "static pages"),
 
+    OTHER("control", "manager", CONFIG_MANAGER, config.control.manager, "direct", "direct | systemd | external",
+          "Who starts and ends frontend and workers: mpa-controld, systemd by its order, or somebody else."),
     OTHER("control", "runtime_dir", CONFIG_PATH, config.control.runtime_dir, "/run/mpa",
           "an absolute path in ASCII, up to 75 bytes", "Folder of sockets and keys."),
     UINT("control", "restart_delay_ms", control.restart_delay_ms, 0, 60000, "100",

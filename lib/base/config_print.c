@@ -8,6 +8,9 @@ static const char *const backend_names[] = {
     [CONFIG_BACKEND_TAP] = "tap", [CONFIG_BACKEND_PACKET] = "packet", [CONFIG_BACKEND_MEMORY] = "memory"};
 static const char *const commit_names[] = {
     [CONFIG_COMMIT_MINIMAL] = "minimal", [CONFIG_COMMIT_FULL] = "full"};
+static const char *const manager_names[] = {[CONFIG_MANAGER_DIRECT] = "direct",
+                                            [CONFIG_MANAGER_SYSTEMD] = "systemd",
+                                            [CONFIG_MANAGER_EXTERNAL] = "external"};
 
 /* Quoted: YAML 1.1 readers take some digits with colons for a number to the base of 60. */
 static void format_mac(const uint8_t mac[6], char *text, size_t size)
@@ -86,10 +89,14 @@ void config_value_format(const struct config *config, size_t idx, char *text, si
     case CONFIG_COMMIT:
         snprintf(text, size, "%s", commit_names[config->worker.commit]);
         break;
+    case CONFIG_MANAGER:
+        snprintf(text, size, "%s", manager_names[config->control.manager]);
+        break;
     case CONFIG_NAME:
     case CONFIG_PATH:
     case CONFIG_ROOT:
     case CONFIG_LEVEL:
+    case CONFIG_USER:
         format_path(place, text, size);
         break;
     case CONFIG_MAC:

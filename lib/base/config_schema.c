@@ -33,6 +33,9 @@ static const cyaml_strval_t backend_words[] = {
     {"tap", CONFIG_BACKEND_TAP}, {"packet", CONFIG_BACKEND_PACKET}, {"memory", CONFIG_BACKEND_MEMORY}};
 static const cyaml_strval_t commit_words[] = {{"minimal", CONFIG_COMMIT_MINIMAL},
                                               {"full", CONFIG_COMMIT_FULL}};
+static const cyaml_strval_t manager_words[] = {{"direct", CONFIG_MANAGER_DIRECT},
+                                               {"systemd", CONFIG_MANAGER_SYSTEMD},
+                                               {"external", CONFIG_MANAGER_EXTERNAL}};
 
 /* Every key is optional to libcyaml: absent ones stay zero here and get their defaults in config.c. */
 static cyaml_schema_field_t *add_field(struct schema_section *section, const char *key)
@@ -88,6 +91,9 @@ static void add_rule(struct schema *schema, struct schema_section *section, cons
     case CONFIG_COMMIT:
         set_words(&field->value, commit_words, CYAML_ARRAY_LEN(commit_words));
         break;
+    case CONFIG_MANAGER:
+        set_words(&field->value, manager_words, CYAML_ARRAY_LEN(manager_words));
+        break;
     case CONFIG_ADDRESSES:
         field->value.type = CYAML_SEQUENCE;
         field->value.data_size = CONFIG_TOKEN_BYTES;
@@ -100,6 +106,7 @@ static void add_rule(struct schema *schema, struct schema_section *section, cons
     case CONFIG_PATH:
     case CONFIG_ROOT:
     case CONFIG_LEVEL:
+    case CONFIG_USER:
     case CONFIG_MAC:
     case CONFIG_GATEWAY:
         set_text(&field->value, rule->size);

@@ -116,6 +116,14 @@ static bool addresses_take(struct config_file *file, const struct config_index *
     return true; /* said above, at the line of each entry */
 }
 
+/* A name as useradd(8) takes it, or digits, or nothing. Whether there is such a user shows at start. */
+static bool is_user(const char *text)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
+
+    return strspn(text, letters) == strlen(text) && text[0] != '-' && text[0] != '.';
+}
+
 /* True when the value is allowed. Takes those that are text in the file into file->config. */
 static bool value_take(struct config_file *file, const struct config_rule *rule,
                        const struct config_index *index, struct config_report *report)
@@ -134,6 +142,7 @@ static bool value_take(struct config_file *file, const struct config_rule *rule,
     case CONFIG_BOOL:
     case CONFIG_BACKEND:
     case CONFIG_COMMIT:
+    case CONFIG_MANAGER:
         return true; /* libcyaml takes only the words of the schema */
     case CONFIG_NAME:
         return is_interface_name(text);
@@ -143,6 +152,8 @@ static bool value_take(struct config_file *file, const struct config_rule *rule,
         return text[0] == '\0' || is_absolute_path(text);
     case CONFIG_LEVEL:
         return is_log_level(text);
+    case CONFIG_USER:
+        return is_user(text);
     case CONFIG_MAC:
         return config_mac_parse(text, config->nic.mac) == 0 && is_unicast_mac(config->nic.mac);
     case CONFIG_ADDRESSES:

@@ -32,7 +32,10 @@ static uint64_t kept_mask(const struct confinement *confinement)
     return mask;
 }
 
-/* What was never held is not asked for: the same list then serves root and an ordinary user. */
+static uint64_t thread_capabilities(pid_t thread);
+
+/* What was never held is not asked for: the same list then serves root and an ordinary user. Who holds
+ * nothing is done with no_new_privs: it may have been started without the right to the calls that follow. */
 int confine_capabilities(const struct confinement *confinement)
 {
     capng_select_t sets = CAPNG_SELECT_CAPS | CAPNG_SELECT_AMBIENT;
@@ -40,6 +43,8 @@ int confine_capabilities(const struct confinement *confinement)
 
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return -errno;
+    if (thread_capabilities(0) == 0)
+        return 0;
     if (capng_get_caps_process() < 0)
         return -EPERM;
     /* The bounding set takes CAP_SETPCAP to shrink; whoever has not got it cannot gain by the set either,

@@ -143,6 +143,31 @@ int fd_listen_seqpacket(const char *path, mode_t mode)
     return status;
 }
 
+static bool has_option(int fd, int option, int wanted)
+{
+    socklen_t size = sizeof(int);
+    int value = -1;
+
+    return getsockopt(fd, SOL_SOCKET, option, &value, &size) == 0 && value == wanted;
+}
+
+int fd_check_listener(int fd, const char *path)
+{
+    struct sockaddr_un wanted, address = {0};
+    socklen_t size = sizeof(address);
+    int status = make_address(path, &wanted);
+
+    if (status < 0)
+        return status;
+    if (!has_option(fd, SO_TYPE, SOCK_SEQPACKET) || !has_option(fd, SO_ACCEPTCONN, 1))
+        return -EINVAL;
+    if (getsockname(fd, (struct sockaddr *)&address, &size) < 0)
+        return -errno;
+    if (address.sun_family != AF_UNIX || strncmp(address.sun_path, wanted.sun_path, sizeof(wanted.sun_path)))
+        return -EADDRNOTAVAIL;
+    return fd_set_nonblock(fd);
+}
+
 /* MSG_DONTWAIT whatever the socket's flags: a peer that does not read must not stop us. */
 int fd_send(int socket, const void *message, size_t size, const int *fds, size_t n_fds)
 {

@@ -19,6 +19,8 @@ int fd_set_nonblock(int fd) MPA_WARN_UNUSED;
 /* A listening, non-blocking SEQPACKET socket at `path` with `mode`; an old socket file of a dead listener is
  * replaced, -EADDRINUSE when a living one answers. Returns the descriptor or -errno. */
 int fd_listen_seqpacket(const char *path, mode_t mode) MPA_WARN_UNUSED;
+/* 0 when `fd`, which another process has opened, is such a socket at `path`; it is made non-blocking. */
+int fd_check_listener(int fd, const char *path) MPA_WARN_UNUSED;
 /* A blocking connection to the listener at `path`. Returns the descriptor or -errno. */
 int fd_connect_seqpacket(const char *path) MPA_WARN_UNUSED;
 /* The same without waiting, and for a descriptor that never blocks; -EAGAIN: the listener has no room now. */

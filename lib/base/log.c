@@ -2,9 +2,10 @@
 /*
  * log.c — one event, one line, one write(2), so that lines of several threads and processes never mix.
  *
- * The state is the process's (name, threshold, whether standard error is the journal): written by log_init()
- * before threads start, only read afterwards; the threshold alone may change later and is atomic.
- * After confinement a line costs write() and nothing else: what libc loads lazily is loaded in log_init().
+ * The state is the process's (name, threshold, whether standard error is the journal, its socket): written by
+ * log_init() before threads start, only read afterwards; the threshold alone may change later and is atomic.
+ * After confinement a line costs write() or sendto() and nothing else: what libc loads lazily is loaded in
+ * log_init(), and the socket is open.
  */
 #include "base/log.h"
 
@@ -14,23 +15,28 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log_fields.h"
 
 #define LOG_LINE_BYTES 2048
+#define LOG_JOURNAL_SOCKET "/run/systemd/journal/socket"
 #define LOG_STAMP_BYTES 32
 
 struct log_state {
     const char *name;
     pid_t pid;
     bool is_journal;
+    int journal; /* its socket; -1: not there */
     _Atomic int level;
 };
 
-static struct log_state state = {.name = "mpa", .level = LOG_LEVEL_INFO};
+static struct log_state state = {.name = "mpa", .journal = -1, .level = LOG_LEVEL_INFO};
 
 /* The journal names the stream it gave us as "device:inode"; a redirected standard error no longer fits. */
 static bool stderr_is_journal(void)
@@ -44,12 +50,31 @@ static bool stderr_is_journal(void)
     return fstat(STDERR_FILENO, &info) == 0 && info.st_dev == device && info.st_ino == inode;
 }
 
+void log_use_journal(const char *socket_path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    if (state.journal >= 0)
+        close(state.journal);
+    state.journal = -1;
+    if (socket_path[0] == '\0' || strlen(socket_path) >= sizeof(address.sun_path))
+        return;
+    memcpy(address.sun_path, socket_path, strlen(socket_path));
+    state.journal = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (state.journal >= 0 &&
+        connect(state.journal, (const struct sockaddr *)&address, sizeof(address)) < 0) {
+        close(state.journal);
+        state.journal = -1;
+    }
+}
+
 /* Once at start, and again in a forked child, whose pid differs. */
 void log_init(const char *name, enum log_level level)
 {
     state.name = name;
     state.pid = getpid();
     state.is_journal = stderr_is_journal();
+    log_use_journal(state.is_journal ? LOG_JOURNAL_SOCKET : "");
     /* gmtime_r() opens the time zone file on first use, which a confined process may not. */
     tzset();
     log_set_level(level);
@@ -125,6 +150,18 @@ static void blank_control_bytes(char *text, size_t n_bytes)
     }
 }
 
+/* True when the journal has the line as fields: a journal that is busy or gone gets it by standard error. */
+static bool send_fields(enum log_level level, const char *text)
+{
+    char bytes[LOG_FIELDS_BYTES];
+    size_t n_bytes;
+
+    if (state.journal < 0)
+        return false;
+    n_bytes = log_fields_format(bytes, state.name, level, text);
+    return send(state.journal, bytes, n_bytes, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)n_bytes;
+}
+
 static void write_line(const char *line, size_t n_bytes)
 {
     /* There is nowhere left to report that standard error is gone. */
@@ -139,12 +176,12 @@ MPA_PRINTF(2, 0) static void log_line(enum log_level level, const char *format, 
 {
     const int caller_errno = errno;
     char line[LOG_LINE_BYTES];
-    size_t used;
+    size_t used, n_prefix;
     int length;
 
     if ((int)level > atomic_load_explicit(&state.level, memory_order_relaxed))
         return;
-    used = format_prefix(line, sizeof(line), level);
+    n_prefix = used = format_prefix(line, sizeof(line), level);
     errno = caller_errno; /* for %m */
     length = vsnprintf(line + used, sizeof(line) - used, format, arguments);
     if (length > 0)
@@ -152,8 +189,11 @@ MPA_PRINTF(2, 0) static void log_line(enum log_level level, const char *format, 
     if (used >= sizeof(line))
         used = sizeof(line) - 1; /* cut off; its last byte becomes the line end */
     blank_control_bytes(line, used);
-    line[used] = '\n';
-    write_line(line, used + 1);
+    line[used] = '\0';
+    if (!send_fields(level, line + n_prefix)) {
+        line[used] = '\n';
+        write_line(line, used + 1);
+    }
     errno = caller_errno;
 }
 

@@ -16,9 +16,17 @@
 
 enum log_level { LOG_LEVEL_ERROR = 3, LOG_LEVEL_WARN = 4, LOG_LEVEL_INFO = 6, LOG_LEVEL_DEBUG = 7 };
 
+/*
+ * Where standard error is the journal and its socket is there, a line goes to it as fields: MESSAGE,
+ * PRIORITY, SYSLOG_IDENTIFIER, MPA_EVENT for the first word, and MPA_KEY for each key=value, so that
+ * `journalctl MPA_EVENT=process_ended MPA_SLOT=3` finds it.
+ */
+
 /* Sets the name that stands in front of each line; `name` is borrowed for the life of the process. */
 void log_init(const char *name, enum log_level level);
 void log_set_level(enum log_level level);
+/* The journal's socket, instead of the usual one. Without it lines go to standard error. */
+void log_use_journal(const char *socket_path);
 enum log_level log_level(void);
 
 /* Parses "error", "warn", "info", "debug". Returns 0, or -EINVAL with *level untouched. */

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/fd.h"
 #include "frontend/nic/link.h"
 #include "frontend/nic/nic_internal.h"
 
@@ -64,26 +65,38 @@ static int check_name(const struct nic_opening *opening)
     return 0;
 }
 
-int nic_open(struct nic *nic, const struct config_nic *config, char *error, size_t error_size)
+static int open_backend(struct nic_opening *opening)
 {
-    struct nic_opening opening = {.nic = nic, .config = config, .error = error, .error_size = error_size};
+    switch (opening->config->backend) {
+    case CONFIG_BACKEND_TAP:
+        return tap_open(opening);
+    case CONFIG_BACKEND_PACKET:
+        return packet_open(opening);
+    case CONFIG_BACKEND_MEMORY:
+        return memory_open(opening);
+    }
+    return nic_refuse(opening, EINVAL, "no such backend: set nic.backend to tap, packet or memory");
+}
+
+int nic_open_kept(struct nic *nic, const struct config_nic *config, int fd, char *error, size_t error_size)
+{
+    struct nic_opening opening = {
+        .nic = nic, .config = config, .error = error, .error_size = error_size, .kept_fd = fd};
     int err;
 
     /* So that a failure leaves a NIC that nic_close() takes. */
     *nic = (struct nic){.fd = -1, .mtu_bytes = config->mtu_bytes};
     memcpy(nic->mac, config->mac, sizeof(nic->mac));
     err = check_name(&opening);
-    if (err != 0)
-        return err;
-    switch (config->backend) {
-    case CONFIG_BACKEND_TAP:
-        return tap_open(&opening);
-    case CONFIG_BACKEND_PACKET:
-        return packet_open(&opening);
-    case CONFIG_BACKEND_MEMORY:
-        return memory_open(&opening);
-    }
-    return nic_refuse(&opening, EINVAL, "no such backend: set nic.backend to tap, packet or memory");
+    if (err == 0)
+        err = open_backend(&opening);
+    fd_close(&opening.kept_fd);
+    return err;
+}
+
+int nic_open(struct nic *nic, const struct config_nic *config, char *error, size_t error_size)
+{
+    return nic_open_kept(nic, config, -1, error, error_size);
 }
 
 void nic_close(struct nic *nic)

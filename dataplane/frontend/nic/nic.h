@@ -75,6 +75,11 @@ struct nic {
  */
 int nic_open(struct nic *nic, const struct config_nic *config, char *error,
              size_t error_size) MPA_WARN_UNUSED;
+/* The same with a descriptor of an earlier nic->fd that somebody has kept: a NIC that never went away. `fd`
+ * is taken in any case; one that does not fit `config` (-1: there is none) is closed and the NIC opened anew.
+ */
+int nic_open_kept(struct nic *nic, const struct config_nic *config, int fd, char *error,
+                  size_t error_size) MPA_WARN_UNUSED;
 void nic_close(struct nic *nic);
 
 #endif

@@ -13,6 +13,7 @@ struct nic_opening {
     const struct config_nic *config;
     char *error;
     size_t error_size;
+    int kept_fd; /* -1: none; a backend that uses it sets it to -1, else it is closed */
 };
 
 /* Writes "nic NAME: ..." as the error line and returns -err, so that `return nic_refuse(...)` says it all. */
@@ -21,7 +22,7 @@ int nic_refuse(const struct nic_opening *opening, int err, const char *format, .
 /* Sets MTU and IFF_UP where they differ from what is wanted; refuses with the error line. 0 or -errno. */
 int nic_prepare_link(const struct nic_opening *opening, bool may_set_mtu) MPA_WARN_UNUSED;
 
-int tap_open(const struct nic_opening *opening) MPA_WARN_UNUSED;
+int tap_open(struct nic_opening *opening) MPA_WARN_UNUSED;
 int packet_open(const struct nic_opening *opening) MPA_WARN_UNUSED;
 int memory_open(const struct nic_opening *opening) MPA_WARN_UNUSED;
 

@@ -9,6 +9,9 @@
  * it accepts both from us, since it looks at the header of each frame alone; nic->caps still says what is
  * configured, so that `offload: false` gives plain frames on the way out too.
  *
+ * A descriptor that the service manager has kept over our death is used as it is: the interface never lost
+ * its carrier, and with it neither addresses nor routes, and what its queue holds arrives.
+ *
  * One read or write a frame: measured, io_uring and several queues make a TAP no faster.
  */
 #include <errno.h>
@@ -124,22 +127,55 @@ static int refuse_attach(const struct nic_opening *opening, int err)
     return nic_refuse(opening, err, "TAP cannot be attached: %s", strerror(err));
 }
 
-/* Opens and attaches the descriptor; offloads as configured. */
-static int attach(const struct nic_opening *opening, int *tap_fd)
+/* The kept descriptor if it is what attach_new() would make; -1 if not. *is_made: its interface is no
+ * persistent one, so it lives by this descriptor. */
+static int attach_kept(struct nic_opening *opening, bool *is_made)
+{
+    const int wanted = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
+    struct ifreq ifr = {0};
+    int fd = opening->kept_fd;
+
+    /* EBADFD: the interface has been taken away meanwhile. */
+    if (fd < 0 || ioctl(fd, TUNGETIFF, &ifr) < 0 ||
+        strncmp(ifr.ifr_name, opening->config->name, sizeof(ifr.ifr_name)) != 0 ||
+        (ifr.ifr_flags & wanted) != wanted || fd_set_nonblock(fd) < 0)
+        return -1;
+    opening->kept_fd = -1;
+    *is_made = (ifr.ifr_flags & IFF_PERSIST) == 0;
+    return fd;
+}
+
+/* Opens a descriptor and attaches it to the interface, which is made if it is not there. Or -errno. */
+static int attach_new(struct nic_opening *opening, bool *is_made)
 {
     struct ifreq ifr = {.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR};
-    unsigned long offload = opening->config->offload ? TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 : 0;
-    int vnet_bytes = NIC_VNET_BYTES;
-    int err, fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    int err, fd;
 
+    /* It would hold the interface, which has one queue. */
+    fd_close(&opening->kept_fd);
+    *is_made = if_nametoindex(opening->config->name) == 0;
+    fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0)
         return refuse_device(opening, errno);
     memcpy(ifr.ifr_name, opening->config->name, sizeof(ifr.ifr_name));
-    if (ioctl(fd, TUNSETIFF, &ifr) < 0) {
-        err = refuse_attach(opening, errno);
-        fd_close(&fd);
-        return err;
-    }
+    if (ioctl(fd, TUNSETIFF, &ifr) == 0)
+        return fd;
+    err = refuse_attach(opening, errno);
+    fd_close(&fd);
+    return err;
+}
+
+/* A descriptor with offloads as configured. */
+static int attach(struct nic_opening *opening, int *tap_fd, bool *is_made)
+{
+    unsigned long offload = opening->config->offload ? TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 : 0;
+    int vnet_bytes = NIC_VNET_BYTES;
+    int err, fd = attach_kept(opening, is_made);
+
+    if (fd < 0)
+        fd = attach_new(opening, is_made);
+    if (fd < 0)
+        return fd;
     /* A persistent TAP may come with the settings of its last owner. */
     if (ioctl(fd, TUNSETVNETHDRSZ, &vnet_bytes) < 0 || ioctl(fd, TUNSETOFFLOAD, offload) < 0) {
         err =
@@ -151,14 +187,14 @@ static int attach(const struct nic_opening *opening, int *tap_fd)
     return 0;
 }
 
-int tap_open(const struct nic_opening *opening)
+int tap_open(struct nic_opening *opening)
 {
     struct nic *nic = opening->nic;
     struct tap_backend *tap;
-    bool is_made = if_nametoindex(opening->config->name) == 0;
+    bool is_made;
     int err, fd;
 
-    err = attach(opening, &fd);
+    err = attach(opening, &fd, &is_made);
     if (err != 0)
         return err;
     err = nic_prepare_link(opening, true);

@@ -102,6 +102,8 @@ static const char *sample_of(const struct config_key *key)
         {"runtime_dir", "/tmp/mpa-test"},
         {"log_level", "debug"},
         {"commit", "full"},
+        {"manager", "external"},
+        {"worker_user", "mpa-worker"},
     };
 
     for (size_t i = 0; i < sizeof(samples) / sizeof(samples[0]); i++) {

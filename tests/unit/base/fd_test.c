@@ -223,6 +223,23 @@ static void a_file_that_is_no_socket_is_left_alone(void)
     CU_ASSERT_EQUAL(fd_connect_seqpacket(path), -ENOENT);
 }
 
+static void a_listener_of_another_is_taken_only_if_it_is_the_right_one(void)
+{
+    const char *path = "/tmp/mpa-fd-test-listener";
+    int listener = fd_listen_seqpacket(path, 0600);
+
+    CU_ASSERT_FATAL(listener >= 0);
+    CU_ASSERT_EQUAL(fd_check_listener(listener, path), 0);
+    CU_ASSERT_EQUAL(fd_check_listener(listener, "/tmp/mpa-fd-test-other"), -EADDRNOTAVAIL);
+    CU_ASSERT_TRUE((fcntl(listener, F_GETFL) & O_NONBLOCK) != 0);
+    pair_open();
+    CU_ASSERT_EQUAL(fd_check_listener(pair[0], path), -EINVAL);
+    CU_ASSERT_EQUAL(fd_check_listener(STDIN_FILENO, path), -EINVAL);
+    pair_close();
+    fd_close(&listener);
+    unlink(path);
+}
+
 const char unit_suite_name[] = "fd";
 const struct unit_test unit_tests[] = {
     {"descriptors arrive in order and close on exec", descriptors_arrive_in_order_and_close_on_exec},
@@ -234,4 +251,6 @@ const struct unit_test unit_tests[] = {
     {"closing keeps errno and forgets the number", closing_keeps_errno_and_forgets_the_number},
     {"a listener replaces a dead one but no living", a_listener_replaces_a_dead_one_but_no_living},
     {"a file that is no socket is left alone", a_file_that_is_no_socket_is_left_alone},
+    {"a listener of another is taken only if it is the right one",
+     a_listener_of_another_is_taken_only_if_it_is_the_right_one},
     {NULL, NULL}};

@@ -8,10 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log_fields.h"
 #include "tests/support/unit.h"
 
 static char output[8192];
@@ -126,11 +129,68 @@ static void the_journal_gets_priorities_instead_of_stamps(void)
              (unsigned long long)info.st_ino);
     setenv("JOURNAL_STREAM", stream, 1);
     log_init("t", LOG_LEVEL_INFO);
+    log_use_journal(""); /* this machine may have one */
     log_warn("event key=1");
     capture_end();
     unsetenv("JOURNAL_STREAM");
     log_init("t", LOG_LEVEL_INFO);
     CU_ASSERT_STRING_EQUAL(output, "<4>event key=1\n");
+}
+
+/* Listens where the journal would, and returns what log_warn() sent there. */
+static void the_journal_gets_each_value_as_a_field(void)
+{
+    static const char wanted[] = "PRIORITY=4\nSYSLOG_IDENTIFIER=t\n"
+                                 "MESSAGE=process_ended slot=3 cause=\"by signal 9\" restart_ms=100\n"
+                                 "MPA_EVENT=process_ended\nMPA_SLOT=3\nMPA_CAUSE=by signal 9\n"
+                                 "MPA_RESTART_MS=100\n";
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int journal = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    snprintf(address.sun_path, sizeof(address.sun_path), "/tmp/mpa-log-test-%d", (int)getpid());
+    CU_ASSERT_EQUAL_FATAL(bind(journal, (const struct sockaddr *)&address, sizeof(address)), 0);
+    capture_begin();
+    log_init("t", LOG_LEVEL_INFO);
+    log_use_journal(address.sun_path);
+    log_warn("process_ended slot=%d cause=\"by signal %d\" restart_ms=%d", 3, 9, 100);
+    CU_ASSERT_EQUAL(recv(journal, output, sizeof(output), 0), (ssize_t)sizeof(wanted) - 1);
+    CU_ASSERT_EQUAL(memcmp(output, wanted, sizeof(wanted) - 1), 0);
+    close(journal);
+    log_warn("nobody reads key=1");
+    capture_end();
+    log_use_journal("");
+    unlink(address.sun_path);
+    CU_ASSERT_PTR_NOT_NULL(strstr(output, "nobody reads key=1\n"));
+    CU_ASSERT_PTR_NULL(strstr(output, "process_ended"));
+}
+
+static size_t fields(const char *line)
+{
+    size_t n_bytes = log_fields_format(output, "t", LOG_LEVEL_INFO, line);
+
+    output[n_bytes] = '\0';
+    return n_bytes;
+}
+
+static void what_is_no_field_stays_in_the_message(void)
+{
+    char line[2048];
+
+    fields("");
+    CU_ASSERT_PTR_NOT_NULL(strstr(output, "MESSAGE=\n"));
+    fields("event Key=1 =2 a-b=3 words and=\"no end");
+    CU_ASSERT_PTR_NOT_NULL(strstr(output, "MESSAGE=event Key=1 =2 a-b=3 words and=\"no end\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(output, "MPA_AND=no end\n"));
+    CU_ASSERT_PTR_NULL(strstr(output, "=1\n"));
+    CU_ASSERT_PTR_NULL(strstr(output, "=2\n"));
+    memset(line, 'k', sizeof(line));
+    memcpy(line + 100, "=v x=1", 7);
+    fields(line);
+    CU_ASSERT_PTR_NOT_NULL(strstr(output, "MPA_X=1\n"));
+    memset(line, 'v', sizeof(line));
+    memcpy(line, "e a=", 4);
+    line[sizeof(line) - 1] = '\0';
+    CU_ASSERT_TRUE(fields(line) < LOG_FIELDS_BYTES);
 }
 
 const char unit_suite_name[] = "log";
@@ -141,4 +201,6 @@ const struct unit_test unit_tests[] = {
     {"a line stays one line and keeps errno", a_line_stays_one_line_and_keeps_errno},
     {"a long line is cut and ends", a_long_line_is_cut_and_ends},
     {"the journal gets priorities instead of stamps", the_journal_gets_priorities_instead_of_stamps},
+    {"the journal gets each value as a field", the_journal_gets_each_value_as_a_field},
+    {"what is no field stays in the message", what_is_no_field_stays_in_the_message},
     {NULL, NULL}};

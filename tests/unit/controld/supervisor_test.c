@@ -77,13 +77,15 @@ static void fake_news(void *context, const struct supervisor_news *news)
 
 static void fake_init(struct fake *fake)
 {
-    static const struct manager_ops ops = {fake_start, fake_signal, fake_take_end, fake_adopt};
+    static const struct manager_ops ops = {
+        .start = fake_start, .signal = fake_signal, .take_end = fake_take_end, .adopt = fake_adopt};
 
     *fake = (struct fake){.next_pid = 1};
     config_defaults(&fake->config);
     fake->config.worker.count = 2;
     fake->config.control.restart_delay_ms = 100;
-    supervisor_init(&fake->supervisor, &fake->config, (struct manager){&ops, fake}, fake_news, fake);
+    supervisor_init(&fake->supervisor, &fake->config, (struct manager){.ops = &ops, .self = fake}, fake_news,
+                    fake);
 }
 
 static struct process *frontend(struct fake *fake)

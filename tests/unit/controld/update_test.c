@@ -172,14 +172,16 @@ static void world_turn(struct world *world)
 
 static void world_init(struct world *world, uint32_t n_workers)
 {
-    static const struct manager_ops ops = {world_start, world_signal, world_take_end, world_adopt};
+    static const struct manager_ops ops = {
+        .start = world_start, .signal = world_signal, .take_end = world_take_end, .adopt = world_adopt};
     static const struct update_ops update_ops = {world_operation, world_tell};
 
     *world = (struct world){.now_ns = T0, .next_pid = 1};
     config_defaults(&world->config);
     world->config.worker.count = n_workers;
     world->config.control.restart_delay_ms = 100;
-    supervisor_init(&world->supervisor, &world->config, (struct manager){&ops, world}, world_news, world);
+    supervisor_init(&world->supervisor, &world->config, (struct manager){.ops = &ops, .self = world},
+                    world_news, world);
     update_init(&world->update, &world->supervisor, &update_ops, world);
     for (unsigned i = 0; i < 4; i++)
         world_turn(world);

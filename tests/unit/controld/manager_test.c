@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* manager_test.c — processes that somebody else runs, as the supervisor sees them; names of units. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "controlplane/controld/manager_external.h"
+#include "controlplane/controld/manager_systemd.h"
+#include "tests/support/unit.h"
+
+#define MS CLOCK_NS_PER_MS
+#define T0 (1000000 * MS)
+
+struct onlooker {
+    struct config config;
+    struct supervisor supervisor;
+    unsigned n_news[5];
+};
+
+static void onlooker_news(void *context, const struct supervisor_news *news)
+{
+    struct onlooker *onlooker = context;
+
+    onlooker->n_news[news->kind]++;
+}
+
+static void onlooker_init(struct onlooker *onlooker)
+{
+    *onlooker = (struct onlooker){0};
+    config_defaults(&onlooker->config);
+    onlooker->config.worker.count = 2;
+    supervisor_init(&onlooker->supervisor, &onlooker->config, manager_external(), onlooker_news, onlooker);
+}
+
+/* The frontend reports both workers; `second`: since when worker 1 is attached, 0: it is not there. */
+static void says(struct onlooker *onlooker, uint64_t second, uint64_t now_ns)
+{
+    const struct lane_report lanes[2] = {
+        {.slot = 0, .life = LANE_LIFE_SERVING, .attached_ns = T0, .fault = ""},
+        {.slot = 1, .life = LANE_LIFE_SERVING, .attached_ns = second, .pid = 77, .fault = ""}};
+
+    supervisor_frontend_says(&onlooker->supervisor, lanes, second == 0 ? 1 : 2, now_ns);
+}
+
+static void what_serves_is_running_without_a_handle(void)
+{
+    struct onlooker onlooker;
+    const struct process *processes = onlooker.supervisor.processes;
+
+    onlooker_init(&onlooker);
+    supervisor_tick(&onlooker.supervisor, T0);
+    CU_ASSERT_EQUAL(supervisor_state(&onlooker.supervisor), SUPERVISOR_STARTING);
+    CU_ASSERT_EQUAL(processes[0].state, PROCESS_WAITING);
+    says(&onlooker, T0, T0 + MS);
+    CU_ASSERT_EQUAL(supervisor_state(&onlooker.supervisor), SUPERVISOR_UP);
+    CU_ASSERT_EQUAL(processes[2].handle.pid, 77);
+    CU_ASSERT_FALSE(process_is_alive(&processes[2]));
+    CU_ASSERT_EQUAL(onlooker.n_news[NEWS_READY], 3);
+    says(&onlooker, T0, T0 + 2 * MS);
+    CU_ASSERT_EQUAL(onlooker.n_news[NEWS_READY], 3);
+}
+
+static void who_is_gone_is_missed_and_not_started(void)
+{
+    struct onlooker onlooker;
+    const struct process *worker = &onlooker.supervisor.processes[2];
+
+    onlooker_init(&onlooker);
+    says(&onlooker, T0, T0);
+    says(&onlooker, 0, T0 + MS);
+    CU_ASSERT_EQUAL(supervisor_state(&onlooker.supervisor), SUPERVISOR_DEGRADED);
+    CU_ASSERT_EQUAL(worker->state, PROCESS_WAITING);
+    CU_ASSERT_EQUAL(onlooker.n_news[NEWS_ENDED], 1);
+    for (unsigned i = 0; i < 100; i++)
+        supervisor_tick(&onlooker.supervisor, T0 + (2 + i) * MS);
+    CU_ASSERT_EQUAL(onlooker.n_news[NEWS_STARTED], 0);
+    says(&onlooker, T0 + 200 * MS, T0 + 200 * MS);
+    CU_ASSERT_EQUAL(worker->state, PROCESS_RUNNING);
+    CU_ASSERT_EQUAL(worker->n_restarts, 1);
+}
+
+static void another_in_the_same_slot_is_a_new_life(void)
+{
+    struct onlooker onlooker;
+
+    onlooker_init(&onlooker);
+    says(&onlooker, T0, T0);
+    says(&onlooker, T0 + 5 * MS, T0 + 6 * MS);
+    CU_ASSERT_EQUAL(onlooker.n_news[NEWS_ENDED], 1);
+    CU_ASSERT_EQUAL(onlooker.supervisor.processes[2].n_restarts, 1);
+    CU_ASSERT_EQUAL(supervisor_state(&onlooker.supervisor), SUPERVISOR_UP);
+}
+
+static void a_frontend_that_is_silent_is_gone_and_all_with_it(void)
+{
+    struct onlooker onlooker;
+
+    onlooker_init(&onlooker);
+    says(&onlooker, T0, T0);
+    supervisor_tick(&onlooker.supervisor, T0 + (EXTERNAL_SILENT_MS - 1) * MS);
+    CU_ASSERT_EQUAL(supervisor_state(&onlooker.supervisor), SUPERVISOR_UP);
+    supervisor_tick(&onlooker.supervisor, T0 + EXTERNAL_SILENT_MS * MS);
+    CU_ASSERT_EQUAL(supervisor_state(&onlooker.supervisor), SUPERVISOR_DEGRADED);
+    CU_ASSERT_EQUAL(onlooker.n_news[NEWS_ENDED], 3);
+}
+
+static void units_have_the_names_of_the_unit_files(void)
+{
+    char unit[MANAGER_SYSTEMD_UNIT_BYTES];
+
+    manager_systemd_unit(MANAGER_FRONTEND, 0, unit);
+    CU_ASSERT_STRING_EQUAL(unit, "mpa-frontend.service");
+    manager_systemd_unit(MANAGER_WORKER, 15, unit);
+    CU_ASSERT_STRING_EQUAL(unit, "mpa-worker@15.service");
+}
+
+const char unit_suite_name[] = "controld/manager";
+const struct unit_test unit_tests[] = {
+    {"what serves is running, without a handle", what_serves_is_running_without_a_handle},
+    {"who is gone is missed and not started", who_is_gone_is_missed_and_not_started},
+    {"another in the same slot is a new life", another_in_the_same_slot_is_a_new_life},
+    {"a frontend that is silent is gone, and all with it", a_frontend_that_is_silent_is_gone_and_all_with_it},
+    {"units have the names of the unit files", units_have_the_names_of_the_unit_files},
+    {NULL, NULL}};
