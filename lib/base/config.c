@@ -30,7 +30,7 @@ void config_defaults(struct config *config)
                      .burst_frames = 32,
                      .spin_us = 20,
                      .pool_chunks = 16384,
-                     .pool_large_chunks = 256,
+                     .pool_large_chunks = 1024,
                      .rx_cpu = -1,
                      .tx_cpu = -1,
                      .reassembly_fragments = 1024,

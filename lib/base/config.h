@@ -60,7 +60,7 @@ struct config_frontend {
     uint32_t burst_frames;                /* 1..256; default 32 */
     uint32_t spin_us;                     /* polling before sleep, giving way; 0..1000000; default 20 */
     uint32_t pool_chunks;                 /* 2 KiB chunks of the rx pool; default 16384 */
-    uint32_t pool_large_chunks;           /* 64 KiB chunks; default 256 */
+    uint32_t pool_large_chunks;           /* 64 KiB chunks; default 1024 */
     int32_t rx_cpu;                       /* pin the loop (or the rx thread); -1: not pinned */
     int32_t tx_cpu;                       /* with split_threads: pin the tx thread; -1: not pinned */
     bool split_threads;                   /* rx and tx stage on a thread each; default false */

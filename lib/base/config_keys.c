@@ -62,7 +62,7 @@ const struct config_rule config_rules[] = {
     UINT("frontend", "spin_us", frontend.spin_us, 0, 1000000, "20", "Microseconds to poll before sleeping, giving way to whoever is runnable. 0: sleep at once."),
     UINT("frontend", "pool_chunks", frontend.pool_chunks, 512, 1048576, "16384",
          "Receive buffers of 2 KiB, shared by all workers."),
-    UINT("frontend", "pool_large_chunks", frontend.pool_large_chunks, 16, 16384, "256",
+    UINT("frontend", "pool_large_chunks", frontend.pool_large_chunks, 16, 16384, "1024",
          "Receive buffers of 64 KiB, for frames the NIC has merged."),
     CPU("frontend", "rx_cpu", frontend.rx_cpu, "CPU of the loop, or of its receive thread."),
     CPU("frontend", "tx_cpu", frontend.tx_cpu, "CPU of the transmit thread; needs split_threads."),
