@@ -235,6 +235,22 @@ static void session_dispatch(struct session *session, nng_msg *packed, const Mpa
                    "mpa-frontend is not running (see status)");
 }
 
+/* A worker that was taken over can reach our socket, because it may connect to return to the next frontend.
+ */
+static bool is_from_worker(const struct session *session, nng_msg *packed)
+{
+    const struct process *processes = session->endpoint->controld->supervisor.processes;
+    uint64_t pid = 0;
+
+    if (nng_pipe_get_uint64(nng_msg_get_pipe(packed), NNG_OPT_IPC_PEER_PID, &pid) != 0)
+        return false;
+    for (uint32_t slot = 0; slot < CONFIG_MAX_WORKERS; slot++) {
+        if (process_is_alive(&processes[1 + slot]) && (uint64_t)processes[1 + slot].handle.pid == pid)
+            return true;
+    }
+    return false;
+}
+
 static void session_answer(struct session *session)
 {
     nng_msg *packed = nng_aio_get_msg(session->aio);
@@ -242,6 +258,11 @@ static void session_answer(struct session *session)
     char text[96];
 
     session->request_id = 0;
+    if (is_from_worker(session, packed)) {
+        nng_msg_free(packed);
+        session_refuse(session, MPA__V1__ERROR_CODE__ERROR_CODE_FAILED, "workers have no say here");
+        return;
+    }
     if (nng_msg_len(packed) > WIRE_MAX_REQUEST_BYTES) {
         snprintf(text, sizeof(text), "the request has %zu bytes, at most %u are allowed", nng_msg_len(packed),
                  WIRE_MAX_REQUEST_BYTES);

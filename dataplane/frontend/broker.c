@@ -201,6 +201,17 @@ static void broker_take_pid(struct lane *lane, pid_t pid)
     fd_close(&lane->pidfd);
     lane->pidfd = pidfd;
     lane->peer_pid = (uint32_t)pid;
+    atomic_store_explicit(&lane->board->peer_pid, lane->peer_pid, memory_order_relaxed);
+}
+
+/* A worker that was taken over would attach again, for the flows that a new one gets from all others. */
+static bool broker_has_lane(const struct frontend *frontend, pid_t pid)
+{
+    for (unsigned i = 0; i < FRONTEND_MAX_LANES && pid > 0; i++) {
+        if (frontend->lanes[i].state != BOARD_LANE_EMPTY && frontend->lanes[i].peer_pid == (uint32_t)pid)
+            return true;
+    }
+    return false;
 }
 
 static void broker_hello(struct frontend *frontend, int socket)
@@ -226,6 +237,8 @@ static void broker_hello(struct frontend *frontend, int socket)
     if (objection == NULL && peer.uid != 0 && peer.uid != frontend->own_uid &&
         peer.uid != frontend->worker_uid)
         objection = "its user may not be a worker";
+    if (objection == NULL && broker_has_lane(frontend, peer.pid))
+        objection = "the process has a lane already";
     if (objection != NULL) {
         for (unsigned i = 0; size >= 0 && i < N_ATTACH_HELLO_FDS; i++)
             fd_close(&fds[i]);

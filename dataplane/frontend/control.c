@@ -96,11 +96,24 @@ static nng_msg *reply_pack(const Mpa__V1__Reply *reply)
     return message;
 }
 
+/* Whoever sent the message, as the kernel tells; 0: not known. */
+static uint64_t message_pid(nng_msg *message)
+{
+    uint64_t pid = 0;
+
+    if (nng_pipe_get_uint64(nng_msg_get_pipe(message), NNG_OPT_IPC_PEER_PID, &pid) != 0)
+        return 0;
+    return pid;
+}
+
 static void session_answer(struct session *session)
 {
     nng_msg *message = nng_aio_get_msg(session->aio);
-    const Mpa__V1__Reply *reply = control_core_answer(&session->control->core, nng_msg_body(message),
-                                                      nng_msg_len(message), clock_now_ns());
+    struct control_core *core = &session->control->core;
+    const Mpa__V1__Reply *reply =
+        control_core_may_ask(core, message_pid(message))
+            ? control_core_answer(core, nng_msg_body(message), nng_msg_len(message), clock_now_ns())
+            : control_core_refuse_worker(core);
 
     nng_msg_free(message);
     message = reply_pack(reply);

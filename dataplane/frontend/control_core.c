@@ -154,16 +154,40 @@ static void answer_command(struct control_call *call)
                    "no command in the request that version " MPA_VERSION " knows");
 }
 
+static Mpa__V1__Reply *core_new_reply(struct control_core *core)
+{
+    Mpa__V1__Reply *reply;
+
+    core->arena.used = 0;
+    reply = control_alloc(&core->arena, 1, sizeof(*reply));
+    mpa_assert(reply != NULL);
+    mpa__v1__reply__init(reply);
+    return reply;
+}
+
+bool control_core_may_ask(const struct control_core *core, uint64_t pid)
+{
+    for (unsigned i = 0; i < CONFIG_MAX_WORKERS && pid != 0; i++) {
+        if (atomic_load_explicit(&core->board->lanes[i].peer_pid, memory_order_relaxed) == pid)
+            return false;
+    }
+    return true;
+}
+
+const Mpa__V1__Reply *control_core_refuse_worker(struct control_core *core)
+{
+    struct control_call call = {.core = core, .reply = core_new_reply(core)};
+
+    control_refuse(&call, MPA__V1__ERROR_CODE__ERROR_CODE_FAILED, "", "workers have no say here");
+    return call.reply;
+}
+
 const Mpa__V1__Reply *control_core_answer(struct control_core *core, const uint8_t *bytes, size_t size,
                                           uint64_t now_ns)
 {
-    struct control_call call = {.core = core, .now_ns = now_ns};
+    struct control_call call = {.core = core, .now_ns = now_ns, .reply = core_new_reply(core)};
     Mpa__V1__Request *request = NULL;
 
-    core->arena.used = 0;
-    call.reply = control_alloc(&core->arena, 1, sizeof(*call.reply));
-    mpa_assert(call.reply != NULL);
-    mpa__v1__reply__init(call.reply);
     /* Before decoding: what is unpacked takes a multiple of the bytes it came in. */
     if (size > CONTROL_MAX_REQUEST_BYTES) {
         control_refuse(&call, MPA__V1__ERROR_CODE__ERROR_CODE_TOO_LARGE, "",

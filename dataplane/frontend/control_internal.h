@@ -74,6 +74,12 @@ int control_core_init(struct control_core *core, const struct config *config, st
                       uint64_t now_ns) MPA_WARN_UNUSED;
 void control_core_fini(struct control_core *core);
 
+/* False for the process of a worker that is attached: one that was taken over can reach the socket, because
+ * it may connect to return to the next frontend. `pid` as the kernel tells of the peer; 0: not known. */
+bool control_core_may_ask(const struct control_core *core, uint64_t pid);
+/* What it gets for an answer; lives as that of control_core_answer(). */
+const Mpa__V1__Reply *control_core_refuse_worker(struct control_core *core);
+
 /*
  * Answers the `size` bytes of a request, whatever they are: every input gets a reply. Returns the reply,
  * which lives in the arena until the next call, at most CONTROL_MAX_MESSAGE_BYTES long when packed.

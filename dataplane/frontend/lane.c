@@ -131,6 +131,7 @@ void lane_detach(struct lane *lane, struct frame_pool *pool)
     lane->was_congested = lane->has_news = false;
     lane->has_returned = lane->is_unsettled = lane->has_stalled = false;
     lane->peer_pid = 0;
+    atomic_store_explicit(&lane->board->peer_pid, 0, memory_order_relaxed);
     lane->exports_done = lane->release_number = lane->still_ns = 0;
 }
 

@@ -497,7 +497,17 @@ static void nobody_comes_back_to_connections_that_were_adopted(void)
     CU_ASSERT_EQUAL(say_hello(&rig, 0, ATTACH_RETURNS, &error), ATTACH_REFUSED);
     CU_ASSERT_EQUAL(error, -ESTALE);
     CU_ASSERT_EQUAL(say_hello(&rig, 5, ATTACH_RETURNS, &error), ATTACH_WELCOME);
-    CU_ASSERT_EQUAL(say_hello(&rig, 0, 0, &error), ATTACH_WELCOME);
+    rig_fini(&rig);
+}
+
+static void a_process_gets_one_lane(void)
+{
+    static struct rig rig;
+    int32_t error;
+
+    start(&rig, 2);
+    CU_ASSERT_EQUAL(say_hello(&rig, 5, 0, &error), ATTACH_WELCOME);
+    CU_ASSERT_EQUAL(say_hello(&rig, 6, 0, &error), ATTACH_REFUSED);
     rig_fini(&rig);
 }
 
@@ -547,5 +557,6 @@ const struct unit_test unit_tests[] = {
     {"nobody comes back to connections that were adopted",
      nobody_comes_back_to_connections_that_were_adopted},
     {"last words are no longer than the arena", last_words_are_no_longer_than_the_arena},
+    {"a process gets one lane", a_process_gets_one_lane},
     {NULL, NULL},
 };

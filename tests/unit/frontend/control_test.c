@@ -167,6 +167,22 @@ static void test_bad_bytes_get_an_error(void)
     fixture_free(fixture);
 }
 
+static void test_workers_have_no_say(void)
+{
+    struct fixture *fixture = fixture_new();
+    const Mpa__V1__Reply *reply;
+
+    CU_ASSERT(control_core_may_ask(&fixture->core, 4711));
+    atomic_store_explicit(&fixture->board.lanes[3].peer_pid, 4711, memory_order_relaxed);
+    CU_ASSERT_FALSE(control_core_may_ask(&fixture->core, 4711));
+    CU_ASSERT(control_core_may_ask(&fixture->core, 4712));
+    CU_ASSERT(control_core_may_ask(&fixture->core, 0)); /* not to be seen from here */
+    reply = control_core_refuse_worker(&fixture->core);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(reply->error);
+    CU_ASSERT_EQUAL(reply->error->code, MPA__V1__ERROR_CODE__ERROR_CODE_FAILED);
+    fixture_free(fixture);
+}
+
 static void test_unknown_fields_are_ignored(void)
 {
     struct fixture *fixture = fixture_new();
@@ -380,5 +396,6 @@ const struct unit_test unit_tests[] = {
     {"a capture that nobody reads ends", test_unread_capture_ends},
     {"stop is told to the loop as soon as it takes commands", test_stop_waits_for_the_loop},
     {"events of the board become messages, lost ones are told", test_events_as_messages},
+    {"workers have no say", test_workers_have_no_say},
     {NULL, NULL},
 };
