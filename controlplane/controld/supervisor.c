@@ -21,7 +21,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "controlplane/controld/backoff.h"
+#include "controlplane/policy/backoff.h"
 
 static struct process *frontend_of(struct supervisor *supervisor)
 {
