@@ -10,17 +10,19 @@
  *                                                   │  ▲
  *                                        moves, then cool_rounds
  *
- * Acting that does not settle becomes slower: after some moves the pause doubles, so that a load nobody can
- * even (it shifts faster than the rounds, say) costs few moves an hour.
+ * Acting that does not settle ends when at least the factor is kept, for the rest may be noise. Above it,
+ * acting becomes slower: after some moves the pause doubles, so that a load nobody can even (it shifts faster
+ * than the rounds, say) costs few moves an hour.
  */
 #include "controlplane/policy/balance_internal.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-#define SMOOTH 0.4 /* weight of the newest measure */
+#define SMOOTH 0.3 /* weight of the newest measure */
+#define SURE 0.3   /* evidence, see there */
 #define MS_PER_S 1000.0f
-#define PATIENT_ACTS 3u /* moves in a row before the pause doubles */
+#define PATIENT_ACTS 4u /* moves in a row before it slows down, or is content with less */
 #define MAX_COOL_DOUBLINGS 4u
 #define FORGET_ROUNDS 60u /* even for so long: patience is back */
 
@@ -31,11 +33,11 @@ void balance_defaults(struct balance_config *config)
         .weight_ring = 30,
         .weight_connections = 20,
         .factor_permille = 1500,
-        .settle_permille = 1200,
+        .settle_permille = 1150,
         .floor_permille = 100,
-        .max_moves = 64,
+        .max_moves = BALANCE_MAX_MOVES,
         .confirm_rounds = 2,
-        .cool_rounds = 2,
+        .cool_rounds = 1,
         .rest_rounds = 30,
     };
 }
@@ -83,7 +85,7 @@ uint32_t balance_score_permille(const struct balance *balance, uint32_t slot)
 {
     if (slot >= BALANCE_MAX_WORKERS || !balance->seats[slot].is_there)
         return 0;
-    return (uint32_t)lround(balance->seats[slot].score);
+    return (uint32_t)lround(balance_seat_score(&balance->seats[slot]));
 }
 
 /* ---- measures ---- */
@@ -93,28 +95,41 @@ static uint32_t at_most_1000(uint32_t permille)
     return permille < 1000 ? permille : 1000;
 }
 
-static double score_of(const struct balance_config *config, const struct balance_worker *worker)
+/* The weight of a measure in the score. */
+static double part_of(const struct balance_config *config, uint32_t weight, uint32_t permille)
 {
     uint32_t sum = config->weight_cpu + config->weight_ring + config->weight_connections;
-    uint32_t weighted = config->weight_cpu * at_most_1000(worker->busy_permille) +
-                        config->weight_ring * at_most_1000(worker->ring_permille) +
-                        config->weight_connections * at_most_1000(worker->connections_permille);
 
-    return (double)weighted / (double)sum;
+    return (double)(weight * at_most_1000(permille)) / (double)sum;
+}
+
+double balance_cpu_limit(const struct balance *balance)
+{
+    return part_of(&balance->config, balance->config.weight_cpu, 1000);
+}
+
+static void smooth(double *value, double newest, bool is_known)
+{
+    *value = is_known ? *value + SMOOTH * (newest - *value) : newest;
 }
 
 static void observe_workers(struct balance *balance, const struct balance_input *input)
 {
+    const struct balance_config *config = &balance->config;
+
     for (uint32_t slot = 0; slot < BALANCE_MAX_WORKERS; slot++) {
         const struct balance_worker *worker = &input->workers[slot];
         struct balance_seat *seat = &balance->seats[slot];
-        double score = score_of(&balance->config, worker);
         bool is_known = seat->is_there && seat->life == worker->life;
 
-        seat->score = is_known ? seat->score + SMOOTH * (score - seat->score) : score;
+        smooth(&seat->cpu, part_of(config, config->weight_cpu, worker->busy_permille), is_known);
+        smooth(&seat->ring, part_of(config, config->weight_ring, worker->ring_permille), is_known);
+        smooth(&seat->connections, part_of(config, config->weight_connections, worker->connections_permille),
+               is_known);
         seat->is_there = worker->is_there;
         seat->life = worker->life;
         seat->rate = 0;
+        seat->n_buckets = 0;
     }
 }
 
@@ -144,8 +159,10 @@ static bool observe_buckets(struct balance *balance, const struct balance_input 
         bucket->frames = input->frames[i];
         is_moved |= bucket->owner != input->owners[i];
         bucket->owner = input->owners[i];
-        if (bucket->owner < BALANCE_MAX_WORKERS)
-            balance->seats[bucket->owner].rate += (double)bucket->rate;
+        if (bucket->owner >= BALANCE_MAX_WORKERS)
+            continue;
+        balance->seats[bucket->owner].rate += (double)bucket->rate;
+        balance->seats[bucket->owner].n_buckets++;
     }
     return is_moved;
 }
@@ -156,29 +173,56 @@ static void cool(struct balance *balance, uint32_t rounds)
         balance->cools_to = balance->round + rounds;
 }
 
+static void settle(struct balance *balance)
+{
+    if (balance->is_acting)
+        balance->settled_from = balance->round;
+    balance->is_acting = false;
+    balance->n_over = 0;
+    balance->evidence = 0;
+}
+
+/* Excess over the limit, rounds on end: gross unevenness is believed at once, what might be noise later. */
+static void observe_excess(struct balance *balance, double max, double limit)
+{
+    if (max <= limit) {
+        balance->n_over = 0;
+        balance->evidence = 0;
+        return;
+    }
+    balance->n_over++;
+    balance->evidence += max < 2 * limit ? max / limit - 1 : 1;
+}
+
+static bool is_sure(const struct balance *balance)
+{
+    return balance->n_over >= balance->config.confirm_rounds && balance->evidence >= SURE;
+}
+
 /* Where the hysteresis stands after the measures of this round. */
 static void observe_evenness(struct balance *balance)
 {
     const struct balance_config *config = &balance->config;
     struct balance_extremes extremes;
-    double over, settled;
+    double factor_limit, limit;
 
     balance_find_extremes(balance, &extremes);
-    over = extremes.min * config->factor_permille / 1000.0;
-    settled = extremes.min * config->settle_permille / 1000.0;
-    if (extremes.heaviest == BALANCE_NO_WORKER || extremes.max < config->floor_permille ||
-        extremes.max <= settled) {
-        if (balance->is_acting)
-            balance->settled_from = balance->round;
-        balance->is_acting = false;
+    factor_limit = extremes.min * config->factor_permille / 1000.0;
+    limit = balance->is_acting ? extremes.min * config->settle_permille / 1000.0 : factor_limit;
+    if (balance->round < balance->cools_to) {
+        /* What is seen now is mostly what was expected. */
         balance->n_over = 0;
-    } else if (extremes.max > over) {
-        balance->n_over++;
-    } else if (!balance->is_acting) {
-        balance->n_over = 0;
+        balance->evidence = 0;
+    } else if (extremes.max < config->floor_permille) {
+        settle(balance);
+    } else {
+        observe_excess(balance, extremes.max, limit);
+        if (balance->is_acting &&
+            (extremes.max <= limit || (balance->n_acts >= PATIENT_ACTS && extremes.max <= factor_limit)))
+            settle(balance);
+        else if (is_sure(balance))
+            balance->is_acting = true;
     }
-    if (balance->n_over > 0 && balance->n_over >= config->confirm_rounds)
-        balance->is_acting = true;
     if (!balance->is_acting && balance->round - balance->settled_from >= FORGET_ROUNDS)
         balance->n_acts = 0;
 }
@@ -202,8 +246,7 @@ void balance_observe(struct balance *balance, const struct balance_input *input)
                                                           .owner = input->owners[i],
                                                           .rests_to = balance->buckets[i].rests_to};
         }
-        balance->n_over = 0;
-        balance->is_acting = false;
+        settle(balance);
         return;
     }
     is_moved = observe_buckets(balance, input);
@@ -223,18 +266,19 @@ static bool is_held_back(const struct balance *balance, const struct balance_ext
         decision->reason = BALANCE_IDLE;
         return true;
     }
-    if (!balance->is_acting) {
-        decision->reason = balance->n_over > 0 ? BALANCE_UNSURE : BALANCE_EVEN;
-        if (decision->reason == BALANCE_UNSURE)
-            decision->rounds_left = balance->config.confirm_rounds - balance->n_over;
-        return true;
-    }
     if (balance->round < balance->cools_to) {
         decision->reason = BALANCE_COOLING;
         decision->rounds_left = balance->cools_to - balance->round;
         return true;
     }
-    return false;
+    if (balance->is_acting && is_sure(balance))
+        return false;
+    decision->reason = balance->n_over > 0 ? BALANCE_UNSURE : BALANCE_EVEN;
+    if (balance->n_over > 0)
+        decision->rounds_left = balance->n_over < balance->config.confirm_rounds
+                                    ? balance->config.confirm_rounds - balance->n_over
+                                    : 1;
+    return true;
 }
 
 void balance_decide(const struct balance *balance, bool is_forced, struct balance_decision *decision)
@@ -276,30 +320,64 @@ void balance_decide(const struct balance *balance, bool is_forced, struct balanc
     }
 }
 
+/* A bucket with all that is known of it goes to another seat. */
+static void seat_move(struct balance *balance, uint32_t bucket, uint8_t to, const double costs[])
+{
+    struct balance_bucket *entry = &balance->buckets[bucket];
+    struct balance_seat *from_seat, *to_seat = &balance->seats[to];
+    double cpu, connections;
+
+    if (entry->owner >= BALANCE_MAX_WORKERS || entry->owner == to)
+        return;
+    from_seat = &balance->seats[entry->owner];
+    cpu = costs[entry->owner] * (double)entry->rate;
+    connections = from_seat->connections / from_seat->n_buckets;
+    from_seat->cpu -= cpu;
+    from_seat->connections -= connections;
+    from_seat->rate -= (double)entry->rate;
+    from_seat->n_buckets--;
+    to_seat->cpu += cpu;
+    to_seat->connections += connections;
+    to_seat->rate += (double)entry->rate;
+    to_seat->n_buckets++;
+    entry->owner = to;
+}
+
+/* The measures as they are expected after the moves. */
+static void seats_expect(struct balance *balance, const struct balance_decision *decision)
+{
+    double costs[BALANCE_MAX_WORKERS];
+    double limit = balance_cpu_limit(balance);
+
+    balance_find_costs(balance, costs);
+    for (uint32_t slot = 0; slot < BALANCE_MAX_WORKERS; slot++)
+        balance->seats[slot].cpu = costs[slot] * balance->seats[slot].rate;
+    for (uint32_t i = 0; i < decision->n_moves; i++)
+        seat_move(balance, decision->moves[i].bucket, decision->moves[i].to, costs);
+    for (uint32_t slot = 0; slot < BALANCE_MAX_WORKERS; slot++) {
+        struct balance_seat *seat = &balance->seats[slot];
+
+        /* A ring that was full is emptied by a worker that is no longer. */
+        if (seat->cpu < BALANCE_FULL_PART * limit)
+            seat->ring = 0;
+        if (seat->cpu > limit)
+            seat->cpu = limit;
+    }
+}
+
 void balance_commit(struct balance *balance, const struct balance_decision *decision)
 {
     uint32_t doublings = 0;
-    uint32_t rests_to = balance->round + balance->config.rest_rounds;
 
     if (decision->n_moves == 0)
         return;
     for (uint32_t i = 0; i < decision->n_moves; i++) {
         const struct balance_move *move = &decision->moves[i];
-        struct balance_bucket *bucket;
-        double load;
 
         mpa_assert(move->bucket < balance->n_buckets && move->to < BALANCE_MAX_WORKERS);
-        bucket = &balance->buckets[move->bucket];
-        bucket->rests_to = rests_to;
-        if (bucket->owner >= BALANCE_MAX_WORKERS || bucket->owner == move->to)
-            continue;
-        load = balance_bucket_load(balance, move->bucket);
-        balance->seats[bucket->owner].score -= load;
-        balance->seats[bucket->owner].rate -= (double)bucket->rate;
-        balance->seats[move->to].score += load;
-        balance->seats[move->to].rate += (double)bucket->rate;
-        bucket->owner = move->to;
+        balance->buckets[move->bucket].rests_to = balance->round + balance->config.rest_rounds;
     }
+    seats_expect(balance, decision);
     balance->n_acts++;
     if (balance->n_acts > PATIENT_ACTS)
         doublings = balance->n_acts - PATIENT_ACTS < MAX_COOL_DOUBLINGS ? balance->n_acts - PATIENT_ACTS

@@ -12,8 +12,9 @@
  * factor, for some rounds on end and above a floor; then moves go on until the two differ by less than the
  * settle factor (hysteresis), with a pause after each (cool-down) in which the measures follow.
  *
- * Load of a bucket: its worker's score times its part of the worker's frames, as in RSS++ (Barbette et al.,
- * "RSS++: load and state-aware receive side scaling", CoNEXT 2019).
+ * Load of a bucket: its worker's CPU score times its part of the worker's frames, as in RSS++
+ * (Barbette et al., "RSS++: load and state-aware receive side scaling", CoNEXT 2019), and its part of the
+ * connections.
  */
 #ifndef MPA_POLICY_BALANCE_H
 #define MPA_POLICY_BALANCE_H
@@ -37,9 +38,9 @@ struct balance_config {
     uint32_t settle_permille;                             /* and go on until below */
     uint32_t floor_permille;                              /* heaviest score that is worth acting on */
     uint32_t max_moves;                                   /* of one round, at most BALANCE_MAX_MOVES */
-    uint32_t confirm_rounds;                              /* above the factor on end before the first move */
-    uint32_t cool_rounds;                                 /* between moves */
-    uint32_t rest_rounds;                                 /* a bucket that moved stays so long */
+    uint32_t confirm_rounds; /* above the factor on end before a move, and more when it is barely above */
+    uint32_t cool_rounds;    /* between moves */
+    uint32_t rest_rounds;    /* a bucket that moved stays so long */
 };
 
 /* What one worker says of itself. */
@@ -67,7 +68,7 @@ enum balance_reason {
     BALANCE_UNSURE,        /* above the factor, not for long enough */
     BALANCE_COOLING,       /* moved a moment ago */
     BALANCE_MOVE,          /* moves */
-    BALANCE_MOVE_ELEPHANT, /* one move: a bucket that is half of its worker's load or more */
+    BALANCE_MOVE_ELEPHANT, /* one move: a bucket that is a third of its worker's load or more */
     BALANCE_ELEPHANT_LEFT, /* one bucket is the load: wherever it went, it would be as uneven */
     BALANCE_RESTING,       /* what could go has just moved */
     BALANCE_NO_GAIN,       /* the moves possible would not be worth it */
@@ -88,7 +89,7 @@ struct balance_decision {
     uint32_t max_permille, min_permille;         /* their scores now */
     uint32_t new_max_permille, new_min_permille; /* expected of all workers after the moves */
     uint32_t factor_permille; /* that was compared with: factor, or settle when it is acting */
-    uint32_t rounds_left;     /* of UNSURE or COOLING */
+    uint32_t rounds_left;     /* of COOLING; at least, of UNSURE */
     uint32_t elephant;        /* bucket, or BALANCE_NO_BUCKET */
     uint8_t elephant_worker;
     uint32_t elephant_permille; /* of its worker's load */

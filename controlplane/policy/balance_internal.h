@@ -6,8 +6,8 @@
 #include "controlplane/policy/balance.h"
 
 /* A bucket with this part of its worker's load is an elephant; with this part it *is* the load. */
-#define BALANCE_ELEPHANT_PART 0.5
-#define BALANCE_WHOLE_PART 0.8
+#define BALANCE_ELEPHANT_PART 0.33
+#define BALANCE_WHOLE_PART 0.9
 
 struct balance_bucket {
     uint64_t frames;   /* as of the round before */
@@ -16,21 +16,30 @@ struct balance_bucket {
     uint8_t owner;
 };
 
+/* One worker. The three parts of its score are smoothed; together at most 1000. */
 struct balance_seat {
     bool is_there;
     uint32_t life;
-    double score; /* smoothed, 0..1000 */
-    double rate;  /* of its buckets together */
+    double cpu, ring;
+    double connections; /* they go with buckets, not with frames */
+    double rate;        /* of its buckets together */
+    uint32_t n_buckets;
 };
+
+static inline double balance_seat_score(const struct balance_seat *seat)
+{
+    return seat->cpu + seat->ring + seat->connections;
+}
 
 struct balance {
     struct balance_config config;
     uint32_t round;
     bool has_rates;        /* two rounds of counts have been seen */
     bool is_acting;        /* above the factor, and not below settle since */
-    uint32_t n_over;       /* rounds above the factor on end */
+    uint32_t n_over;       /* rounds above the limit on end */
+    double evidence;       /* the excess of those rounds, added up */
     uint32_t cools_to;     /* round; no automatic decision to move before */
-    uint32_t n_acts;       /* commits since it was settled: many make it slower */
+    uint32_t n_acts;       /* commits of late: many make it slower */
     uint32_t settled_from; /* round since which it has not been acting */
     struct balance_seat seats[BALANCE_MAX_WORKERS];
     uint32_t n_buckets;
@@ -54,7 +63,12 @@ void balance_find_extremes(const struct balance *balance, struct balance_extreme
 void balance_plan(const struct balance *balance, const struct balance_extremes *extremes,
                   struct balance_decision *decision);
 
-/* Load of a bucket with its owner, in score. */
-double balance_bucket_load(const struct balance *balance, uint32_t bucket);
+/* CPU score that a frame a second costs with each worker. */
+void balance_find_costs(const struct balance *balance, double costs[BALANCE_MAX_WORKERS]);
+
+/* The part of the CPU score from which on a worker counts as full: what more it would need cannot be seen. */
+#define BALANCE_FULL_PART 0.95
+/* The largest CPU score. */
+double balance_cpu_limit(const struct balance *balance);
 
 #endif

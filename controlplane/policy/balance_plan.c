@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * balance_plan.c — the fewest buckets that even the load, greedily: while the heaviest worker exceeds the
- * lightest, the bucket closest to what the one has too much and the other too little. Large buckets go first
- * by that rule, so few are needed.
+ * lightest, the largest bucket that makes neither end pass the mean. Large buckets go first, so few are
+ * needed.
  *
  * A bucket that would only swap the two (more than three quarters of their difference) does not go. A worker
  * without a bucket that may go is closed and the next heaviest gives. A bucket that is half of its worker's
@@ -22,19 +22,50 @@
 struct plan {
     const struct balance *balance;
     struct balance_decision *decision;
+    double costs[BALANCE_MAX_WORKERS];   /* of a frame a second */
     double loads[BALANCE_MAX_WORKERS];   /* expected after the moves so far */
     bool is_closed[BALANCE_MAX_WORKERS]; /* gives nothing */
     bool is_taken_from_rest;             /* a bucket that would fit rests */
     double n_moved;                      /* score that changes hands */
 };
 
-double balance_bucket_load(const struct balance *balance, uint32_t bucket)
+/*
+ * A worker that is full shows less CPU than its frames would need; how many came for it is known all the
+ * same. So it is given the cost of the others, if that is more. The depth of rings has no part in it: it
+ * tells that there is too much, not how much.
+ */
+void balance_find_costs(const struct balance *balance, double costs[BALANCE_MAX_WORKERS])
 {
-    uint8_t owner = balance->buckets[bucket].owner;
+    double full = BALANCE_FULL_PART * balance_cpu_limit(balance);
+    double cpu = 0, rate = 0;
 
-    if (owner >= BALANCE_MAX_WORKERS || balance->seats[owner].rate <= 0)
+    for (uint32_t slot = 0; slot < BALANCE_MAX_WORKERS; slot++) {
+        const struct balance_seat *seat = &balance->seats[slot];
+
+        costs[slot] = seat->rate > 0 ? seat->cpu / seat->rate : 0;
+        if (!seat->is_there || seat->rate <= 0 || seat->cpu >= full)
+            continue;
+        cpu += seat->cpu;
+        rate += seat->rate;
+    }
+    for (uint32_t slot = 0; slot < BALANCE_MAX_WORKERS && rate > 0; slot++) {
+        if (balance->seats[slot].cpu >= full && costs[slot] < cpu / rate)
+            costs[slot] = cpu / rate;
+    }
+}
+
+/* Load of a bucket with its owner, in score. */
+static double bucket_load(const struct plan *plan, uint32_t bucket)
+{
+    uint8_t owner = plan->balance->buckets[bucket].owner;
+    const struct balance_seat *seat;
+
+    if (owner >= BALANCE_MAX_WORKERS || plan->balance->seats[owner].n_buckets == 0)
         return 0;
-    return balance->seats[owner].score * (double)balance->buckets[bucket].rate / balance->seats[owner].rate;
+    seat = &plan->balance->seats[owner];
+    /* Connections are spread over buckets by the hash, whatever each of them does. */
+    return seat->connections / seat->n_buckets +
+           plan->costs[owner] * (double)plan->balance->buckets[bucket].rate;
 }
 
 /* ---- who is heaviest ---- */
@@ -60,14 +91,14 @@ static void find_elephant(const struct balance *balance, const uint32_t largest[
     double limit = extremes->min * balance->config.factor_permille / 1000.0;
 
     for (uint8_t slot = 0; slot < BALANCE_MAX_WORKERS; slot++) {
-        double score = balance->seats[slot].score;
+        double score = balance_seat_score(&balance->seats[slot]);
 
         if (!extremes->is_held_up[slot] || score < balance->config.floor_permille || score <= limit)
             continue;
         limit = score;
         extremes->elephant = largest[slot];
         extremes->elephant_worker = slot;
-        extremes->elephant_part = balance_bucket_load(balance, largest[slot]) / score;
+        extremes->elephant_part = (double)balance->buckets[largest[slot]].rate / balance->seats[slot].rate;
     }
 }
 
@@ -82,6 +113,7 @@ void balance_find_extremes(const struct balance *balance, struct balance_extreme
     find_largest(balance, largest);
     for (uint8_t slot = 0; slot < BALANCE_MAX_WORKERS; slot++) {
         const struct balance_seat *seat = &balance->seats[slot];
+        double score;
 
         if (!seat->is_there)
             continue;
@@ -89,14 +121,15 @@ void balance_find_extremes(const struct balance *balance, struct balance_extreme
         extremes->is_held_up[slot] =
             largest[slot] != BALANCE_NO_BUCKET && seat->rate > 0 &&
             (double)balance->buckets[largest[slot]].rate >= BALANCE_WHOLE_PART * seat->rate;
-        if (extremes->lightest == BALANCE_NO_WORKER || seat->score < extremes->min) {
+        score = balance_seat_score(seat);
+        if (extremes->lightest == BALANCE_NO_WORKER || score < extremes->min) {
             extremes->lightest = slot;
-            extremes->min = seat->score;
+            extremes->min = score;
         }
         if (!extremes->is_held_up[slot] &&
-            (extremes->heaviest == BALANCE_NO_WORKER || seat->score > extremes->max)) {
+            (extremes->heaviest == BALANCE_NO_WORKER || score > extremes->max)) {
             extremes->heaviest = slot;
-            extremes->max = seat->score;
+            extremes->max = score;
         }
     }
     find_elephant(balance, largest, extremes);
@@ -143,34 +176,44 @@ static bool find_pair(const struct plan *plan, uint8_t *from, uint8_t *to)
     return *from != BALANCE_NO_WORKER && *from != *to && plan->loads[*from] > AIM * plan->loads[*to];
 }
 
-/* The bucket of `from` closest to what should go to `to`; BALANCE_NO_BUCKET: none that helps. */
+/*
+ * What moving a load is good for: all of it, as long as neither end passes the mean (`want`). Beyond that it
+ * still brings the heaviest down, at the price of a lightest that becomes heavy: half as good.
+ */
+static double worth_of(double load, double want, double gap)
+{
+    if (load > SWAP_PART * gap)
+        return 0;
+    return load <= want ? load : (load < gap - load ? load : gap - load) / 2;
+}
+
+/* The bucket of `from` that is best moved to `to`; BALANCE_NO_BUCKET: none that helps. */
 static uint32_t find_bucket(struct plan *plan, uint8_t from, uint8_t to)
 {
     const struct balance *balance = plan->balance;
-    double most = SWAP_PART * (plan->loads[from] - plan->loads[to]);
     double mean = open_mean(plan);
     double too_much = plan->loads[from] - mean;
     double too_little = mean - plan->loads[to];
     double want = too_much < too_little ? too_much : too_little;
     uint32_t best = BALANCE_NO_BUCKET;
-    double best_distance = INFINITY;
+    double best_worth = 0;
 
     for (uint32_t i = 0; i < balance->n_buckets; i++) {
         const struct balance_bucket *bucket = &balance->buckets[i];
-        double load, distance;
+        double worth;
 
+        /* One without traffic carries no load that could be seen to move. */
         if (bucket->owner != from || bucket->rate <= 0)
             continue;
-        load = balance_bucket_load(balance, i);
-        distance = fabs(load - want);
-        if (load > most || distance >= best_distance || is_planned(plan, i))
+        worth = worth_of(bucket_load(plan, i), want, plan->loads[from] - plan->loads[to]);
+        if (worth <= best_worth || is_planned(plan, i))
             continue;
         if (bucket->rests_to > balance->round) {
             plan->is_taken_from_rest = true;
             continue;
         }
         best = i;
-        best_distance = distance;
+        best_worth = worth;
     }
     return best;
 }
@@ -178,7 +221,7 @@ static uint32_t find_bucket(struct plan *plan, uint8_t from, uint8_t to)
 static void plan_move(struct plan *plan, uint32_t bucket, uint8_t from, uint8_t to)
 {
     struct balance_decision *decision = plan->decision;
-    double load = balance_bucket_load(plan->balance, bucket);
+    double load = bucket_load(plan, bucket);
 
     plan->loads[from] -= load;
     plan->loads[to] += load;
@@ -241,8 +284,9 @@ void balance_plan(const struct balance *balance, const struct balance_extremes *
     bool is_one_elephant;
     double worth;
 
+    balance_find_costs(balance, plan.costs);
     for (uint32_t slot = 0; slot < BALANCE_MAX_WORKERS; slot++)
-        plan.loads[slot] = balance->seats[slot].score;
+        plan.loads[slot] = balance->seats[slot].connections + plan.costs[slot] * balance->seats[slot].rate;
     worth = WORTH_PART * open_mean(&plan);
     memcpy(plan.is_closed, extremes->is_held_up, sizeof(plan.is_closed));
     is_one_elephant = plan_moves(&plan);
@@ -257,6 +301,7 @@ void balance_plan(const struct balance *balance, const struct balance_extremes *
         return;
     decision->elephant = decision->moves[0].bucket;
     decision->elephant_worker = decision->moves[0].from;
-    decision->elephant_permille = (uint32_t)lround(1000.0 * balance_bucket_load(balance, decision->elephant) /
-                                                   balance->seats[decision->elephant_worker].score);
+    decision->elephant_permille =
+        (uint32_t)lround(1000.0 * (double)balance->buckets[decision->elephant].rate /
+                         balance->seats[decision->elephant_worker].rate);
 }

@@ -71,7 +71,7 @@ void balance_text(const struct balance_decision *decision, char *text, size_t si
         snprintf(text, size, "%s: even enough", scores);
         return;
     case BALANCE_UNSURE:
-        snprintf(text, size, "%s: waits %u more round(s) to be sure", scores, decision->rounds_left);
+        snprintf(text, size, "%s: waits at least %u more round(s) to be sure", scores, decision->rounds_left);
         return;
     case BALANCE_COOLING:
         snprintf(text, size, "%s: waits %u more round(s) for the last change to show", scores,

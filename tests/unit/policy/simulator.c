@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CONNECTIONS_PERMILLE 100u /* of a worker with its share of the buckets */
+#define CONNECTIONS_PERMILLE 20u /* of a worker with its share of the buckets */
 
 void simulator_init(struct simulator *simulator, uint32_t n_workers, uint32_t n_buckets, uint64_t seed)
 {
@@ -178,6 +178,8 @@ void simulator_leave(struct simulator *simulator, uint32_t slot)
 void simulator_forget(struct simulator *simulator)
 {
     simulator->n_moves = simulator->n_acts = simulator->n_returns = simulator->most_moves = 0;
-    for (uint32_t i = 0; i < simulator->n_buckets; i++)
+    for (uint32_t i = 0; i < simulator->n_buckets; i++) {
         simulator->buckets[i].n_moves = 0;
+        simulator->buckets[i].moved_from = BALANCE_NO_WORKER;
+    }
 }
