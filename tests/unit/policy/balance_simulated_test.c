@@ -107,7 +107,7 @@ static void test_even_is_left_alone(void)
 {
     struct simulator simulator;
 
-    simulator_init(&simulator, 4, 4096, 5);
+    simulator_init(&simulator, 4, 4096, 6);
     simulator.noise = 0.3;
     spread_demand(&simulator, 2.0 * SIMULATOR_CAPACITY);
     simulator_run(&simulator, HOUR_ROUNDS / 6);
