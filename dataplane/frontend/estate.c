@@ -269,6 +269,7 @@ static void estates_end(struct frontend *frontend)
             i++;
     }
     hold_orphan(frontend);
+    hold_drop_idle_pins(frontend);
 }
 
 static bool estates_have_answered(const struct estates *estates)

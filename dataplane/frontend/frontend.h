@@ -198,6 +198,8 @@ void hold_buckets(struct frontend *frontend, uint8_t worker);
 void hold_lane_gone(struct frontend *frontend, uint8_t worker);
 /* What is held for a hand-over, or was orphaned during a round, waits for the next round. */
 void hold_orphan(struct frontend *frontend);
+/* A pin to whoever has the bucket anyway says nothing: drops all of these. */
+void hold_drop_idle_pins(struct frontend *frontend);
 /* Hands on the frames of the hand-over, or in a round those whose bucket is announced to the lane, as far as
  * there is room. True: none is left. False also when the lane was found at fault. */
 bool hold_release(struct frontend *frontend, struct lane *lane, bool is_round) MPA_WARN_UNUSED;

@@ -25,14 +25,6 @@
 #define HANDOVER_ANSWER_NS (5 * CLOCK_NS_PER_S) /* for each of the two answers */
 #define HANDOVER_ALL_FENCED ((1u << LANE_NORMAL) | (1u << LANE_URGENT))
 
-/* A pin to whoever has the bucket anyway says nothing. */
-static bool handover_pin_is_idle(const void *context, const struct pin *pin)
-{
-    const struct frontend *frontend = context;
-
-    return frontend->buckets.worker[bucket_of(&frontend->buckets, pin->hash)] == pin->worker;
-}
-
 /* Flows pinned to the exporter in a bucket that it hands over go with the bucket. */
 static bool handover_pin_goes(const void *context, const struct pin *pin)
 {
@@ -109,7 +101,7 @@ static void handover_point(struct frontend *frontend, struct handover *handover)
     } else {
         pin_table_repoint(&frontend->pins, BUCKET_HELD, heir);
     }
-    pin_table_remove_where(&frontend->pins, handover_pin_is_idle, frontend);
+    hold_drop_idle_pins(frontend);
 }
 
 static void handover_announce(struct frontend *frontend, uint8_t worker)

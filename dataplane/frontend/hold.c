@@ -71,6 +71,18 @@ void hold_lane_gone(struct frontend *frontend, uint8_t worker)
     frontend->estates.has_orphans = true;
 }
 
+static bool hold_pin_is_idle(const void *context, const struct pin *pin)
+{
+    const struct bucket_table *buckets = context;
+
+    return buckets->worker[bucket_of(buckets, pin->hash)] == pin->worker;
+}
+
+void hold_drop_idle_pins(struct frontend *frontend)
+{
+    pin_table_remove_where(&frontend->pins, hold_pin_is_idle, &frontend->buckets);
+}
+
 static bool hold_make_orphan(void *context, struct held_frame *frame)
 {
     (void)context;

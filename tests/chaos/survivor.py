@@ -103,14 +103,20 @@ class Survivor(stacks.Ours):
 
     def all_serve(self, timeout=20):
         """Waits until every worker serves and has buckets."""
+        workers = []
+
         def is_so():
             try:
-                workers = self.mpactl("workers")["workers"]
+                workers[:] = self.mpactl("workers")["workers"]
             except netlab.LabError:
                 return False  # no frontend at the moment
             return sum(it["state"] == "serving" and it["buckets"] > 0 and is_running(it["pid"])
                        for it in workers) >= self.n_workers
-        netlab.wait_until(is_so, timeout, what="all workers serve")
+        try:
+            netlab.wait_until(is_so, timeout)
+        except netlab.LabError:
+            raise netlab.LabError(f"not all workers serve within {timeout} s: " + "; ".join(
+                f"{it['slot']} {it['state']} pid={it['pid']} buckets={it['buckets']}" for it in workers)) from None
 
     def connections(self):
         """{slot: TCP connections}."""

@@ -13,6 +13,7 @@ from scapy.all import rdpcap
 import crowd as crowds
 import netlab
 import points
+import stacks
 import survivor
 
 POINTS = points.names()
@@ -94,6 +95,7 @@ def test_a_worker_in_a_crash_loop_is_carried_by_the_other(lab):
     """One slot dies at its first commit, in every life: the other serves all, and the starts become rarer."""
     stack = survivor.Survivor(lab, lab.ns("loop")).start(
         wrapper=("env", "MPA_FAULT_POINT=commit_begin:1:1"), control={"restart_delay_ms": 100})
+    stacks.Stack.ready(stack)  # not all serve, and never will
     netlab.wait_until(lambda: 0 in stack.slots(), what="the healthy worker")
     with crowds.Crowd(stack.space) as crowd:
         crowd.carry("bulk", 8, 32768)

@@ -104,6 +104,8 @@ unsigned short stack_lwip_checksum(const void *data, int len);
 #define LWIP_TCP_PCB_NUM_EXT_ARGS 1
 #define LWIP_CALLBACK_API 1
 #define TCP_TMR_INTERVAL 10 /* ms; slow ticks are 20 ms */
+/* ms, until a round trip was measured (RFC 6298 2.1); stock: three seconds. */
+#define LWIP_TCP_RTO_TIME 1000
 #define TCP_MSL 5000UL
 /* Segments reference FIFO bytes: no room is added to headers, nothing is copied together. */
 #define TCP_OVERSIZE 0

@@ -43,7 +43,7 @@ static void put_in_use(struct hostile *hostile, uint32_t idx, uint64_t bits)
 static void forge(struct hostile *hostile, uint32_t idx, uint16_t port)
 {
     struct flow_record *record = record_of(hostile, idx);
-    struct flow_key key = {.remote = {10, 77, 0, 1},
+    struct flow_key key = {.remote = {10, 77, 0, 199}, /* nobody: the ports of real peers are chance */
                            .local = {10, 77, 0, 2},
                            .remote_port_be = htons(port),
                            .local_port_be = htons(7),

@@ -122,6 +122,31 @@ static void a_bucket_moves_and_no_frame_is_lost_or_overtaken(void)
     rig_fini(&rig);
 }
 
+/* What the exporter sent before may stand in either tx ring. */
+static void the_heir_is_asked_only_when_the_fence_came_back_in_both_rings(void)
+{
+    static struct rig rig;
+    struct rig_worker *worker;
+    uint64_t number;
+
+    start_two(&rig);
+    worker = rig_at(&rig, 0);
+    order_bucket(&rig, rig_bucket(&rig, flow_of(&rig, 0)), 1);
+    rig_turn(&rig);
+    number = rig.frontend.handover.order.number;
+    for (unsigned p = N_LANE_PRIORITIES; p-- > 0;) {
+        ring_producer_stage(&worker->tx[p], lane_word(LANE_SLOT_FENCE, 0, 0), number + 1); /* not asked */
+        ring_producer_publish(&worker->tx[p]);
+        rig_turn(&rig);
+        CU_ASSERT_EQUAL(rig.frontend.handover.state, HANDOVER_FENCING);
+        ring_producer_stage(&worker->tx[p], lane_word(LANE_SLOT_FENCE, 0, 0), number);
+        ring_producer_publish(&worker->tx[p]);
+        rig_turn(&rig);
+        CU_ASSERT_EQUAL(rig.frontend.handover.state, p == 0 ? HANDOVER_ADOPTING : HANDOVER_FENCING);
+    }
+    rig_fini(&rig);
+}
+
 static void a_single_flow_moves_and_its_bucket_stays(void)
 {
     static struct rig rig;
@@ -293,20 +318,10 @@ enum step {
 
 enum victim { VICTIM_SOURCE, VICTIM_TARGET, VICTIM_OTHER, VICTIM_BOTH, N_VICTIMS };
 
-/* Takes every slot of the ring's control reserve away, so that an order must wait. */
-static void fill_ring(struct rig *rig, uint8_t worker)
-{
-    struct ring_producer *ring = &rig->frontend.lanes[worker].rx[LANE_URGENT];
-
-    while (ring_producer_room(ring) > 0)
-        ring_producer_stage(ring, lane_word(LANE_SLOT_ADDRESSES, 0, 0), 0);
-    ring_producer_publish(ring);
-}
-
 static void go_to_step(struct rig *rig, enum step step)
 {
     if (step == STEP_EXPORTING)
-        fill_ring(rig, 0);
+        rig_fill(rig, 0);
     rig_turn(rig);
     CU_ASSERT_EQUAL(rig->frontend.handover.state,
                     step == STEP_EXPORTING ? HANDOVER_EXPORTING : HANDOVER_FENCING);
@@ -316,7 +331,7 @@ static void go_to_step(struct rig *rig, enum step step)
     if (step == STEP_FENCED)
         return;
     if (step == STEP_OFFERING)
-        fill_ring(rig, 1);
+        rig_fill(rig, 1);
     rig_turn(rig);
     CU_ASSERT_EQUAL(rig->frontend.handover.state,
                     step == STEP_OFFERING ? HANDOVER_OFFERING : HANDOVER_ADOPTING);
@@ -378,6 +393,8 @@ static void whoever_dies_at_whatever_step_nothing_is_lost(void)
 const struct unit_test unit_tests[] = {
     {"workers share the buckets by hand-over", workers_share_the_buckets_by_hand_over},
     {"a bucket moves and no frame is lost or overtaken", a_bucket_moves_and_no_frame_is_lost_or_overtaken},
+    {"the heir is asked only when the fence came back in both rings",
+     the_heir_is_asked_only_when_the_fence_came_back_in_both_rings},
     {"a single flow moves and its bucket stays", a_single_flow_moves_and_its_bucket_stays},
     {"an order that cannot be carried out is answered and changes nothing",
      an_order_that_cannot_be_carried_out_is_answered_and_changes_nothing},

@@ -275,6 +275,15 @@ void rig_send(struct rig *rig, uint32_t flow)
     rig->n_sent++;
 }
 
+void rig_fill(struct rig *rig, uint8_t worker)
+{
+    struct ring_producer *ring = &rig->frontend.lanes[worker].rx[LANE_URGENT];
+
+    while (ring_producer_room(ring) > 0)
+        ring_producer_stage(ring, lane_word(LANE_SLOT_ADDRESSES, 0, 0), 0);
+    ring_producer_publish(ring);
+}
+
 void rig_send_all(struct rig *rig)
 {
     for (uint32_t i = 0; i < RIG_N_FLOWS; i++)
@@ -433,6 +442,8 @@ static void rig_control(struct rig *rig, struct rig_worker *worker, enum lane_pr
                         const struct ring_slot_value *slot)
 {
     uint64_t number = slot->words[1];
+    struct attach_reset reset;
+    int fds[1];
 
     switch ((enum lane_slot_kind)(slot->words[0] & 0xff)) {
     case LANE_SLOT_FENCE:
@@ -449,6 +460,8 @@ static void rig_control(struct rig *rig, struct rig_worker *worker, enum lane_pr
         rig_release(worker, number);
         return;
     case LANE_SLOT_RESET:
+        CU_ASSERT_EQUAL(fd_receive(worker->socket, &reset, sizeof(reset), fds, 1), (ssize_t)sizeof(reset));
+        CU_ASSERT_EQUAL(reset.number, number);
         worker->n_resets++;
         return;
     default:

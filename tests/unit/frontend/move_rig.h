@@ -78,6 +78,9 @@ void rig_work(struct rig *rig, struct rig_worker *worker, uint32_t n);
 /* Turns of all until nothing moves. */
 void rig_settle(struct rig *rig);
 
+/* No order finds room in the worker's urgent rx ring until it has worked. */
+void rig_fill(struct rig *rig, uint8_t worker);
+
 /* Every flow sends one frame. */
 void rig_send_all(struct rig *rig);
 /* Where the frontend sends a flow's frames; a value of BUCKET_ when to nobody. */
