@@ -167,7 +167,7 @@ int command_help(struct mpactl *mpactl, int argc, char **argv)
     if (topic == NULL) {
         puts("usage: mpactl [--runtime-dir DIR] [--json] [--timeout MS] COMMAND\n");
         for (command = commands; command->name != NULL; command++)
-            printf("  %-8s  %s\n", command->name, command->help);
+            printf("  %-9s  %s\n", command->name, command->help);
         puts("\nThe options of a command: mpactl COMMAND --help\n"
              "Exit codes: 0 done, 1 refused or failed, 2 usage, 3 no daemon.");
         return MPACTL_OK;
