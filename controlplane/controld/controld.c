@@ -22,6 +22,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "controlplane/controld/balancer.h"
 #include "controlplane/controld/endpoint.h"
 #include "controlplane/controld/events.h"
 #include "controlplane/controld/frontend_link.h"
@@ -202,6 +203,7 @@ static int on_wake(sd_event_source *source, int fd, uint32_t revents, void *cont
         frontend_watch_ask(controld->watch);
     frontend_watch_step(controld->watch);
     operation_step(controld->operation);
+    balancer_step(controld->balancer);
     endpoint_step(controld->endpoint);
     return controld_settle(controld);
 }
@@ -216,6 +218,7 @@ static int on_tick(sd_event_source *source, uint64_t time_us, void *context)
     supervisor_tick(&controld->supervisor, now_ns);
     frontend_watch_tick(controld->watch, now_ns);
     operation_tick(controld->operation, now_ns);
+    balancer_tick(controld->balancer, now_ns);
     /* A timer of sd-event fires once and is then off. */
     if ((error = sd_event_source_set_time_relative(source, TICK_US)) < 0 ||
         (error = sd_event_source_set_enabled(source, SD_EVENT_ONESHOT)) < 0)
@@ -255,6 +258,7 @@ static int sockets_open(struct controld *controld)
         (error = events_new(&controld->events, runtime_dir, controld->wake_fd)) != 0 ||
         (error = frontend_watch_new(&controld->watch, controld)) != 0 ||
         (error = operation_new(&controld->operation, controld->link, operation_done, controld)) != 0 ||
+        (error = balancer_new(&controld->balancer, controld)) != 0 ||
         (error = endpoint_new(&controld->endpoint, controld)) != 0)
         return error;
     controld_adopt(controld, is_frontend_there);
@@ -394,6 +398,7 @@ void controld_fini(struct controld *controld)
     endpoint_free(controld->endpoint);
     frontend_watch_free(controld->watch);
     operation_free(controld->operation);
+    balancer_free(controld->balancer);
     events_free(controld->events);
     free(controld->link);
     /* nng removes a socket's file some time after the close. Only who holds the lock may: they are ours then.

@@ -2,8 +2,8 @@
 /*
  * controld.h — inside of mpa-controld: one thread with an sd-event loop; nng's threads only wake it. The
  * parts: supervisor (state machine) over a manager (spawner), update (state machine over the supervisor and
- * operations to the frontend), endpoint (mpactl's requests), frontend link (requests to the frontend), events
- * (published news), status (the merged picture).
+ * operations to the frontend), balancer (the policy of balance over both), endpoint (mpactl's requests),
+ * frontend link (requests to the frontend), events (published news), status (the merged picture).
  */
 #ifndef MPA_CONTROLD_CONTROLD_H
 #define MPA_CONTROLD_CONTROLD_H
@@ -21,6 +21,7 @@
 #include "controlplane/controld/supervisor.h"
 #include "controlplane/controld/update.h"
 
+struct balancer;
 struct endpoint;
 struct events;
 struct frontend_link;
@@ -50,6 +51,7 @@ struct controld {
     struct operation *operation; /* of the update */
     struct frontend_link *link;
     struct frontend_watch *watch;
+    struct balancer *balancer;
     struct endpoint *endpoint;
     struct events *events;
     struct sd_event *loop;

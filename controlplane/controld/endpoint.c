@@ -18,6 +18,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "controlplane/controld/balancer.h"
 #include "controlplane/controld/frontend_link.h"
 #include "controlplane/controld/status.h"
 #include "controlplane/controld/wire.h"
@@ -193,6 +194,39 @@ static void answer_update(struct session *session, const Mpa__V1__UpdateRequest 
     }
 }
 
+static void answer_set_balance(struct session *session, bool is_on)
+{
+    Mpa__V1__Reply reply = MPA__V1__REPLY__INIT;
+    Mpa__V1__SetBalanceReply body = MPA__V1__SET_BALANCE_REPLY__INIT;
+
+    balancer_set(session->endpoint->controld->balancer, is_on);
+    body.on = is_on;
+    reply.id = session->request_id;
+    reply.body_case = MPA__V1__REPLY__BODY_SET_BALANCE;
+    reply.set_balance = &body;
+    session_send(session, wire_pack(&reply.base));
+}
+
+/* The commands of the balancer. False: it is none of them. */
+static bool answer_balance(struct session *session, const Mpa__V1__Request *request)
+{
+    struct balancer *balancer = session->endpoint->controld->balancer;
+
+    switch ((int)request->body_case) {
+    case MPA__V1__REQUEST__BODY_REBALANCE:
+        session_send(session, balancer_rebalance(balancer, session->request_id, request->rebalance->dry_run));
+        return true;
+    case MPA__V1__REQUEST__BODY_SET_BALANCE:
+        answer_set_balance(session, request->set_balance->on);
+        return true;
+    case MPA__V1__REQUEST__BODY_EXPLAIN:
+        session_send(session, balancer_explain(balancer, session->request_id, request->explain->limit));
+        return true;
+    default:
+        return false;
+    }
+}
+
 static uint32_t deadline_ms(const Mpa__V1__Request *request)
 {
     if (request->deadline_ms == 0)
@@ -212,6 +246,10 @@ static void session_dispatch(struct session *session, nng_msg *packed, const Mpa
     if (request->body_case == MPA__V1__REQUEST__BODY_STOP) {
         nng_msg_free(packed);
         answer_stop(session);
+        return;
+    }
+    if (answer_balance(session, request)) {
+        nng_msg_free(packed);
         return;
     }
     if (request->body_case == MPA__V1__REQUEST__BODY_UPDATE) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * endpoint.h — the server of ipc://RUNTIME/control.ipc. Answers GetStatus and Stop, passes everything else on
+ * endpoint.h — the server of ipc://RUNTIME/control.ipc. Answers GetStatus, Stop, Update and what the
+ * balancer is asked, passes everything else on
  * to the frontend unread. Bounded: so many requests at a time, each with a deadline.
  */
 #ifndef MPA_CONTROLD_ENDPOINT_H

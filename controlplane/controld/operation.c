@@ -63,6 +63,7 @@ static void take_reply(struct operation *operation, const Mpa__V1__OperationRepl
 static const Mpa__V1__OperationReply *body_of(const Mpa__V1__Reply *reply)
 {
     switch ((int)reply->body_case) {
+    case MPA__V1__REPLY__BODY_MIGRATE:
     case MPA__V1__REPLY__BODY_DRAIN:
     case MPA__V1__REPLY__BODY_UNDRAIN:
     case MPA__V1__REPLY__BODY_GET_OPERATION:
@@ -144,6 +145,47 @@ void operation_begin(struct operation *operation, enum operation_kind kind, uint
         request.undrain = &undrain;
     }
     operation_ask(operation, &request);
+}
+
+/* One range for each run of buckets; `ranges` has room for n. The number of ranges. */
+static size_t ranges_fill(const uint32_t *buckets, size_t n, Mpa__V1__BucketRange *ranges)
+{
+    size_t n_ranges = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if (n_ranges > 0 && ranges[n_ranges - 1].last + 1 == buckets[i]) {
+            ranges[n_ranges - 1].last = buckets[i];
+            continue;
+        }
+        mpa__v1__bucket_range__init(&ranges[n_ranges]);
+        ranges[n_ranges].first = ranges[n_ranges].last = buckets[i];
+        n_ranges++;
+    }
+    return n_ranges;
+}
+
+void operation_begin_migrate(struct operation *operation, const uint32_t *buckets, size_t n, uint32_t to)
+{
+    Mpa__V1__Request request = MPA__V1__REQUEST__INIT;
+    Mpa__V1__MigrateRequest migrate = MPA__V1__MIGRATE_REQUEST__INIT;
+    Mpa__V1__BucketRange ranges[OPERATION_MAX_BUCKETS];
+    Mpa__V1__BucketRange *list[OPERATION_MAX_BUCKETS];
+
+    mpa_assert(operation->state == OPERATION_IDLE && n > 0 && n <= OPERATION_MAX_BUCKETS);
+    operation->begun_ns = clock_now_ns();
+    migrate.n_buckets = ranges_fill(buckets, n, ranges);
+    for (size_t i = 0; i < migrate.n_buckets; i++)
+        list[i] = &ranges[i];
+    migrate.buckets = list;
+    migrate.to = to;
+    request.body_case = MPA__V1__REQUEST__BODY_MIGRATE;
+    request.migrate = &migrate;
+    operation_ask(operation, &request);
+}
+
+bool operation_is_idle(const struct operation *operation)
+{
+    return operation->state == OPERATION_IDLE;
 }
 
 void operation_step(struct operation *operation)

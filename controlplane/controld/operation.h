@@ -7,6 +7,7 @@
 #define MPA_CONTROLD_OPERATION_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/assert.h"
@@ -28,6 +29,13 @@ void operation_free(struct operation *operation);
 /* Begins; only while none is under way. `done` is called from operation_step() or operation_tick(), in any
  * case and within OPERATION_MAX_MS. Drain spreads over all other workers. */
 void operation_begin(struct operation *operation, enum operation_kind kind, uint32_t slot, uint64_t now_ns);
+
+#define OPERATION_MAX_BUCKETS 128u
+/* The same for moving buckets, 1..OPERATION_MAX_BUCKETS of them in rising order, to the worker in slot `to`.
+ */
+void operation_begin_migrate(struct operation *operation, const uint32_t *buckets, size_t n, uint32_t to);
+
+bool operation_is_idle(const struct operation *operation);
 
 #define OPERATION_MAX_MS 120000u
 

@@ -21,8 +21,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "controlplane/controld/backoff.h"
 #include "controlplane/controld/manager_external.h"
+#include "controlplane/policy/backoff.h"
 
 static struct process *frontend_of(struct supervisor *supervisor)
 {

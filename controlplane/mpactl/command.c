@@ -27,6 +27,9 @@ const struct command commands[] = {
     {"drain", "W [--to W2]", "Move everything away from a worker", command_drain},
     {"undrain", "W", "Let a drained worker have its share again", command_undrain},
     {"kill", "W", "Kill a worker, to see its connections live on", command_kill},
+    {"rebalance", "[--dry-run]", "Even the load of the workers now", command_rebalance},
+    {"balance", "on|off", "Let the balancer move buckets by itself, or not", command_balance},
+    {"explain", "[--count N]", "Why the balancer did what it did", command_explain},
     {"update", "[--frontend]", "Replace workers or frontend by the programs on disk", command_update},
     {"stop", "", "Stop everything; waits until it is gone", command_stop},
     {"config", "check FILE | show [FILE]", "Check a configuration, or show it with every default",
@@ -164,7 +167,7 @@ int command_help(struct mpactl *mpactl, int argc, char **argv)
     if (topic == NULL) {
         puts("usage: mpactl [--runtime-dir DIR] [--json] [--timeout MS] COMMAND\n");
         for (command = commands; command->name != NULL; command++)
-            printf("  %-8s  %s\n", command->name, command->help);
+            printf("  %-9s  %s\n", command->name, command->help);
         puts("\nThe options of a command: mpactl COMMAND --help\n"
              "Exit codes: 0 done, 1 refused or failed, 2 usage, 3 no daemon.");
         return MPACTL_OK;

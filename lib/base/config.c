@@ -55,6 +55,13 @@ void config_defaults(struct config *config)
         .control = {.runtime_dir = "/run/mpa",
                     .restart_delay_ms = 100,
                     .heartbeat_ms = 1000,
+                    .balance = true,
+                    .balance_ms = 1000,
+                    .balance_weight_cpu = 50,
+                    .balance_weight_ring = 30,
+                    .balance_weight_connections = 20,
+                    .balance_floor_permille = 100,
+                    .balance_factor_permille = 1500,
                     .log_level = "info"},
     };
 }

@@ -110,7 +110,13 @@ struct config_control {
     char runtime_dir[CONFIG_PATH_BYTES - 32]; /* sockets and keys; default /run/mpa */
     uint32_t restart_delay_ms;                /* before a dead worker is started again; default 100 */
     uint32_t heartbeat_ms;                    /* a worker with work waiting may be still; default 1000 */
-    char log_level[8];                        /* error | warn | info | debug; default info */
+    bool balance;        /* buckets are moved to even the load of workers; default true */
+    uint32_t balance_ms; /* between two rounds; default 1000 */
+    /* Weights of CPU, ring depth and connections in the score of a worker; default 50, 30, 20. */
+    uint32_t balance_weight_cpu, balance_weight_ring, balance_weight_connections;
+    uint32_t balance_floor_permille;  /* score of the heaviest below which nothing is moved; default 100 */
+    uint32_t balance_factor_permille; /* heaviest over lightest above which it is; default 1500 */
+    char log_level[8];                /* error | warn | info | debug; default info */
 };
 
 struct config {

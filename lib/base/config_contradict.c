@@ -154,6 +154,19 @@ static void check_services(const struct contradiction *check)
     }
 }
 
+/* A score of nothing would find everything even. */
+static void check_balance(const struct contradiction *check)
+{
+    const struct config_control *control = &check->config->control;
+
+    if (control->balance_weight_cpu == 0 && control->balance_weight_ring == 0 &&
+        control->balance_weight_connections == 0)
+        config_fault(
+            check->report,
+            line_of_either(check->index, "control.balance_weight_cpu", "control.balance_weight_ring"),
+            "key 'control.balance_weight_cpu': all three weights are 0 (allowed: at least one is not)");
+}
+
 void config_validate_whole(const struct config *config, const struct config_index *index,
                            struct config_report *report)
 {
@@ -162,4 +175,5 @@ void config_validate_whole(const struct config *config, const struct config_inde
     check_host(&check);
     check_frontend(&check);
     check_services(&check);
+    check_balance(&check);
 }

@@ -7,6 +7,8 @@
  *   fake-quarantine-N      put worker N's lane into quarantine (taken away when done)
  *   fake-drain-N-fails     a drain of worker N ends with "the new worker died" (nothing is moved)
  *   fake-drain-N-waits     a drain of worker N does not end while the file is there
+ *   fake-skew              every eighth bucket gets 100 times the traffic of the others
+ *   fake-migrate-fails     moves of buckets end with "the new worker died" (nothing is moved)
  * Orders are carried out at once, a flow to port 1 is one that does not exist, buckets are kept even.
  *   fake-frontend-hangs    do not react to SIGTERM
  */
@@ -161,6 +163,8 @@ static enum board_result order_run(struct board *board, const struct board_order
 {
     switch ((enum board_order_kind)order->kind) {
     case BOARD_ORDER_MOVE_BUCKETS:
+        if (has_file("fake-migrate-fails", false))
+            return BOARD_RESULT_TARGET_DIED;
         for (uint32_t i = 0; i < order->n_buckets; i++) {
             *n_moved += owners[order->buckets[i]] != order->to;
             owners[order->buckets[i]] = (uint8_t)order->to;
@@ -255,8 +259,28 @@ static bool command_turn(struct board *board)
     return command != BOARD_COMMAND_STOP;
 }
 
+/* Traffic that only the tests of the balancer see; a worker's CPU is the part of it that it has. */
+static void skew_turn(struct board *board)
+{
+    uint64_t load[CONFIG_MAX_WORKERS] = {0};
+    uint64_t sum = 0;
+
+    if (!has_file("fake-skew", false))
+        return;
+    for (uint32_t bucket = 0; bucket < N_BUCKETS; bucket++) {
+        uint32_t n = bucket % 8 == 0 ? 100 : 1;
+
+        counter_add(board->bucket_frames, bucket, n);
+        load[owners[bucket] % CONFIG_MAX_WORKERS] += n;
+        sum += n;
+    }
+    for (uint32_t slot = 0; slot < CONFIG_MAX_WORKERS; slot++)
+        atomic_store(&board->lanes[slot].gauges[GAUGE_busy_permille], load[slot] * 900 / sum);
+}
+
 static void turn(struct board *board)
 {
+    skew_turn(board);
     for (uint32_t slot = 0; slot < CONFIG_MAX_WORKERS; slot++)
         lane_turn(board, slot);
     orders_turn(board);

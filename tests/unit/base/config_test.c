@@ -104,6 +104,8 @@ static const char *sample_of(const struct config_key *key)
         {"commit", "full"},
         {"manager", "external"},
         {"worker_user", "mpa-worker"},
+        {"balance_ms", "250"},
+        {"balance_factor_permille", "2000"},
     };
 
     for (size_t i = 0; i < sizeof(samples) / sizeof(samples[0]); i++) {
@@ -344,6 +346,10 @@ static void contradictions_are_refused(void)
         "frontend:\n  reassembly_fragments: 80\n",
         "t.yaml:2: key 'frontend.reassembly_source_fragments': 90 are more than all sources may have "
         "(allowed: up to reassembly_fragments, 80)");
+    check_refused(
+        "control:\n  balance_weight_cpu: 0\n  balance_weight_ring: 0\n  balance_weight_connections: 0\n",
+        "t.yaml:2: key 'control.balance_weight_cpu': all three weights are 0 (allowed: at least one is "
+        "not)");
     check_refused("services:\n  http:\n    port: 7\n",
                   "t.yaml:3: key 'services.http.port': port 7 is taken by service 'echo'");
 }

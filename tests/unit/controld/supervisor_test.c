@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "controlplane/controld/backoff.h"
+#include "controlplane/policy/backoff.h"
 #include "tests/support/unit.h"
 
 const char unit_suite_name[] = "controld/supervisor";

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* backoff_test.c — promises of the restart delays. */
-#include "controlplane/controld/backoff.h"
+#include "controlplane/policy/backoff.h"
 
 #include "tests/support/unit.h"
 
-const char unit_suite_name[] = "controld/backoff";
+const char unit_suite_name[] = "policy/backoff";
 
 static void test_doubles(void)
 {

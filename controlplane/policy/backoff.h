@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* backoff.h — how long to wait before a process that died is started again. Pure. */
-#ifndef MPA_CONTROLD_BACKOFF_H
-#define MPA_CONTROLD_BACKOFF_H
+#ifndef MPA_POLICY_BACKOFF_H
+#define MPA_POLICY_BACKOFF_H
 
 #include <stdint.h>
 

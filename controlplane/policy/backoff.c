@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* backoff.c — restart delays: quick after a single death, slow for what dies again and again. */
-#include "controlplane/controld/backoff.h"
+#include "controlplane/policy/backoff.h"
 
 uint32_t backoff_delay_ms(uint32_t base_ms, uint32_t n_failures)
 {

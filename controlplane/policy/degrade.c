@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* degrade.c — a ladder with hysteresis on each rung: up at its limit, down at its limit less the relief. */
+#include "controlplane/policy/degrade.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/assert.h"
+
+void degrade_defaults(struct degrade_config *config)
+{
+    *config = (struct degrade_config){
+        .limits_permille = {850, 900, 940, 970},
+        .relief_permille = 100,
+        .worse_rounds = 2,
+        .better_rounds = 10,
+    };
+}
+
+const char *degrade_config_fault(const struct degrade_config *config)
+{
+    uint32_t last_permille = config->relief_permille;
+
+    for (uint32_t i = 0; i < DEGRADE_N_STEPS - 1; i++) {
+        if (config->limits_permille[i] <= last_permille || config->limits_permille[i] > 1000)
+            return "limits_permille";
+        last_permille = config->limits_permille[i];
+    }
+    if (config->worse_rounds == 0)
+        return "worse_rounds";
+    return config->better_rounds == 0 ? "better_rounds" : NULL;
+}
+
+void degrade_init(struct degrade *degrade, const struct degrade_config *config)
+{
+    mpa_assert(degrade_config_fault(config) == NULL);
+    *degrade = (struct degrade){.config = *config, .step = DEGRADE_NONE};
+}
+
+/* Fewer workers free memory and take CPU away: CPU and frame pool must not lead there. */
+static bool counts_for(enum degrade_pressure pressure, enum degrade_step step)
+{
+    return step != DEGRADE_FEWER_WORKERS || pressure == DEGRADE_MEMORY;
+}
+
+/* The highest pressure that counts for `step`. */
+static enum degrade_pressure highest(const uint32_t used_permille[DEGRADE_N_PRESSURES],
+                                     enum degrade_step step)
+{
+    enum degrade_pressure found = DEGRADE_MEMORY;
+
+    for (enum degrade_pressure i = DEGRADE_MEMORY; i < DEGRADE_N_PRESSURES; i++) {
+        if (counts_for(i, step) && used_permille[i] > used_permille[found])
+            found = i;
+    }
+    return found;
+}
+
+/* True when the pressure is at the limit of the step above; fills in what was compared. */
+static bool is_worse(const struct degrade *degrade, const uint32_t used_permille[DEGRADE_N_PRESSURES],
+                     struct degrade_decision *decision)
+{
+    enum degrade_pressure pressure;
+
+    if (degrade->step == DEGRADE_N_STEPS - 1)
+        return false;
+    pressure = highest(used_permille, degrade->step + 1);
+    decision->pressure = pressure;
+    decision->pressure_permille = used_permille[pressure];
+    decision->limit_permille = degrade->config.limits_permille[degrade->step];
+    return used_permille[pressure] >= decision->limit_permille;
+}
+
+/* True when the pressure has left the step that holds. */
+static bool is_better(const struct degrade *degrade, const uint32_t used_permille[DEGRADE_N_PRESSURES],
+                      struct degrade_decision *decision)
+{
+    enum degrade_pressure pressure;
+
+    if (degrade->step == DEGRADE_NONE)
+        return false;
+    pressure = highest(used_permille, degrade->step);
+    decision->pressure = pressure;
+    decision->pressure_permille = used_permille[pressure];
+    decision->limit_permille =
+        degrade->config.limits_permille[degrade->step - 1] - degrade->config.relief_permille;
+    return used_permille[pressure] < decision->limit_permille;
+}
+
+void degrade_round(struct degrade *degrade, const uint32_t used_permille[DEGRADE_N_PRESSURES],
+                   struct degrade_decision *decision)
+{
+    *decision = (struct degrade_decision){.change = DEGRADE_SAME, .from = degrade->step};
+    if (is_worse(degrade, used_permille, decision)) {
+        degrade->n_better = 0;
+        if (++degrade->n_worse >= degrade->config.worse_rounds) {
+            degrade->step++;
+            decision->change = DEGRADE_WORSE;
+        }
+    } else if (is_better(degrade, used_permille, decision)) {
+        degrade->n_worse = 0;
+        if (++degrade->n_better >= degrade->config.better_rounds) {
+            degrade->step--;
+            decision->change = DEGRADE_BETTER;
+        }
+    } else {
+        degrade->n_worse = degrade->n_better = 0;
+    }
+    if (decision->change != DEGRADE_SAME)
+        degrade->n_worse = degrade->n_better = 0;
+    decision->to = degrade->step;
+}
+
+const char *degrade_step_name(enum degrade_step step)
+{
+    static const char *const names[DEGRADE_N_STEPS] = {
+        [DEGRADE_NONE] = "none",
+        [DEGRADE_SHED_CONGESTED] = "shed_congested",
+        [DEGRADE_SHED_ALL] = "shed_all",
+        [DEGRADE_SHORT_IDLE] = "short_idle",
+        [DEGRADE_FEWER_WORKERS] = "fewer_workers",
+    };
+
+    return names[step];
+}
+
+const char *degrade_pressure_name(enum degrade_pressure pressure)
+{
+    static const char *const names[DEGRADE_N_PRESSURES] = {
+        [DEGRADE_MEMORY] = "memory",
+        [DEGRADE_POOL] = "pool",
+        [DEGRADE_CPU] = "cpu",
+    };
+
+    return names[pressure];
+}

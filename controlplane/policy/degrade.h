@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * degrade.h — what to give up under pressure, in steps, and when to take it back. Each step includes those
+ * before it; established connections and urgent traffic are never in the list. One step at a time, up after a
+ * few rounds above its limit, down after more rounds below a lower one.
+ */
+#ifndef MPA_POLICY_DEGRADE_H
+#define MPA_POLICY_DEGRADE_H
+
+#include <stdint.h>
+
+enum degrade_step {
+    DEGRADE_NONE,
+    DEGRADE_SHED_CONGESTED, /* no new connections on workers that are congested */
+    DEGRADE_SHED_ALL,       /* no new connections anywhere */
+    DEGRADE_SHORT_IDLE,     /* idle connections end sooner */
+    DEGRADE_FEWER_WORKERS,  /* a worker is drained and ended: helps memory, so only memory leads here */
+};
+#define DEGRADE_N_STEPS 5u
+
+enum degrade_pressure { DEGRADE_MEMORY, DEGRADE_POOL, DEGRADE_CPU };
+#define DEGRADE_N_PRESSURES 3u
+
+struct degrade_config {
+    /* Pressure at which a step begins, one for each but DEGRADE_NONE, rising. */
+    uint32_t limits_permille[DEGRADE_N_STEPS - 1];
+    uint32_t relief_permille; /* a step ends when pressure is so far below its limit */
+    uint32_t worse_rounds;    /* above the next limit on end, before a step up */
+    uint32_t better_rounds;   /* below on end, before a step down */
+};
+
+struct degrade {
+    struct degrade_config config;
+    enum degrade_step step;
+    uint32_t n_worse, n_better; /* rounds on end */
+};
+
+enum degrade_change { DEGRADE_SAME, DEGRADE_WORSE, DEGRADE_BETTER };
+
+struct degrade_decision {
+    enum degrade_change change;
+    enum degrade_step from, to;     /* equal for DEGRADE_SAME */
+    enum degrade_pressure pressure; /* the highest of those that count for the step */
+    uint32_t pressure_permille;
+    uint32_t limit_permille; /* it was compared with: of the step up, or where this one ends */
+};
+
+void degrade_defaults(struct degrade_config *config);
+/* NULL, or the name of the first field that makes no sense. */
+const char *degrade_config_fault(const struct degrade_config *config);
+
+/* `config` without a fault. */
+void degrade_init(struct degrade *degrade, const struct degrade_config *config);
+
+/* One round: used parts in thousandths, by enum degrade_pressure. The step of `degrade` is what holds now. */
+void degrade_round(struct degrade *degrade, const uint32_t used_permille[DEGRADE_N_PRESSURES],
+                   struct degrade_decision *decision);
+
+/* "none", "shed_congested", ...; "memory", "pool", "cpu": one word. */
+const char *degrade_step_name(enum degrade_step step);
+const char *degrade_pressure_name(enum degrade_pressure pressure);
+
+#endif

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A load that lies on one of two workers is evened while it runs: real frames, verified bytes, no connection
+lost."""
+import crowd as crowds
+import netlab
+import survivor
+
+N = 16  # connections, each busy
+
+
+def frames_by_worker(stack, before=None):
+    """{worker: frames of its buckets}, since `before` (an earlier answer of mpactl buckets)."""
+    now = stack.mpactl("buckets")
+    start = before["frames"] if before else [0] * len(now["frames"])
+    count = {0: 0, 1: 0}
+    for worker, frames, old in zip(now["workers"], now["frames"], start):
+        count[worker] += int(frames) - int(old)
+    return count, now
+
+
+def test_a_load_on_one_of_two_workers_is_evened_while_it_runs(lab):
+    stack = survivor.Survivor(lab, lab.ns("even")).start(
+        control={"balance": "false", "balance_ms": 200, "balance_floor_permille": 5}).ready()
+    stack.all_serve()
+    n_buckets = stack.mpactl("buckets")["n_buckets"]
+    with crowds.Crowd(stack.space) as crowd:
+        crowd.carry("bulk", N, 32768)
+        stack.order("migrate", "bucket", f"0-{n_buckets - 1}", "--to", "0")
+        crowd.goes_on()
+        assert stack.connections() == {0: N, 1: 0}
+        stack.order("balance", "on")
+        seen = {"last": stack.mpactl("buckets"), "explain": None}
+
+        def is_even():
+            crowd.goes_on(2_000_000)
+            count, seen["last"] = frames_by_worker(stack, seen["last"])
+            return min(count.values()) >= 0.3 * sum(count.values())
+        try:
+            netlab.wait_until(is_even, 40, what="at least 30 % of the frames for each worker")
+        finally:
+            print(stack.mpactl("explain"))
+        crowd.goes_on()
+        moved = [move["bucket"] for decision in stack.mpactl("explain")["decisions"] for move in decision["moves"]]
+        # Sixteen buckets are busy: nothing else has moved, and none of them more than twice.
+        assert 4 <= len(set(moved)) <= N and all(moved.count(bucket) <= 2 for bucket in moved), moved
+        crowd.clean()

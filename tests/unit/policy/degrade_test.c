@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* degrade_test.c — promises of the ladder: one step at a time, visible, reversible, no swinging. */
+#include "controlplane/policy/degrade.h"
+
+#include <string.h>
+
+#include "tests/support/unit.h"
+
+const char unit_suite_name[] = "policy/degrade";
+
+static void ladder_init(struct degrade *degrade)
+{
+    struct degrade_config config;
+
+    degrade_defaults(&config);
+    degrade_init(degrade, &config);
+}
+
+/* So many rounds with the same pressures; the last decision. */
+static struct degrade_decision run(struct degrade *degrade, uint32_t memory, uint32_t pool, uint32_t cpu,
+                                   uint32_t n_rounds)
+{
+    const uint32_t used_permille[DEGRADE_N_PRESSURES] = {memory, pool, cpu};
+    struct degrade_decision decision = {0};
+
+    for (uint32_t i = 0; i < n_rounds; i++) {
+        enum degrade_step before = degrade->step;
+
+        degrade_round(degrade, used_permille, &decision);
+        CU_ASSERT_EQUAL(decision.from, before);
+        CU_ASSERT_EQUAL(decision.to, degrade->step);
+        CU_ASSERT_TRUE(degrade->step + 1 >= before && degrade->step <= before + 1);
+    }
+    return decision;
+}
+
+/* ---- the table: where the ladder comes to stand ---- */
+
+struct row {
+    const char *name;
+    uint32_t memory, pool, cpu;
+    enum degrade_step step;
+};
+
+static const struct row rows[] = {
+    {"nothing", 0, 0, 0, DEGRADE_NONE},
+    {"just below", 849, 849, 849, DEGRADE_NONE},
+    {"memory", 850, 0, 0, DEGRADE_SHED_CONGESTED},
+    {"frame pool", 0, 900, 0, DEGRADE_SHED_ALL},
+    {"CPU", 0, 0, 940, DEGRADE_SHORT_IDLE},
+    {"all of the memory", 1000, 0, 0, DEGRADE_FEWER_WORKERS},
+    {"all of the CPU never takes a worker away", 0, 0, 1000, DEGRADE_SHORT_IDLE},
+    {"all of the pool neither", 0, 1000, 0, DEGRADE_SHORT_IDLE},
+};
+
+static void test_rows(void)
+{
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct degrade degrade;
+
+        ladder_init(&degrade);
+        run(&degrade, rows[i].memory, rows[i].pool, rows[i].cpu, 50);
+        if (degrade.step != rows[i].step)
+            CU_FAIL(rows[i].name);
+        /* And all the way back. */
+        run(&degrade, 0, 0, 0, 50);
+        CU_ASSERT_EQUAL(degrade.step, DEGRADE_NONE);
+    }
+}
+
+static void test_a_peak_does_nothing(void)
+{
+    struct degrade degrade;
+
+    ladder_init(&degrade);
+    for (int i = 0; i < 100; i++) {
+        run(&degrade, 1000, 1000, 1000, 1);
+        run(&degrade, 500, 500, 500, 1);
+    }
+    CU_ASSERT_EQUAL(degrade.step, DEGRADE_NONE);
+}
+
+static void test_between_limits_it_stays(void)
+{
+    struct degrade degrade;
+
+    ladder_init(&degrade);
+    run(&degrade, 860, 0, 0, 2);
+    CU_ASSERT_EQUAL(degrade.step, DEGRADE_SHED_CONGESTED);
+    for (int i = 0; i < 3600; i++)
+        run(&degrade, i % 2 == 0 ? 751 : 899, 0, 0, 1);
+    CU_ASSERT_EQUAL(degrade.step, DEGRADE_SHED_CONGESTED);
+    run(&degrade, 749, 0, 0, 9);
+    CU_ASSERT_EQUAL(degrade.step, DEGRADE_SHED_CONGESTED);
+    CU_ASSERT_EQUAL(run(&degrade, 749, 0, 0, 1).change, DEGRADE_BETTER);
+    CU_ASSERT_EQUAL(degrade.step, DEGRADE_NONE);
+}
+
+static void test_decision_says_why(void)
+{
+    struct degrade degrade;
+    struct degrade_decision decision;
+
+    ladder_init(&degrade);
+    decision = run(&degrade, 100, 910, 300, 2);
+    CU_ASSERT_EQUAL(decision.change, DEGRADE_WORSE);
+    CU_ASSERT_EQUAL(decision.pressure, DEGRADE_POOL);
+    CU_ASSERT_EQUAL(decision.pressure_permille, 910);
+    CU_ASSERT_EQUAL(decision.limit_permille, 850);
+    CU_ASSERT_STRING_EQUAL(degrade_step_name(decision.to), "shed_congested");
+    CU_ASSERT_STRING_EQUAL(degrade_pressure_name(decision.pressure), "pool");
+}
+
+static void test_config_faults(void)
+{
+    struct degrade_config config;
+
+    degrade_defaults(&config);
+    CU_ASSERT_PTR_NULL(degrade_config_fault(&config));
+    config.limits_permille[2] = config.limits_permille[1];
+    CU_ASSERT_STRING_EQUAL(degrade_config_fault(&config), "limits_permille");
+    degrade_defaults(&config);
+    config.worse_rounds = 0;
+    CU_ASSERT_STRING_EQUAL(degrade_config_fault(&config), "worse_rounds");
+}
+
+const struct unit_test unit_tests[] = {
+    {"each pressure leads to its step, one at a time, and back", test_rows},
+    {"a peak does nothing", test_a_peak_does_nothing},
+    {"between the limits it stays, for an hour", test_between_limits_it_stays},
+    {"a change says what pressed and how much", test_decision_says_why},
+    {"a configuration without sense is named", test_config_faults},
+    {NULL, NULL},
+};
