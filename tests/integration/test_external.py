@@ -26,6 +26,11 @@ class Containers(stacks.Ours):
         self.worker = [self.contain_worker(slot) for slot in range(2)]
         return self
 
+    def ready(self, timeout=10):
+        stacks.Stack.ready(self, timeout)
+        self.wait_for("running")
+        return self
+
     def contain(self, name, *words, user=()):
         return self.space.start("unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "--", *user,
                                 stacks.program(name, self.programs[name]), "--config", self.config,
@@ -55,11 +60,12 @@ class Containers(stacks.Ours):
 
 @pytest.fixture
 def containers(lab):
-    it = Containers(lab, lab.ns("peer")).start().ready()
-    it.wait_for("running")
-    yield it
-    for container in (it.process, *it.worker, it.frontend):
-        it.end(container)
+    it = Containers(lab, lab.ns("peer"))
+    try:
+        yield it.start().ready()
+    finally:
+        for container in (it.process, *it.worker, it.frontend):
+            it.end(container)
 
 
 def echo(connection, text=b"x" * 5000):
