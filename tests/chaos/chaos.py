@@ -11,6 +11,7 @@ import argparse
 import contextlib
 import json
 import os
+import shutil
 import signal
 import sys
 import time
@@ -36,6 +37,8 @@ def parse_arguments(arguments):
     parser.add_argument("--workers", type=int, default=2, help="(2)")
     parser.add_argument("--seed", type=int, default=1, help="of the faults' choices (1)")
     parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="of the configuration")
+    parser.add_argument("--keep", metavar="DIR", help="for the logs of stack and peers, and the events")
+    parser.add_argument("--capture", action="store_true", help="the peers' packets too, 128 bytes of each")
     parser.add_argument("--build-dir", help="(build/release)")
     parser.add_argument("--selftest", action="store_true",
                         help="the kernel's stack instead of ours, paused instead of killed: tests the tool")
@@ -151,6 +154,9 @@ def run(lab, options):
     stack, space, network = start_stack(lab, options)
     with contextlib.ExitStack() as closing:
         crowd = closing.enter_context(crowds.Crowd(space, network=network, timeout=30))
+        if options.capture:
+            space.start("tcpdump", "-i", "wire0" if options.loss else stacks.TAP, "-s", 128, "-B", 65536, "-w",
+                        os.path.join(lab.dir, "peer.pcap"), log="tcpdump.log")
         say(f"opening {options.connections} connections")
         crowd.mixed(options.connections)
         if options.churn:
@@ -176,6 +182,11 @@ def run(lab, options):
             "stall_ms": spread(report["fault_stalls_ms"]), "longest_stall_ms": report["longest_stall_ms"],
             "hand_over_ms": spread([survivor.duration_ms(event) for event in hand_overs]), "adopted_ms": spread([survivor.duration_ms(event) for event in stack.events("adopted")]),
             "processes": {"before": before, "after": after}, "wrong": wrong}
+    if options.keep:
+        os.makedirs(options.keep, exist_ok=True)
+        for name in ("controld.log", "events.json", "peer.log", "peer.pcap"):
+            if os.path.exists(os.path.join(lab.dir, name)):
+                shutil.copy(os.path.join(lab.dir, name), options.keep)
     if wrong:
         say(f"the crowd's last words: {words}")
         if not options.selftest:

@@ -7,10 +7,14 @@ False and is tried again; an order that our own control plane refuses is a LabEr
 import os
 import random
 import signal
+import sys
 import time
 
 import netlab
 import survivor
+
+
+GONE = ("not serving", "died meanwhile", "is draining", "no flow")
 
 
 class Kill:
@@ -120,10 +124,14 @@ class Schedule:
         while sum(self.counts.values()) < n_max and time.monotonic() < deadline:
             begin = time.monotonic()
             fault = self.faults[self.n_turns % len(self.faults)]
+            print(f"chaos: {begin:.3f} s: {fault.name}", file=sys.stderr, flush=True)
             self.n_turns += 1
             try:
                 self.counts[fault.count_name] += fault.inject(stack, crowd, self.rng)
             except netlab.LabError as error:
+                # Among other faults a worker may be gone when an order for it comes.
+                if len(self.faults) > 1 and any(words in str(error) for words in GONE):
+                    continue
                 self.refusals.append(f"{fault.name}: {error}")
                 if len(self.refusals) > 20:
                     return

@@ -79,7 +79,7 @@ static void stream_end(struct carry *carry, struct stream *stream, int error)
     bool is_probed = carry->mode == CARRY_IDLE && stream->n_allowed != stream->n_received;
 
     if (stream->waiting_ns != 0)
-        tally_wait(&carry->tally, stream->waiting_ns, net_now_ns());
+        tally_wait(&carry->tally, stream->fd, stream->waiting_ns, net_now_ns());
     tally_socket(&carry->tally, stream->fd);
     if (error < 0)
         tally_failure(&carry->tally, stream->fd, stream->n_received, error);
@@ -150,7 +150,7 @@ static int stream_progress(struct carry *carry, struct stream *stream, size_t n)
 
     stream->n_received += n;
     carry->tally.n_bytes_received += n;
-    tally_wait(&carry->tally, stream->waiting_ns, now_ns);
+    tally_wait(&carry->tally, stream->fd, stream->waiting_ns, now_ns);
     stream->waiting_ns = now_ns;
     /* In pieces of a quarter: a byte for a byte would make bulk a trickle. */
     if (carry->mode == CARRY_BULK && carry->stop_ns == 0 &&

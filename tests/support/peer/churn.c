@@ -85,7 +85,7 @@ static void slot_start(struct churn *churn, struct slot *slot)
 
 static void slot_end(struct churn *churn, struct slot *slot, int error)
 {
-    tally_wait(&churn->tally, slot->waiting_ns, net_now_ns());
+    tally_wait(&churn->tally, slot->fd, slot->waiting_ns, net_now_ns());
     tally_socket(&churn->tally, slot->fd);
     if (error < 0)
         tally_failure(&churn->tally, slot->fd, slot->n_received, error);
@@ -196,7 +196,7 @@ static int slot_receive(struct churn *churn, struct slot *slot)
         return errno == EAGAIN ? 0 : -errno;
     if (n == 0)
         return slot_end_of_stream(slot);
-    tally_wait(&churn->tally, slot->waiting_ns, now_ns);
+    tally_wait(&churn->tally, slot->fd, slot->waiting_ns, now_ns);
     slot->waiting_ns = now_ns;
     if (slot->is_http && !slot->has_head)
         return take_head(churn, slot, bytes, (size_t)n);

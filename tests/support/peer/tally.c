@@ -22,14 +22,29 @@ void tally_fault(struct tally *tally, uint64_t time_ns)
     tally->n_faults++;
 }
 
+static unsigned local_port(int fd)
+{
+    union address address;
+    socklen_t size = sizeof(address);
+
+    if (getsockname(fd, &address.any, &size) < 0)
+        return 0;
+    return ntohs(address.any.sa_family == AF_INET ? address.ip4.sin_port : address.ip6.sin6_port);
+}
+
 /* Backwards from the latest fault while the wait reaches into the fault's time: nearly always one step. */
-void tally_wait(struct tally *tally, uint64_t from_ns, uint64_t to_ns)
+void tally_wait(struct tally *tally, int fd, uint64_t from_ns, uint64_t to_ns)
 {
     uint64_t wait_ns = to_ns - from_ns, next_ns = UINT64_MAX;
 
     if (wait_ns > tally->longest_stall_ns)
         tally->longest_stall_ns = wait_ns;
-    tally->n_stalls_over_5s += wait_ns > TALLY_LONG_STALL_NS;
+    if (wait_ns > TALLY_LONG_STALL_NS) {
+        tally->n_stalls_over_5s++;
+        if (tally->n_lines++ < TALLY_MAX_LINES)
+            peer_fail(tally->options, "%.3f s: local port %u waited for %.3f s", (double)to_ns / 1e9,
+                      local_port(fd), (double)wait_ns / 1e9);
+    }
     for (unsigned i = tally->n_faults; i > 0 && next_ns > from_ns; i--) {
         uint64_t fault_ns = tally->faults[i - 1].time_ns;
         uint64_t begin_ns = from_ns > fault_ns ? from_ns : fault_ns;
@@ -39,16 +54,6 @@ void tally_wait(struct tally *tally, uint64_t from_ns, uint64_t to_ns)
             tally->faults[i - 1].stall_ns = end_ns - begin_ns;
         next_ns = fault_ns;
     }
-}
-
-static unsigned local_port(int fd)
-{
-    union address address;
-    socklen_t size = sizeof(address);
-
-    if (getsockname(fd, &address.any, &size) < 0)
-        return 0;
-    return ntohs(address.any.sa_family == AF_INET ? address.ip4.sin_port : address.ip6.sin6_port);
 }
 
 static uint64_t *counter_of(struct tally *tally, int error)

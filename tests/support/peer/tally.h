@@ -38,8 +38,8 @@ struct tally {
 /* A fault happened at that time of CLOCK_MONOTONIC; more than TALLY_MAX_FAULTS are not kept. */
 void tally_fault(struct tally *tally, uint64_t time_ns);
 
-/* A connection was waited for from `from_ns` to `to_ns`. */
-void tally_wait(struct tally *tally, uint64_t from_ns, uint64_t to_ns);
+/* A connection was waited for from `from_ns` to `to_ns`. One of more than 5 s is told on standard error. */
+void tally_wait(struct tally *tally, int fd, uint64_t from_ns, uint64_t to_ns);
 
 /* A connection has failed with -errno: -EBADMSG wrong bytes (counted by the caller), -ENODATA an early FIN.
  * The first few are told on standard error with the local port and the position, to find them in a capture.

@@ -28,7 +28,7 @@ static void a_stall_counts_from_its_fault_on(void)
     struct tally *tally = new_tally();
 
     tally_fault(tally, 1000 * MS);
-    tally_wait(tally, 900 * MS, 1200 * MS);
+    tally_wait(tally, -1, 900 * MS, 1200 * MS);
     CU_ASSERT_EQUAL(stall_ms(tally, 0), 200);
     CU_ASSERT_EQUAL(tally->longest_stall_ns, 300 * MS);
     free(tally);
@@ -39,8 +39,8 @@ static void a_stall_that_begins_behind_the_fault_is_its_too(void)
     struct tally *tally = new_tally();
 
     tally_fault(tally, 1000 * MS);
-    tally_wait(tally, 1010 * MS, 1060 * MS);
-    tally_wait(tally, 1060 * MS, 1070 * MS);
+    tally_wait(tally, -1, 1010 * MS, 1060 * MS);
+    tally_wait(tally, -1, 1060 * MS, 1070 * MS);
     CU_ASSERT_EQUAL(stall_ms(tally, 0), 50);
     free(tally);
 }
@@ -51,7 +51,7 @@ static void a_stall_over_several_faults_is_shared_out(void)
 
     for (unsigned i = 1; i <= 4; i++)
         tally_fault(tally, i * 1000 * MS);
-    tally_wait(tally, 2500 * MS, 4100 * MS);
+    tally_wait(tally, -1, 2500 * MS, 4100 * MS);
     CU_ASSERT_EQUAL(stall_ms(tally, 0), 0);
     CU_ASSERT_EQUAL(stall_ms(tally, 1), 500);
     CU_ASSERT_EQUAL(stall_ms(tally, 2), 1000);
@@ -64,7 +64,7 @@ static void a_stall_before_the_fault_is_not_its(void)
     struct tally *tally = new_tally();
 
     tally_fault(tally, 1000 * MS);
-    tally_wait(tally, 100 * MS, 900 * MS);
+    tally_wait(tally, -1, 100 * MS, 900 * MS);
     CU_ASSERT_EQUAL(stall_ms(tally, 0), 0);
     free(tally);
 }
@@ -75,7 +75,7 @@ static void more_faults_than_are_kept_do_no_harm(void)
 
     for (unsigned i = 0; i < TALLY_MAX_FAULTS + 2; i++)
         tally_fault(tally, (i + 1) * MS);
-    tally_wait(tally, 1, 2 * TALLY_MAX_FAULTS * MS);
+    tally_wait(tally, -1, 1, 2 * TALLY_MAX_FAULTS * MS);
     CU_ASSERT_EQUAL(tally->n_faults, TALLY_MAX_FAULTS);
     free(tally);
 }
@@ -123,7 +123,7 @@ static void silence_stalls_and_lost_connections_are_unclean(void)
     tally->n_completed = 2;
     CU_ASSERT_FALSE(tally_is_clean(tally));
     tally->n_completed = 3;
-    tally_wait(tally, 0, 5001 * MS);
+    tally_wait(tally, -1, 0, 5001 * MS);
     CU_ASSERT_FALSE(tally_is_clean(tally));
     free(tally);
 }
