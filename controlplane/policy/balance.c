@@ -21,6 +21,7 @@
 
 #define SMOOTH 0.3 /* weight of the newest measure */
 #define SURE 0.3   /* evidence, see there */
+#define QUIET 0.5f /* frames a second; less is what smoothing has left of traffic that is over */
 #define MS_PER_S 1000.0f
 #define PATIENT_ACTS 4u /* moves in a row before it slows down, or is content with less */
 #define MAX_COOL_DOUBLINGS 4u
@@ -130,6 +131,7 @@ static void observe_workers(struct balance *balance, const struct balance_input 
         seat->life = worker->life;
         seat->rate = 0;
         seat->n_buckets = 0;
+        seat->n_busy = 0;
     }
 }
 
@@ -156,6 +158,8 @@ static bool observe_buckets(struct balance *balance, const struct balance_input 
             bucket->rate += (float)SMOOTH * (rate - bucket->rate);
         else
             bucket->rate = rate;
+        if (bucket->rate < QUIET)
+            bucket->rate = 0;
         bucket->frames = input->frames[i];
         is_moved |= bucket->owner != input->owners[i];
         bucket->owner = input->owners[i];
@@ -163,6 +167,7 @@ static bool observe_buckets(struct balance *balance, const struct balance_input 
             continue;
         balance->seats[bucket->owner].rate += (double)bucket->rate;
         balance->seats[bucket->owner].n_buckets++;
+        balance->seats[bucket->owner].n_busy += bucket->rate > 0;
     }
     return is_moved;
 }

@@ -24,6 +24,7 @@ struct balance_seat {
     double connections; /* they go with buckets, not with frames */
     double rate;        /* of its buckets together */
     uint32_t n_buckets;
+    uint32_t n_busy; /* of them: with traffic */
 };
 
 static inline double balance_seat_score(const struct balance_seat *seat)

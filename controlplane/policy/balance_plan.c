@@ -17,6 +17,7 @@
 
 #define AIM 1.05        /* planned heaviest over lightest: below settle, with room for noise */
 #define SWAP_PART 0.75  /* of the difference; a larger bucket only changes who is heaviest */
+#define CRUMB_PART 0.1  /* of the mean rate of its worker's busy buckets: less is moved for nothing */
 #define WORTH_PART 0.03 /* of the mean score: less is not worth disturbing connections */
 
 struct plan {
@@ -187,6 +188,12 @@ static double worth_of(double load, double want, double gap)
     return load <= want ? load : (load < gap - load ? load : gap - load) / 2;
 }
 
+/* Many crumbs would weigh something together, and disturb as many connections as real load. */
+static double least_rate(const struct balance_seat *seat)
+{
+    return seat->n_busy == 0 ? INFINITY : CRUMB_PART * seat->rate / seat->n_busy;
+}
+
 /* The bucket of `from` that is best moved to `to`; BALANCE_NO_BUCKET: none that helps. */
 static uint32_t find_bucket(struct plan *plan, uint8_t from, uint8_t to)
 {
@@ -195,6 +202,7 @@ static uint32_t find_bucket(struct plan *plan, uint8_t from, uint8_t to)
     double too_much = plan->loads[from] - mean;
     double too_little = mean - plan->loads[to];
     double want = too_much < too_little ? too_much : too_little;
+    double least = least_rate(&balance->seats[from]);
     uint32_t best = BALANCE_NO_BUCKET;
     double best_worth = 0;
 
@@ -203,7 +211,7 @@ static uint32_t find_bucket(struct plan *plan, uint8_t from, uint8_t to)
         double worth;
 
         /* One without traffic carries no load that could be seen to move. */
-        if (bucket->owner != from || bucket->rate <= 0)
+        if (bucket->owner != from || bucket->rate <= 0 || (double)bucket->rate < least)
             continue;
         worth = worth_of(bucket_load(plan, i), want, plan->loads[from] - plan->loads[to]);
         if (worth <= best_worth || is_planned(plan, i))
