@@ -131,8 +131,9 @@ class Schedule:
             except netlab.LabError as error:
                 # Among other faults a worker may be gone when an order for it comes.
                 if len(self.faults) > 1 and any(words in str(error) for words in GONE):
-                    continue
-                self.refusals.append(f"{fault.name}: {error}")
+                    self.n_turns -= 1  # the same kind again
+                else:
+                    self.refusals.append(f"{fault.name}: {error}")
                 if len(self.refusals) > 20:
                     return
             time.sleep(max(0, min(begin + self.every_s, deadline) - time.monotonic()))
