@@ -39,9 +39,7 @@ struct hostile {
     uint32_t tx_tail[N_LANE_PRIORITIES], rx_head[N_LANE_PRIORITIES], return_tail;
     uint32_t fenced;  /* bit p: the fence was met in rx ring p */
     uint64_t adopted; /* number of the last order */
-    bool
-        is_silent; /* takes what it is told to adopt and never answers: the flows stay those they came from */
-    uint64_t chunk; /* return slot of the last chunk that was lent to us; 0: none yet */
+    uint64_t chunk;   /* return slot of the last chunk that was lent to us; 0: none yet */
 };
 
 /* greet.c. Each connects anew; 0 or -errno, with `refusal` (ATTACH_TEXT_BYTES) the frontend's words if it had

@@ -189,9 +189,6 @@ static int run(struct arguments *arguments)
     const char *name = arguments->deed;
     deed_fn *deed = misuse_find(name);
 
-    /* What it says it has adopted is its own to lose; who lies about records must have none but lies. */
-    arguments->hostile.is_silent = strncmp(name, "records-", strlen("records-")) == 0;
-
     for (size_t i = 0; i < sizeof(greetings) / sizeof(greetings[0]); i++) {
         if (strcmp(name, greetings[i].name) == 0)
             return run_greeting(&arguments->hostile, &greetings[i].greeting);

@@ -34,8 +34,7 @@ static void obey_control(struct hostile *hostile, enum lane_priority priority, u
     if (kind == LANE_SLOT_ADOPT && number > hostile->adopted) {
         hostile->adopted = number;
         obey_read_order(hostile);
-        if (!hostile->is_silent)
-            obey_answer(hostile, LANE_NORMAL, LANE_SLOT_ADOPTED, number);
+        obey_answer(hostile, LANE_NORMAL, LANE_SLOT_ADOPTED, number);
     }
     if (kind != LANE_SLOT_FENCE)
         return;
