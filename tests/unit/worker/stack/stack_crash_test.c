@@ -15,16 +15,6 @@ static struct rig rig;
 static struct receiver receiver;
 static uint8_t bytes[100000];
 
-static struct tcp_script open_one(enum rig_consumer consumer, uint8_t family, unsigned options)
-{
-    struct tcp_script peer = rig_peer(family, 3000);
-
-    rig_init(&rig, consumer);
-    CU_ASSERT_FATAL(rig_open(&rig, &peer, options, NULL));
-    rig_drop_all(&rig);
-    return peer;
-}
-
 static void crash_one(void)
 {
     struct stack_adoption adoption = rig_crash(&rig);
@@ -33,29 +23,14 @@ static void crash_one(void)
     CU_ASSERT_EQUAL(adoption.n_bad + adoption.n_known, 0);
 }
 
-static void check_echo(struct tcp_script *peer)
-{
-    struct tcp_segment reply;
-
-    rig_send_data(&rig, peer, "ping", 4);
-    CU_ASSERT_FATAL(rig_take(&rig, peer, &reply));
-    CU_ASSERT_EQUAL(reply.seq, peer->ack);
-    CU_ASSERT_EQUAL(reply.ack, peer->seq);
-    CU_ASSERT_EQUAL_FATAL(reply.payload_len, 4);
-    CU_ASSERT(memcmp(reply.payload, "ping", 4) == 0);
-    peer->ack += 4;
-    rig_send_flags(&rig, peer, SEGMENT_ACK);
-    CU_ASSERT_EQUAL(rig_drop_all(&rig), 0);
-}
-
 static void check_idle(uint8_t family, unsigned options)
 {
-    struct tcp_script peer = open_one(RIG_ECHO, family, options);
+    struct tcp_script peer = rig_open_one(&rig, RIG_ECHO, family, options);
 
-    check_echo(&peer);
+    rig_check_echo(&rig, &peer);
     crash_one();
     rig_drop_all(&rig);
-    check_echo(&peer);
+    rig_check_echo(&rig, &peer);
     rig_fini(&rig);
 }
 
@@ -77,7 +52,7 @@ static void test_idle_plain(void)
 /* After a crash the last ACK may be lost: it is said again. Who has long been silent stays so. */
 static void test_speech(void)
 {
-    struct tcp_script peer = open_one(RIG_ECHO, 4, RIG_OPTIONS_LINUX);
+    struct tcp_script peer = rig_open_one(&rig, RIG_ECHO, 4, RIG_OPTIONS_LINUX);
     struct tcp_segment reply;
 
     crash_one();
@@ -87,7 +62,7 @@ static void test_speech(void)
     lane_pair_advance(&rig.pair, 1100);
     crash_one();
     CU_ASSERT_EQUAL(rig_drop_all(&rig), 0);
-    check_echo(&peer);
+    rig_check_echo(&rig, &peer);
     rig_fini(&rig);
 }
 
@@ -171,7 +146,7 @@ static void inject_range(const struct tcp_script *peer, uint32_t position, uint3
  */
 static void check_receiving(enum lane_pair_end end)
 {
-    struct tcp_script peer = open_one(RIG_ECHO, 4, RIG_OPTIONS_LINUX);
+    struct tcp_script peer = rig_open_one(&rig, RIG_ECHO, 4, RIG_OPTIONS_LINUX);
     struct tcp_segment reply;
     uint32_t acked = 0, echoed = 0, base = peer.irs + 1;
 
@@ -234,7 +209,7 @@ static void mix_commit(unsigned seed)
 
 static void test_torn_commit(void)
 {
-    struct tcp_script peer = open_one(RIG_ECHO, 6, RIG_OPTIONS_LINUX);
+    struct tcp_script peer = rig_open_one(&rig, RIG_ECHO, 6, RIG_OPTIONS_LINUX);
     struct tcp_segment reply;
     uint32_t base = peer.irs + 1;
 
@@ -273,7 +248,7 @@ static void close_one(struct tcp_script *peer)
 
 static void test_ghost(void)
 {
-    struct tcp_script peer = open_one(RIG_ECHO, 4, RIG_OPTIONS_LINUX);
+    struct tcp_script peer = rig_open_one(&rig, RIG_ECHO, 4, RIG_OPTIONS_LINUX);
 
     close_one(&peer);
     CU_ASSERT_EQUAL(rig_crash(&rig).n_adopted, 0);
@@ -291,7 +266,7 @@ static void test_ghost(void)
 static void test_closed_since(void)
 {
     struct attach_adopt order = {.what = ATTACH_ADOPT_DEAD};
-    struct tcp_script peer = open_one(RIG_ECHO, 4, RIG_OPTIONS_LINUX);
+    struct tcp_script peer = rig_open_one(&rig, RIG_ECHO, 4, RIG_OPTIONS_LINUX);
     struct stack_adoption adoption;
     struct segment estate = rig_stop(&rig);
 
@@ -309,17 +284,17 @@ static void test_closed_since(void)
 /* The same 4-tuple opened anew, right after it was closed, is a connection like any other. */
 static void test_reborn(void)
 {
-    struct tcp_script peer = open_one(RIG_ECHO, 4, 0), again = rig_peer(4, 3000);
+    struct tcp_script peer = rig_open_one(&rig, RIG_ECHO, 4, 0), again = rig_peer(4, 3000);
 
     close_one(&peer);
     lane_pair_advance(&rig.pair, 20);
     again.seq += 100000;
     CU_ASSERT_FATAL(rig_open(&rig, &again, 0, NULL));
     rig_drop_all(&rig);
-    check_echo(&again);
+    rig_check_echo(&rig, &again);
     crash_one();
     rig_drop_all(&rig);
-    check_echo(&again);
+    rig_check_echo(&rig, &again);
     rig_fini(&rig);
 }
 
@@ -327,7 +302,7 @@ static void test_reborn(void)
 static void test_exports_done(void)
 {
     struct attach_adopt order = {.what = ATTACH_ADOPT_DEAD, .exports_done = 7};
-    struct tcp_script peer = open_one(RIG_ECHO, 4, RIG_OPTIONS_LINUX);
+    struct tcp_script peer = rig_open_one(&rig, RIG_ECHO, 4, RIG_OPTIONS_LINUX);
     struct stack_adoption adoption;
     struct segment estate;
 
@@ -342,13 +317,13 @@ static void test_exports_done(void)
     segment_fini(&estate);
     lane_pair_turn(&rig.pair);
     rig_drop_all(&rig);
-    check_echo(&peer);
+    rig_check_echo(&rig, &peer);
     rig_fini(&rig);
 }
 
 static void test_window(void)
 {
-    struct tcp_script peer = open_one(RIG_HOLD, 4, RIG_OPTION_SCALE);
+    struct tcp_script peer = rig_open_one(&rig, RIG_HOLD, 4, RIG_OPTION_SCALE);
     struct tcp_segment reply;
     uint32_t right_edge = 0;
 
@@ -372,7 +347,7 @@ static void test_window(void)
 /* Out-of-order data is given up by a crash, and asked for again. */
 static void test_out_of_order(void)
 {
-    struct tcp_script peer = open_one(RIG_SINK, 4, RIG_OPTIONS_LINUX);
+    struct tcp_script peer = rig_open_one(&rig, RIG_SINK, 4, RIG_OPTIONS_LINUX);
     struct tcp_segment reply;
 
     inject_range(&peer, 1000, 1000);
@@ -448,7 +423,7 @@ static void test_many(void)
     lane_pair_advance(&rig.pair, 1200);
     CU_ASSERT_EQUAL(rig_crash(&rig).n_adopted, N_MANY);
     CU_ASSERT_EQUAL(rig_drop_all(&rig), 0);
-    check_echo(&peer);
+    rig_check_echo(&rig, &peer);
     rig_fini(&rig);
 }
 
@@ -481,8 +456,8 @@ static void test_one_bad(void)
     segment_fini(&estate);
     lane_pair_turn(&rig.pair);
     rig_drop_all(&rig);
-    check_echo(&peers[0]);
-    check_echo(&peers[2]);
+    rig_check_echo(&rig, &peers[0]);
+    rig_check_echo(&rig, &peers[2]);
     rig_send_flags(&rig, &peers[1], SEGMENT_ACK);
     CU_ASSERT(rig_take(&rig, &peers[1], &reply) && (reply.flags & SEGMENT_RST) != 0);
     rig_fini(&rig);
@@ -491,7 +466,7 @@ static void test_one_bad(void)
 /* What the fault handler would say: the frame in hand, and none outside of frames. */
 static void test_suspect(void)
 {
-    open_one(RIG_ECHO, 4, 0);
+    rig_open_one(&rig, RIG_ECHO, 4, 0);
     CU_ASSERT(rig.suspect != WORKER_NO_SUSPECT);
     CU_ASSERT_EQUAL(atomic_load_explicit(&rig.pair.suspect, memory_order_relaxed), WORKER_NO_SUSPECT);
     rig_fini(&rig);
@@ -499,7 +474,7 @@ static void test_suspect(void)
 
 static void test_reset_flow(void)
 {
-    struct tcp_script peer = open_one(RIG_ECHO, 4, 0);
+    struct tcp_script peer = rig_open_one(&rig, RIG_ECHO, 4, 0);
     struct flow_key key = rig.conn->key;
     struct tcp_segment reply;
 
@@ -512,7 +487,7 @@ static void test_reset_flow(void)
 
 static void test_frontend_gone(void)
 {
-    struct tcp_script peer = open_one(RIG_SINK, 4, RIG_OPTIONS_LINUX);
+    struct tcp_script peer = rig_open_one(&rig, RIG_SINK, 4, RIG_OPTIONS_LINUX);
 
     inject_range(&peer, 1000, 1000);
     lane_pair_turn(&rig.pair);

@@ -14,16 +14,6 @@ static struct rig rig;
 static struct receiver receiver;
 static uint8_t bytes[100000];
 
-static struct tcp_script open_one(enum rig_consumer consumer, uint8_t family, unsigned options)
-{
-    struct tcp_script peer = rig_peer(family, 3000);
-
-    rig_init(&rig, consumer);
-    CU_ASSERT_FATAL(rig_open(&rig, &peer, options, NULL));
-    rig_drop_all(&rig);
-    return peer;
-}
-
 /* The connection moves, alone. */
 static void move_one(void)
 {
@@ -34,33 +24,17 @@ static void move_one(void)
     CU_ASSERT_EQUAL(adoption.n_known, 0);
 }
 
-/* An echo of a few bytes works from where the stream stands. */
-static void check_echo(struct tcp_script *peer)
-{
-    struct tcp_segment reply;
-
-    rig_send_data(&rig, peer, "ping", 4);
-    CU_ASSERT_FATAL(rig_take(&rig, peer, &reply));
-    CU_ASSERT_EQUAL(reply.seq, peer->ack);
-    CU_ASSERT_EQUAL(reply.ack, peer->seq);
-    CU_ASSERT_EQUAL_FATAL(reply.payload_len, 4);
-    CU_ASSERT(memcmp(reply.payload, "ping", 4) == 0);
-    peer->ack += 4;
-    rig_send_flags(&rig, peer, SEGMENT_ACK);
-    CU_ASSERT_EQUAL(rig_drop_all(&rig), 0);
-}
-
 static void check_idle(uint8_t family, unsigned options)
 {
-    struct tcp_script peer = open_one(RIG_ECHO, family, options);
+    struct tcp_script peer = rig_open_one(&rig, RIG_ECHO, family, options);
 
-    check_echo(&peer);
+    rig_check_echo(&rig, &peer);
     move_one();
     CU_ASSERT_EQUAL(rig_drop_all(&rig), 0); /* nobody hears of it */
     CU_ASSERT_EQUAL(rig.n_adopted, 1);
-    check_echo(&peer);
+    rig_check_echo(&rig, &peer);
     move_one();
-    check_echo(&peer);
+    rig_check_echo(&rig, &peer);
     rig_fini(&rig);
 }
 
@@ -210,7 +184,7 @@ static void inject_at(const struct tcp_script *peer, uint32_t position, uint32_t
 /* Ranges out of order stay: the hole alone is sent again. */
 static void test_out_of_order(void)
 {
-    struct tcp_script peer = open_one(RIG_SINK, 4, RIG_OPTIONS_LINUX);
+    struct tcp_script peer = rig_open_one(&rig, RIG_SINK, 4, RIG_OPTIONS_LINUX);
     struct tcp_segment reply;
 
     inject_at(&peer, 1000, 1000, 0);
@@ -235,7 +209,7 @@ static void test_out_of_order(void)
 /* More ranges than a record names: the first stay, the rest comes again. */
 static void test_many_ranges(void)
 {
-    struct tcp_script peer = open_one(RIG_SINK, 6, RIG_OPTIONS_LINUX);
+    struct tcp_script peer = rig_open_one(&rig, RIG_SINK, 6, RIG_OPTIONS_LINUX);
     struct tcp_segment reply;
 
     for (uint32_t i = 0; i < 2 * FLOW_RECORD_MAX_HELD; i++)
@@ -254,7 +228,7 @@ static void test_many_ranges(void)
 /* Unread bytes fill half the window; what was promised is kept to the byte. */
 static void test_window(void)
 {
-    struct tcp_script peer = open_one(RIG_HOLD, 4, RIG_OPTION_SCALE);
+    struct tcp_script peer = rig_open_one(&rig, RIG_HOLD, 4, RIG_OPTION_SCALE);
     struct tcp_segment reply;
     uint32_t right_edge = 0;
 
@@ -287,7 +261,7 @@ static void test_window(void)
 
 static void test_timestamps(void)
 {
-    struct tcp_script peer = open_one(RIG_ECHO, 4, RIG_OPTIONS_LINUX);
+    struct tcp_script peer = rig_open_one(&rig, RIG_ECHO, 4, RIG_OPTIONS_LINUX);
     struct tcp_segment reply;
     uint32_t before;
 
@@ -440,7 +414,7 @@ static void test_shared(void)
 
 static void test_refused(void)
 {
-    struct tcp_script peer = open_one(RIG_ECHO, 4, 0);
+    struct tcp_script peer = rig_open_one(&rig, RIG_ECHO, 4, 0);
     struct tcp_segment reply;
 
     rig.refuses_adoption = true;
@@ -455,7 +429,7 @@ static void test_refused(void)
 static void test_no_memory(void)
 {
     struct attach_adopt order = {.exported = 7, .what = ATTACH_ADOPT_EXPORTED};
-    struct tcp_script peer = open_one(RIG_HOLD, 4, RIG_OPTIONS_LINUX);
+    struct tcp_script peer = rig_open_one(&rig, RIG_HOLD, 4, RIG_OPTIONS_LINUX);
     struct stack_adoption adoption;
     struct segment source;
     void *eaten[4096];

@@ -334,3 +334,28 @@ bool rig_open(struct rig *rig, struct tcp_script *script, unsigned options, stru
         *syn_ack = reply;
     return true;
 }
+
+struct tcp_script rig_open_one(struct rig *rig, enum rig_consumer consumer, uint8_t family, unsigned options)
+{
+    struct tcp_script peer = rig_peer(family, 3000);
+
+    rig_init(rig, consumer);
+    CU_ASSERT_FATAL(rig_open(rig, &peer, options, NULL));
+    rig_drop_all(rig);
+    return peer;
+}
+
+void rig_check_echo(struct rig *rig, struct tcp_script *peer)
+{
+    struct tcp_segment reply;
+
+    rig_send_data(rig, peer, "ping", 4);
+    CU_ASSERT_FATAL(rig_take(rig, peer, &reply));
+    CU_ASSERT_EQUAL(reply.seq, peer->ack);
+    CU_ASSERT_EQUAL(reply.ack, peer->seq);
+    CU_ASSERT_EQUAL_FATAL(reply.payload_len, 4);
+    CU_ASSERT(memcmp(reply.payload, "ping", 4) == 0);
+    peer->ack += 4;
+    rig_send_flags(rig, peer, SEGMENT_ACK);
+    CU_ASSERT_EQUAL(rig_drop_all(rig), 0);
+}

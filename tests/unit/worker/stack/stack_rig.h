@@ -98,4 +98,9 @@ struct tcp_segment rig_syn(struct tcp_script *script, unsigned options);
 /* The three-way handshake; *syn_ack (may be NULL) is what the stack said. False: no SYN-ACK. */
 bool rig_open(struct rig *rig, struct tcp_script *script, unsigned options, struct tcp_segment *syn_ack);
 
+/* Starts a rig with one open connection, and nothing of the handshake left to take. */
+struct tcp_script rig_open_one(struct rig *rig, enum rig_consumer consumer, uint8_t family, unsigned options);
+/* An echo of a few bytes works from where the stream stands. */
+void rig_check_echo(struct rig *rig, struct tcp_script *peer);
+
 #endif
