@@ -57,6 +57,13 @@ int link_set_mtu(const char *name, uint32_t mtu_bytes)
     return request(SIOCSIFMTU, name, &ifr);
 }
 
+int link_set_queue(const char *name, uint32_t n_frames)
+{
+    struct ifreq ifr = {.ifr_qlen = (int)n_frames};
+
+    return request(SIOCSIFTXQLEN, name, &ifr);
+}
+
 int link_get_mac(const char *name, uint8_t mac[6])
 {
     struct ifreq ifr = {0};

@@ -11,6 +11,8 @@
 int link_get_index(const char *name, int *ifindex) MPA_WARN_UNUSED;
 int link_get_mtu(const char *name, uint32_t *mtu_bytes) MPA_WARN_UNUSED;
 int link_set_mtu(const char *name, uint32_t mtu_bytes) MPA_WARN_UNUSED;
+/* Frames that wait on their way into the interface (txqueuelen); a TAP keeps as many for its reader. */
+int link_set_queue(const char *name, uint32_t n_frames) MPA_WARN_UNUSED;
 /* -EPROTONOSUPPORT when the interface is not an Ethernet. */
 int link_get_mac(const char *name, uint8_t mac[6]) MPA_WARN_UNUSED;
 /* Sets IFF_UP; does nothing, and needs no privilege, when it is set already. */

@@ -187,6 +187,23 @@ static int attach(struct nic_opening *opening, int *tap_fd, bool *is_made)
     return 0;
 }
 
+/* What is good to have and no reason to refuse: an interface that was made for us by somebody with more
+ * privileges than we have may keep its own settings. */
+static void tune(const struct config_nic *config)
+{
+    int err = link_set_gso_max(config->name, TAP_GSO_MAX_BYTES);
+
+    /* Without it the kernel's own limit of 65536 holds, which our buffers take too. */
+    if (err != 0)
+        log_debug("nic_gso_max_not_set name=%s error=\"%s\"", config->name, strerror(-err));
+    /* The kernel drops without a word to the sender what its queue of 1,000 cannot take: thousands of busy
+     * connections then live from one retransmission time-out to the next. */
+    err = link_set_queue(config->name, config->tap_queue_frames);
+    if (err != 0)
+        log_warn("nic_queue_not_set name=%s frames=%u error=\"%s\"", config->name, config->tap_queue_frames,
+                 strerror(-err));
+}
+
 int tap_open(struct nic_opening *opening)
 {
     struct nic *nic = opening->nic;
@@ -206,10 +223,7 @@ int tap_open(struct nic_opening *opening)
         fd_close(&fd);
         return err;
     }
-    err = link_set_gso_max(opening->config->name, TAP_GSO_MAX_BYTES);
-    /* Without it the kernel's own limit of 65536 holds, which our buffers take too. */
-    if (err != 0)
-        log_debug("nic_gso_max_not_set name=%s error=\"%s\"", opening->config->name, strerror(-err));
+    tune(opening->config);
     nic->ops = &tap_ops;
     nic->fd = fd;
     nic->has_vnet = true;
