@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "controlplane/controld/decisions.h"
+#include "controlplane/controld/degrader.h"
 #include "controlplane/controld/events.h"
 #include "controlplane/controld/frontend_link.h"
 #include "controlplane/controld/measures.h"
@@ -363,6 +364,7 @@ nng_msg *balancer_explain(const struct balancer *balancer, uint64_t id, uint32_t
     Mpa__V1__WorkerScore *score_list[BALANCE_MAX_WORKERS];
     Mpa__V1__Decision *list[DECISIONS_MAX];
     struct decision_wire *wires = calloc(DECISIONS_MAX, sizeof(*wires));
+    struct degrade_wire degrade;
     nng_msg *packed;
 
     if (wires == NULL)
@@ -379,6 +381,8 @@ nng_msg *balancer_explain(const struct balancer *balancer, uint64_t id, uint32_t
     body.workers = score_list;
     body.n_decisions = n;
     body.decisions = list;
+    body.n_degrade = degrader_fill_decisions(balancer->controld->degrader, limit, &degrade);
+    body.degrade = degrade.list;
     reply.id = id;
     reply.body_case = MPA__V1__REPLY__BODY_EXPLAIN;
     reply.explain = &body;

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "controlplane/controld/degrader.h"
 #include "controlplane/controld/wire.h"
 
 Mpa__V1__Reply *status_unpack(nng_msg *message)
@@ -161,6 +162,7 @@ nng_msg *status_reply(const struct controld *controld, uint64_t id, const Mpa__V
     body.state = wire_system_state(supervisor_state(supervisor));
     body.uptime_ms = entries[0].uptime_ms;
     body.runtime_dir = wire_borrow(controld->config.control.runtime_dir);
+    degrader_fill_status(controld->degrader, &body);
     if (frontend != NULL) {
         body.addresses = frontend->addresses;
         body.n_addresses = frontend->n_addresses;

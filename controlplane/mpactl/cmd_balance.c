@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "controlplane/mpactl/client.h"
+#include "controlplane/mpactl/degrade_text.h"
 #include "controlplane/mpactl/json.h"
 #include "controlplane/mpactl/mpactl.h"
 #include "controlplane/mpactl/text.h"
@@ -175,6 +176,10 @@ static void print_explain(const Mpa__V1__ExplainReply *reply)
         print_decision(reply->decisions[i]);
     if (reply->n_decisions == 0)
         puts("no decisions yet");
+    if (reply->n_degrade > 0)
+        puts("\nwhat was given up under pressure, and taken back:");
+    for (size_t i = 0; i < reply->n_degrade; i++)
+        degrade_print_decision(reply->degrade[i]);
 }
 
 static error_t parse_explain(int key, char *value, struct argp_state *state)
@@ -196,8 +201,8 @@ int command_explain(struct mpactl *mpactl, int argc, char **argv)
     };
     static const struct command_syntax syntax = {
         options, parse_explain, NULL,
-        "Tells the balancer's last decisions, newest first, and why each was made. What repeats itself is "
-        "told once."};
+        "Tells the balancer's last decisions and the last steps of degradation, newest first, and why each "
+        "was made. What repeats itself is told once."};
     uint32_t limit = 0;
     Mpa__V1__ExplainRequest body = MPA__V1__EXPLAIN_REQUEST__INIT;
     Mpa__V1__Request request = MPA__V1__REQUEST__INIT;

@@ -138,6 +138,21 @@ struct board_order_result {
     uint64_t duration_ns;
 };
 
+/*
+ * New connections that are to be refused, and how: an order of the control plane that holds for `lease_ms`
+ * and is forgotten then unless it comes again (shed.h).
+ */
+#define BOARD_SHED_MAX_LEASE_MS 60000u
+
+struct board_shed {
+    uint16_t lane_mask; /* lanes that get none; they are steered to others, and refused where there is none */
+    uint16_t idle_s;    /* idle limit of workers meanwhile; 0: their own */
+    uint16_t lease_ms;  /* 1..BOARD_SHED_MAX_LEASE_MS */
+    uint8_t step;       /* 0..7, for people: of the policy of degradation */
+    bool is_all;        /* none gets any */
+    bool is_silent;     /* refused without a word; else with a reset */
+};
+
 #define BOARD_N_EVENTS 1024u /* power of two */
 
 /* What is copied word by word while the other thread may be writing it: see board.c on the order. */
@@ -192,6 +207,7 @@ struct board {
     _Atomic uint64_t loop_turns;
     _Atomic uint64_t loop_heartbeat_ns;
     _Atomic uint64_t pool_free_chunks, pool_chunks, pool_free_large, pool_large;
+    _Atomic uint64_t degrade_step, shed_lanes, shed_all, short_idle_s; /* what of struct board_shed holds */
     _Atomic uint32_t addresses_seq; /* odd while `addresses` is being written (sequence lock) */
     _Atomic uint64_t addresses[BOARD_ADDRESSES_WORDS];          /* a struct host_addresses */
     _Atomic uint64_t events[BOARD_N_EVENTS][BOARD_EVENT_WORDS]; /* ring of struct board_event */
@@ -202,6 +218,7 @@ struct board {
     struct board_capture capture; /* valid while a CAPTURE_START is pending */
     int command_fd;               /* eventfd, non-blocking: wakes the loop; owned by the board */
     struct board_orders *orders;  /* owned, opaque: see board_order_add() */
+    _Atomic uint64_t shed;        /* a struct board_shed in one word, and its number; 0: none came yet */
     /* capture ring: loop writes records, control thread reads; free-running byte positions */
     uint8_t *capture_ring; /* BOARD_CAPTURE_RING_BYTES; records may wrap */
     _Atomic uint64_t capture_written;
@@ -227,6 +244,12 @@ void board_event_put(struct board *board, const struct board_event *event);
 
 /* Control thread: queues a copy of *order and wakes the loop; its id (> 0), or 0 when BOARD_N_ORDERS wait. */
 uint64_t board_order_add(struct board *board, const struct board_order *order);
+/* Control thread: the order that holds from now on, or no order any more when it orders nothing. */
+void board_shed_set(struct board *board, const struct board_shed *shed);
+/* Loop: the last order, if it is not the one that `*seen` tells of (0: none was seen); the same order come
+ * again is another one. */
+bool board_shed_take(const struct board *board, uint64_t *seen, struct board_shed *shed);
+
 /* Control thread: how order `id` stands; false while PENDING. A result is kept for the last 256 orders, then
  * LOST. */
 bool board_order_result(struct board *board, uint64_t id, struct board_order_result *result);

@@ -63,6 +63,15 @@ void config_defaults(struct config *config)
                     .balance_weight_connections = 20,
                     .balance_floor_permille = 100,
                     .balance_factor_permille = 1500,
+                    .degrade = true,
+                    .degrade_ms = 1000,
+                    .degrade_congested_permille = 850,
+                    .degrade_all_permille = 900,
+                    .degrade_idle_permille = 940,
+                    .degrade_workers_permille = 970,
+                    .degrade_relief_permille = 100,
+                    .degrade_idle_s = 30,
+                    .refuse = CONFIG_REFUSE_RESET,
                     .log_level = "info"},
     };
 }

@@ -106,6 +106,12 @@ static const char *sample_of(const struct config_key *key)
         {"worker_user", "mpa-worker"},
         {"balance_ms", "250"},
         {"balance_factor_permille", "2000"},
+        {"degrade_ms", "250"},
+        {"degrade_congested_permille", "860"},
+        {"degrade_all_permille", "910"},
+        {"degrade_idle_permille", "950"},
+        {"degrade_workers_permille", "980"},
+        {"refuse", "silent"},
     };
 
     for (size_t i = 0; i < sizeof(samples) / sizeof(samples[0]); i++) {
@@ -350,6 +356,12 @@ static void contradictions_are_refused(void)
         "control:\n  balance_weight_cpu: 0\n  balance_weight_ring: 0\n  balance_weight_connections: 0\n",
         "t.yaml:2: key 'control.balance_weight_cpu': all three weights are 0 (allowed: at least one is "
         "not)");
+    check_refused("control:\n  degrade_all_permille: 850\n",
+                  "t.yaml:2: key 'control.degrade_all_permille': 850 is not above "
+                  "control.degrade_congested_permille, 850");
+    check_refused("control:\n  degrade_congested_permille: 90\n",
+                  "t.yaml:2: key 'control.degrade_congested_permille': 90 is not above "
+                  "control.degrade_relief_permille, 100");
     check_refused("services:\n  http:\n    port: 7\n",
                   "t.yaml:3: key 'services.http.port': port 7 is taken by service 'echo'");
 }
