@@ -109,28 +109,39 @@ class Frontend:
 class Stall:
     """SIGSTOP to a worker that has connections; done when it was found out, killed, and replaced."""
     name, count_name, default_every_ms = "stall", "stalls", 1000
+    usual_s = 1
+
+    def __init__(self):
+        self.has_usual = False
 
     def inject(self, stack, crowd, rng):
         stack.all_serve()
+        if not self.has_usual:
+            # What a busy connection waits for anyway is not the fault's.
+            crowd.fault()
+            time.sleep(self.usual_s)  # the measurement is a length of time
+            self.has_usual = True
         slots = stack.slots()
         busy = [slot for slot, n in stack.connections().items() if n and slot in slots]
         if not busy:
             return False
         pid = slots[rng.choice(busy)]
-        crowd.fault()
+        time_ns = time.monotonic_ns()
         os.kill(pid, signal.SIGSTOP)
+        crowd.fault(time_ns)
         netlab.wait_until(lambda: not survivor.is_running(pid), timeout=20, what="the end of a stopped worker")
         stack.all_serve()
         return True
 
     def report(self, stack, stalls_ms):
-        """`stall_limit_ms`: heartbeat limit and the longest adoption; `answered_ms`: from SIGSTOP until every
-        connection had moved bytes again."""
+        """`answered_ms`: from SIGSTOP until every connection had moved bytes again. `stall_limit_ms`: heartbeat limit,
+        longest adoption, and what connections waited for at most before there was a fault."""
+        usual_ms, stalls_ms = (stalls_ms or [0])[0], stalls_ms[1:]
         heartbeat_ms = stack.setting("control", "heartbeat_ms")
         adopted_ms = [survivor.duration_ms(event) for event in stack.events("adopted")]
-        limit_ms = heartbeat_ms + max(adopted_ms, default=0)
+        limit_ms = heartbeat_ms + max(adopted_ms, default=0) + usual_ms
         still_ms = [int(event["fields"]["still_ns"]) / 1e6 for event in stack.events("stalled")]
-        return {"heartbeat_ms": heartbeat_ms, "still_ms": survivor.spread(still_ms),
+        return {"heartbeat_ms": heartbeat_ms, "still_ms": survivor.spread(still_ms), "usual_wait_ms": usual_ms,
                 "stall_limit_ms": round(limit_ms, 3), "answered_ms": survivor.spread(stalls_ms),
                 "answered_over_limit": sum(it > limit_ms for it in stalls_ms)}
 
