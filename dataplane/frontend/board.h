@@ -61,9 +61,9 @@ struct board_lane {
     _Atomic uint32_t fault;    /* why QUARANTINED: enum lane_counter of the fault */
     _Atomic uint32_t peer_pid; /* of its worker as the kernel tells, until it is dead; 0: not known here */
     _Atomic uint64_t gauges[N_LANE_GAUGES];
-    counter counters[N_LANE_COUNTERS];          /* written by the loop as it goes */
-    counter worker_counters[N_WORKER_COUNTERS]; /* copied from the worker's segment with the gauges; a
-                                                   replaced worker's counts are carried on */
+    counter counters[N_LANE_COUNTERS];              /* written by the loop as it goes */
+    counter worker_counters[N_WORKER_COUNTERS];     /* copied from the worker's segment with the gauges; a
+                                                       replaced worker's counts are carried on */
     struct histogram histograms[N_LANE_HISTOGRAMS]; /* added to with the gauges while SERVING */
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * histogram.h — how often a value lay between which bounds. The data loop adds, the control thread reads at any
- * time; as with counters, each number is whole and no order is promised between them.
+ * histogram.h — how often a value lay between which bounds. The data loop adds, the control thread reads at
+ * any time; as with counters, each number is whole and no order is promised between them.
  *
  * To add costs some compares, for small values come first, and two counters: about 2 ns.
  */
@@ -23,8 +23,9 @@ struct histogram_form {
 };
 
 struct histogram {
-    counter counts[HISTOGRAM_MAX_BOUNDS + 1]; /* value <= bounds[i] and in none before; [n_bounds]: the rest */
-    counter sum;                              /* of all values */
+    counter
+        counts[HISTOGRAM_MAX_BOUNDS + 1]; /* value <= bounds[i] and in none before; [n_bounds]: the rest */
+    counter sum;                          /* of all values */
 };
 
 /* Of the whole frontend. X(name) */
