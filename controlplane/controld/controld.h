@@ -3,7 +3,8 @@
  * controld.h — inside of mpa-controld: one thread with an sd-event loop; nng's threads only wake it. The
  * parts: supervisor (state machine) over a manager (spawner), update (state machine over the supervisor and
  * operations to the frontend), balancer (the policy of balance over both), endpoint (mpactl's requests),
- * frontend link (requests to the frontend), events (published news), status (the merged picture).
+ * frontend link (requests to the frontend), events (published news), status (the merged picture), exporter
+ * (/metrics, /livez, /readyz over HTTP).
  */
 #ifndef MPA_CONTROLD_CONTROLD_H
 #define MPA_CONTROLD_CONTROLD_H
@@ -24,6 +25,7 @@
 struct balancer;
 struct endpoint;
 struct events;
+struct exporter;
 struct frontend_link;
 struct frontend_watch;
 struct sd_event;
@@ -54,6 +56,7 @@ struct controld {
     struct balancer *balancer;
     struct endpoint *endpoint;
     struct events *events;
+    struct exporter *exporter; /* NULL: control.http is off */
     struct sd_event *loop;
     struct sd_event_source *ends[SUPERVISOR_MAX_PROCESSES]; /* one for each process alive */
     enum supervisor_state told_state;                       /* what systemd was told last */

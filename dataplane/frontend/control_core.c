@@ -127,6 +127,7 @@ static const struct {
     {MPA__V1__REQUEST__BODY_GET_LANES, control_get_lanes},
     {MPA__V1__REQUEST__BODY_GET_NIC, control_get_nic},
     {MPA__V1__REQUEST__BODY_GET_STATS, control_get_stats},
+    {MPA__V1__REQUEST__BODY_GET_HISTOGRAMS, control_get_histograms},
     {MPA__V1__REQUEST__BODY_CAPTURE_START, control_capture_start},
     {MPA__V1__REQUEST__BODY_CAPTURE_READ, control_capture_read},
     {MPA__V1__REQUEST__BODY_CAPTURE_STOP, control_capture_stop},

@@ -107,6 +107,7 @@ int control_get_buckets(struct control_call *call);
 int control_get_lanes(struct control_call *call);
 int control_get_nic(struct control_call *call);
 int control_get_stats(struct control_call *call);
+int control_get_histograms(struct control_call *call);
 int control_capture_start(struct control_call *call);
 int control_capture_read(struct control_call *call);
 int control_capture_stop(struct control_call *call);
@@ -146,6 +147,10 @@ extern const struct counter_text control_frontend_gauge_texts[N_FRONTEND_GAUGES]
 
 /* Their values now. */
 void control_frontend_gauges(const struct board *board, counter values[N_FRONTEND_GAUGES]);
+
+/* True for the lanes that stand in lists of numbers: those of configured workers, so that a graph does not lose
+ * a line with a worker, and whoever else is there. */
+bool control_shows_lane(const struct control_core *core, uint32_t slot);
 
 /* The addresses we serve as texts, *n of them; NULL when the arena is full. */
 char **control_addresses(struct control_call *call, size_t *n);

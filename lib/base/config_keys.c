@@ -139,6 +139,9 @@ const struct config_rule config_rules[] = {
          "Nothing moves while the heaviest score is below; 1000 is a worker that can bear no more."),
     UINT("control", "balance_factor_permille", control.balance_factor_permille, 1200, 100000, "1500",
          "Buckets move when the heaviest score is more than so many thousandths of the lightest."),
+    OTHER("control", "http", CONFIG_LISTEN, config.control.http, "off",
+          "\"ADDRESS:PORT\", \"[ADDRESS]:PORT\" for IPv6, or off",
+          "Where mpa-controld serves /metrics, /livez and /readyz to whoever can connect."),
     OTHER("control", "log_level", CONFIG_LEVEL, config.control.log_level, "info",
           "error | warn | info | debug", "The least important log lines that are written."),
 };

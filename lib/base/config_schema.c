@@ -107,6 +107,7 @@ static void add_rule(struct schema *schema, struct schema_section *section, cons
     case CONFIG_ROOT:
     case CONFIG_LEVEL:
     case CONFIG_USER:
+    case CONFIG_LISTEN:
     case CONFIG_MAC:
     case CONFIG_GATEWAY:
         set_text(&field->value, rule->size);

@@ -124,6 +124,13 @@ static bool is_user(const char *text)
     return strspn(text, letters) == strlen(text) && text[0] != '-' && text[0] != '.';
 }
 
+static bool is_listen(const char *text)
+{
+    struct config_listen listen;
+
+    return strcmp(text, "off") == 0 || config_listen_parse(text, &listen) == 0;
+}
+
 /* True when the value is allowed. Takes those that are text in the file into file->config. */
 static bool value_take(struct config_file *file, const struct config_rule *rule,
                        const struct config_index *index, struct config_report *report)
@@ -154,6 +161,8 @@ static bool value_take(struct config_file *file, const struct config_rule *rule,
         return is_log_level(text);
     case CONFIG_USER:
         return is_user(text);
+    case CONFIG_LISTEN:
+        return is_listen(text);
     case CONFIG_MAC:
         return config_mac_parse(text, config->nic.mac) == 0 && is_unicast_mac(config->nic.mac);
     case CONFIG_ADDRESSES:

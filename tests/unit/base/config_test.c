@@ -100,6 +100,7 @@ static const char *sample_of(const struct config_key *key)
         {"http_root", "\"/srv/a \\\"b\\\"\""},
         {"port", "8081"},
         {"runtime_dir", "/tmp/mpa-test"},
+        {"http", "\"[::1]:9464\""},
         {"log_level", "debug"},
         {"commit", "full"},
         {"manager", "external"},
