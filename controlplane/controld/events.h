@@ -13,12 +13,14 @@
 #include "mpa/v1/control.pb-c.h"
 
 #include "base/assert.h"
+#include "controlplane/controld/access.h"
 
 struct events; /* opaque */
 
-/* Opens both sockets; `wake_fd` is written when an event of the frontend waits. 0, or an nng error with NULL.
- */
-int events_new(struct events **events, const char *runtime_dir, int wake_fd) MPA_WARN_UNUSED;
+/* Opens both sockets; `wake_fd` is written when an event of the frontend waits. Whoever has no role in
+ * `access` (borrowed, constant) is not let in. 0, or an nng error with NULL. */
+int events_new(struct events **events, const char *runtime_dir, const struct access *access,
+               int wake_fd) MPA_WARN_UNUSED;
 void events_free(struct events *events);
 
 #define EVENT_MAX_FIELDS 4

@@ -58,9 +58,14 @@ static int exchange(struct client *client, const Mpa__V1__Request *request, nng_
     return nng_recvmsg(client->socket, answer, 0);
 }
 
-static int refused(const Mpa__V1__Error *error)
+/* Says which field it is about, unless that is the command itself, which the user has just typed. */
+static int refused(const Mpa__V1__Request *request, const Mpa__V1__Error *error)
 {
-    if (error->field[0] != '\0')
+    const ProtobufCFieldDescriptor *command =
+        protobuf_c_message_descriptor_get_field(request->base.descriptor, request->body_case);
+
+    if (error->field[0] != '\0' && strcmp(error->field, "request") != 0 &&
+        (command == NULL || strcmp(error->field, command->name) != 0))
         return mpactl_fail(MPACTL_FAILED, "refused: %s (%s)", error->text, error->field);
     return mpactl_fail(MPACTL_FAILED, "refused: %s", error->text);
 }
@@ -85,7 +90,7 @@ int client_ask(struct client *client, Mpa__V1__Request *request, Mpa__V1__Reply 
         return mpactl_fail(MPACTL_FAILED,
                            "the answer cannot be decoded: is mpa-controld of another version?");
     if (unpacked->error != NULL) {
-        error = refused(unpacked->error);
+        error = refused(request, unpacked->error);
     } else if ((int)unpacked->body_case != (int)request->body_case) {
         /* Command and reply have the same field number. */
         error = mpactl_fail(MPACTL_FAILED,

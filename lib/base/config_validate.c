@@ -5,7 +5,9 @@
  */
 #include "base/config_internal.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -124,6 +126,50 @@ static bool is_user(const char *text)
     return strspn(text, letters) == strlen(text) && text[0] != '-' && text[0] != '.';
 }
 
+/* Users and %groups with blanks between. */
+static bool is_user_list(const char *list)
+{
+    char text[CONFIG_USERS_BYTES];
+    char *rest = text;
+    const char *word;
+
+    snprintf(text, sizeof(text), "%s", list);
+    while ((word = strtok_r(rest, " ", &rest)) != NULL) {
+        if (word[0] == '%')
+            word++;
+        if (word[0] == '\0' || !is_user(word))
+            return false;
+    }
+    return true;
+}
+
+/* Numeric: a name would have to be looked up, and by then no file may be opened. */
+static bool is_remote(const char *text)
+{
+    char address[CONFIG_REMOTE_BYTES];
+    struct in6_addr parsed;
+    const char *colon = strrchr(text, ':');
+    size_t length = colon == NULL ? 0 : (size_t)(colon - text);
+    unsigned long port;
+    char *end;
+
+    if (text[0] == '\0')
+        return true;
+    if (colon == NULL || !isdigit((unsigned char)colon[1]))
+        return false;
+    port = strtoul(colon + 1, &end, 10);
+    if (*end != '\0' || port == 0 || port > UINT16_MAX)
+        return false;
+    memcpy(address, text, length);
+    address[length] = '\0';
+    if (address[0] != '[')
+        return inet_pton(AF_INET, address, &parsed) == 1;
+    if (length < 2 || address[length - 1] != ']')
+        return false;
+    address[length - 1] = '\0';
+    return inet_pton(AF_INET6, address + 1, &parsed) == 1;
+}
+
 /* True when the value is allowed. Takes those that are text in the file into file->config. */
 static bool value_take(struct config_file *file, const struct config_rule *rule,
                        const struct config_index *index, struct config_report *report)
@@ -154,6 +200,12 @@ static bool value_take(struct config_file *file, const struct config_rule *rule,
         return is_log_level(text);
     case CONFIG_USER:
         return is_user(text);
+    case CONFIG_USERS:
+        return is_user_list(text);
+    case CONFIG_REMOTE:
+        return is_remote(text);
+    case CONFIG_ROLE:
+        return strcmp(text, "read") == 0 || strcmp(text, "admin") == 0;
     case CONFIG_MAC:
         return config_mac_parse(text, config->nic.mac) == 0 && is_unicast_mac(config->nic.mac);
     case CONFIG_ADDRESSES:

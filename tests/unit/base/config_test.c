@@ -104,6 +104,13 @@ static const char *sample_of(const struct config_key *key)
         {"commit", "full"},
         {"manager", "external"},
         {"worker_user", "mpa-worker"},
+        {"admins", "\"ann 1000 %wheel\""},
+        {"readers", "\"%1001\""},
+        {"remote", "\"[::1]:7443\""},
+        {"remote_role", "admin"},
+        {"tls_cert", "/etc/mpa/cert.pem"},
+        {"tls_key", "/etc/mpa/key.pem"},
+        {"tls_ca", "/etc/mpa/ca.pem"},
         {"balance_ms", "250"},
         {"balance_factor_permille", "2000"},
     };
@@ -121,8 +128,10 @@ static const char *sample_of(const struct config_key *key)
 static void make_file(const struct config_key *key, const char *value, char *text, size_t size)
 {
     const char *dot = strchr(key->section, '.');
-    /* The one key that is not allowed alone. */
-    const char *more = strcmp(key->key, "tx_cpu") == 0 ? ", split_threads: true" : "";
+    /* The keys that are not allowed alone. */
+    const char *more = strcmp(key->key, "tx_cpu") == 0   ? ", split_threads: true"
+                       : strcmp(key->key, "remote") == 0 ? ", tls_cert: /c, tls_key: /k, tls_ca: /a"
+                                                         : "";
 
     if (dot == NULL)
         snprintf(text, size, "%s: {%s: %s%s}\n", key->section, key->key, value, more);
