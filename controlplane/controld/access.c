@@ -47,7 +47,7 @@ static const struct {
     {33 /* reload_config */, ACCESS_ADMIN},
     {34 /* set_log_level */, ACCESS_ADMIN},
     {35 /* set_balance_config */, ACCESS_ADMIN},
-    {36 /* get_snapshot */, ACCESS_READ},
+    {MPA__V1__REQUEST__BODY_GET_SNAPSHOT, ACCESS_READ},
     {37 /* get_degrade */, ACCESS_READ},
     {38 /* set_degrade */, ACCESS_ADMIN},
     {39 /* get_histograms */, ACCESS_READ},

@@ -21,6 +21,7 @@
 #include "controlplane/controld/balancer.h"
 #include "controlplane/controld/frontend_link.h"
 #include "controlplane/controld/gate.h"
+#include "controlplane/controld/snapshot.h"
 #include "controlplane/controld/status.h"
 #include "controlplane/controld/wire.h"
 
@@ -45,6 +46,7 @@ struct session {
     uint64_t request_id;
     enum access_role role; /* of whoever asks */
     Mpa__V1__Request__BodyCase command;
+    struct snapshot_query snapshot;
     bool is_status; /* the frontend's answer is merged into ours */
 };
 
@@ -130,16 +132,46 @@ static void answer_stop(struct session *session)
     supervisor_stop(&controld->supervisor, clock_now_ns());
 }
 
+/* The status, or the snapshot with the status in it, as it was asked for. */
+static void send_status(struct session *session, const Mpa__V1__GetStatusReply *frontend)
+{
+    const struct controld *controld = session->endpoint->controld;
+    nng_msg *reply = status_reply(controld, session->request_id, frontend, clock_now_ns());
+
+    if (session->command == MPA__V1__REQUEST__BODY_GET_SNAPSHOT)
+        reply = snapshot_reply(controld->events, &session->snapshot, reply);
+    session_send(session, reply);
+}
+
+/* `request` (taken) asks the frontend for its status. */
 static void answer_status(struct session *session, nng_msg *request, uint32_t timeout_ms)
 {
-    if (is_frontend_up(session)) {
+    if (is_frontend_up(session) && request != NULL) {
         session->is_status = true;
         session_relay(session, request, timeout_ms < STATUS_TIMEOUT_MS ? timeout_ms : STATUS_TIMEOUT_MS);
         return;
     }
-    nng_msg_free(request);
-    session_send(session,
-                 status_reply(session->endpoint->controld, session->request_id, NULL, clock_now_ns()));
+    if (request != NULL)
+        nng_msg_free(request);
+    send_status(session, NULL);
+}
+
+static void answer_snapshot(struct session *session, const Mpa__V1__GetSnapshotRequest *request,
+                            uint32_t timeout_ms)
+{
+    Mpa__V1__Request asked = MPA__V1__REQUEST__INIT;
+    Mpa__V1__GetStatusRequest body = MPA__V1__GET_STATUS_REQUEST__INIT;
+    uint64_t life;
+
+    session->snapshot = (struct snapshot_query){
+        .request_id = session->request_id,
+        .after = request->after,
+        .life = request->life,
+        .last = events_recent(session->endpoint->controld->events, &life)->last_sequence};
+    asked.id = session->request_id;
+    asked.body_case = MPA__V1__REQUEST__BODY_GET_STATUS;
+    asked.get_status = &body;
+    answer_status(session, wire_pack(&asked.base), timeout_ms);
 }
 
 /* The update as it stands, under the number of the command. */
@@ -248,6 +280,11 @@ static void session_dispatch(struct session *session, nng_msg *packed, const Mpa
         answer_status(session, packed, deadline_ms(request));
         return;
     }
+    if (request->body_case == MPA__V1__REQUEST__BODY_GET_SNAPSHOT) {
+        nng_msg_free(packed);
+        answer_snapshot(session, request->get_snapshot, deadline_ms(request));
+        return;
+    }
     if (request->body_case == MPA__V1__REQUEST__BODY_STOP) {
         nng_msg_free(packed);
         answer_stop(session);
@@ -353,8 +390,7 @@ static void relay_status(struct session *session, nng_msg *answer)
     Mpa__V1__Reply *frontend = answer == NULL ? NULL : status_unpack(answer);
     const Mpa__V1__GetStatusReply *body = frontend == NULL ? NULL : frontend->get_status;
 
-    session_send(session,
-                 status_reply(session->endpoint->controld, session->request_id, body, clock_now_ns()));
+    send_status(session, body);
     if (frontend != NULL)
         mpa__v1__reply__free_unpacked(frontend, NULL);
     if (answer != NULL)

@@ -28,9 +28,18 @@ struct events {
     nng_aio *aio;        /* receives from the frontend */
     atomic_bool is_done; /* nng's thread sets it, ours clears it; publishes the aio's result */
     int wake_fd;
-    uint64_t sequence;          /* last one that we sent */
+    struct recent recent;       /* the last ones that we sent; its last number is the sequence */
+    uint64_t life;              /* tells our numbers from those of the controld before */
     uint64_t frontend_sequence; /* last one that we got; 0: none of this frontend's life */
 };
+
+static uint64_t realtime_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * CLOCK_NS_PER_S + (uint64_t)now.tv_nsec;
+}
 
 /* Runs in a thread of nng. */
 static void event_arrived(void *argument)
@@ -99,6 +108,7 @@ int events_new(struct events **events, const char *runtime_dir, const struct acc
         return NNG_ENOMEM;
     new->wake_fd = wake_fd;
     new->access = access;
+    new->life = realtime_ns();
     error = events_listen(new, runtime_dir);
     if (error == 0)
         error = events_subscribe(new, runtime_dir);
@@ -133,10 +143,17 @@ static void event_send(struct events *events, Mpa__V1__Event *message)
 {
     nng_msg *packed;
 
-    message->sequence = ++events->sequence;
+    message->life = events->life;
+    recent_add(&events->recent, message);
     packed = wire_pack(&message->base);
     if (packed != NULL && nng_sendmsg(events->out, packed, NNG_FLAG_NONBLOCK) != 0)
         nng_msg_free(packed);
+}
+
+const struct recent *events_recent(const struct events *events, uint64_t *life)
+{
+    *life = events->life;
+    return &events->recent;
 }
 
 void events_publish(struct events *events, const struct event *event)
@@ -144,12 +161,10 @@ void events_publish(struct events *events, const struct event *event)
     Mpa__V1__Event message = MPA__V1__EVENT__INIT;
     Mpa__V1__Field fields[EVENT_MAX_FIELDS];
     Mpa__V1__Field *list[EVENT_MAX_FIELDS];
-    struct timespec now;
 
     if (events == NULL)
         return;
-    clock_gettime(CLOCK_REALTIME, &now);
-    message.time_ns = (uint64_t)now.tv_sec * CLOCK_NS_PER_S + (uint64_t)now.tv_nsec;
+    message.time_ns = realtime_ns();
     message.kind = event->kind;
     message.role = event->role;
     message.slot = event->slot;

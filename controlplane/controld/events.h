@@ -14,6 +14,7 @@
 
 #include "base/assert.h"
 #include "controlplane/controld/access.h"
+#include "controlplane/controld/recent.h"
 
 struct events; /* opaque */
 
@@ -39,6 +40,9 @@ struct event {
 
 /* Publishes it. Never waits: a listener that does not read loses events and sees the gap. */
 void events_publish(struct events *events, const struct event *event);
+
+/* The last events, borrowed until the next one, and the life that they are of. */
+const struct recent *events_recent(const struct events *events, uint64_t *life);
 
 /* Main loop, after a wake: passes on what the frontend sent. True when the state of a lane has changed. */
 bool events_step(struct events *events);
