@@ -21,6 +21,7 @@
 #include "controlplane/controld/balancer.h"
 #include "controlplane/controld/frontend_link.h"
 #include "controlplane/controld/gate.h"
+#include "controlplane/controld/remote.h"
 #include "controlplane/controld/snapshot.h"
 #include "controlplane/controld/status.h"
 #include "controlplane/controld/wire.h"
@@ -53,6 +54,7 @@ struct session {
 struct endpoint {
     struct controld *controld;
     nng_socket socket;
+    int remote_id; /* of the listener for clients from elsewhere; 0: none */
     struct gate gate;
     struct session sessions[N_SESSIONS];
     unsigned n_sessions;
@@ -334,12 +336,16 @@ static bool is_from_worker(const struct session *session, nng_msg *packed)
 /* By what the kernel tells of the other end; a connection that has gone meanwhile has no role. */
 static enum access_role role_of(const struct session *session, nng_pipe pipe)
 {
+    const struct access *access = &session->endpoint->controld->access;
+    const int remote_id = session->endpoint->remote_id;
     uint64_t uid, gid;
 
+    if (remote_id != 0 && nng_listener_id(nng_pipe_listener(pipe)) == remote_id)
+        return access->remote_role;
     if (nng_pipe_get_uint64(pipe, NNG_OPT_IPC_PEER_UID, &uid) != 0 ||
         nng_pipe_get_uint64(pipe, NNG_OPT_IPC_PEER_GID, &gid) != 0)
         return ACCESS_NONE;
-    return access_of_peer(&session->endpoint->controld->access, uid, gid);
+    return access_of_peer(access, uid, gid);
 }
 
 /* Packs anew what is passed on for somebody who is not an admin: see gate_pass(). NULL: out of memory. */
@@ -494,6 +500,8 @@ int endpoint_new(struct endpoint **endpoint, struct controld *controld)
         return NNG_ENOMEM;
     new->controld = controld;
     error = endpoint_listen(new, controld->config.control.runtime_dir);
+    if (error == 0)
+        error = remote_listen(new->socket, &controld->config.control, &new->remote_id);
     for (; error == 0 && new->n_sessions < N_SESSIONS; new->n_sessions++)
         error = session_open(&new->sessions[new->n_sessions], new);
     if (error == 0)

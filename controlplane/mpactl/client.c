@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "controlplane/mpactl/remote.h"
+
 #define MAX_MESSAGE_BYTES (1u << 20)
 #define GRACE_MS 500 /* the daemon answers "too late" within the deadline; only then we give up */
 
@@ -21,6 +23,8 @@ int client_open(struct client *client, const struct mpactl *mpactl, const char *
         (error = nng_socket_set_size(client->socket, NNG_OPT_RECVMAXSZ, MAX_MESSAGE_BYTES)) != 0 ||
         (error = nng_socket_set_ms(client->socket, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE)) != 0)
         return mpactl_fail(MPACTL_FAILED, "cannot open a socket: %s", nng_strerror(error));
+    if (mpactl->remote != NULL)
+        return remote_dial(client->socket, mpactl);
     error = nng_dial(client->socket, url, NULL, 0);
     if (error == 0)
         return MPACTL_OK;

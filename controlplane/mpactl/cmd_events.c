@@ -19,6 +19,7 @@
 #include "controlplane/mpactl/mpactl.h"
 #include "controlplane/mpactl/signals.h"
 
+#define POLL_MS 300 /* between two questions to an mpa-controld elsewhere */
 #define LOOK_MS 100 /* how late a signal or the end of --seconds is seen */
 
 struct options {
@@ -159,14 +160,31 @@ static int take_event(struct watcher *watcher, const Mpa__V1__Event *event)
     return exit_code == MPACTL_OK ? tell(watcher, event) : exit_code;
 }
 
+/* From elsewhere there are only requests: asks for what is new, every POLL_MS. */
+static int poll_events(struct watcher *watcher)
+{
+    const struct timespec pause = {.tv_nsec = POLL_MS * 1000000L};
+    const bool has_begun = watcher->follow.has_begun;
+    int exit_code;
+
+    if (has_begun)
+        nanosleep(&pause, NULL);
+    exit_code = repair(watcher);
+    if (exit_code == MPACTL_OK && !has_begun)
+        fprintf(stderr, "listening at %s\n", watcher->mpactl->remote);
+    return exit_code;
+}
+
 /* Waits LOOK_MS for an event. */
 static int next_event(struct watcher *watcher)
 {
     nng_msg *packed;
     Mpa__V1__Event *event;
-    int error = nng_recvmsg(watcher->socket, &packed, 0);
-    int exit_code;
+    int error, exit_code;
 
+    if (watcher->mpactl->remote != NULL)
+        return poll_events(watcher);
+    error = nng_recvmsg(watcher->socket, &packed, 0);
     if (error == NNG_ETIMEDOUT)
         return MPACTL_OK;
     if (error != 0)
@@ -185,6 +203,8 @@ static int events_open(const struct mpactl *mpactl, nng_socket *socket)
     char url[256];
     int error;
 
+    if (mpactl->remote != NULL)
+        return MPACTL_OK;
     snprintf(url, sizeof(url), "ipc://%s/events.ipc", mpactl->runtime_dir);
     if ((error = nng_sub0_open(socket)) != 0 ||
         (error = nng_socket_set(*socket, NNG_OPT_SUB_SUBSCRIBE, "", 0)) != 0 ||
