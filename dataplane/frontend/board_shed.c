@@ -7,6 +7,8 @@
  *
  * The number, never 0, tells an order that comes again from one that was taken already.
  */
+#include "frontend/board_shed.h"
+
 #include "base/assert.h"
 #include "frontend/board.h"
 

@@ -2,6 +2,7 @@
 /* control_degrade.c — the order to refuse new connections, from the wire to the board. */
 #include <errno.h>
 
+#include "frontend/board_shed.h"
 #include "frontend/control_internal.h"
 
 /* False after a refusal. */

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "frontend/board.h"
+#include "frontend/board_shed.h"
 #include "frontend/classify.h"
 
 struct frontend;

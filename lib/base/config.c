@@ -72,6 +72,8 @@ void config_defaults(struct config *config)
                     .degrade_relief_permille = 100,
                     .degrade_idle_s = 30,
                     .refuse = CONFIG_REFUSE_RESET,
+                    .http = "off",
+                    .remote_role = "read",
                     .log_level = "info"},
     };
 }
