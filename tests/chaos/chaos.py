@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""chaos.py [--connections N] [--minutes M] [--every MS] [--loss PCT] kill|migrate|update|frontend|all — does things
+"""chaos.py [--connections N] [--minutes M] [--every MS] [--loss PCT] kill|migrate|update|frontend|scale|all — does things
 to a stack of its own while a crowd of connections of the kernel's TCP carries verified bytes both ways.
 
 The last line of standard output is one line of JSON; the exit status is 0 only if the faults asked for happened,
@@ -27,7 +27,7 @@ RANGES = (("connections", 5, 20000), ("churn", 0, 1000), ("minutes", 0.01, 1440)
 
 def parse_arguments(arguments):
     parser = argparse.ArgumentParser(prog="chaos.sh", description="Faults under load; the last line is JSON.")
-    parser.add_argument("what", choices=["kill", "migrate", "update", "frontend", "all"])
+    parser.add_argument("what", choices=["kill", "migrate", "update", "frontend", "scale", "all"])
     parser.add_argument("--connections", type=int, default=200, help="that last for the whole run (200)")
     parser.add_argument("--churn", type=int, default=8, help="short connections at a time, besides (8)")
     parser.add_argument("--minutes", type=float, default=1, help="at most; time for faults (1)")
