@@ -258,7 +258,7 @@ static int sockets_open(struct controld *controld)
         return NNG_ENOMEM;
     if ((error = frontend_link_init(controld->link, runtime_dir, controld->wake_fd, &is_frontend_there)) !=
             0 ||
-        (error = events_new(&controld->events, runtime_dir, controld->wake_fd)) != 0 ||
+        (error = events_new(&controld->events, runtime_dir, &controld->access, controld->wake_fd)) != 0 ||
         (error = frontend_watch_new(&controld->watch, controld)) != 0 ||
         (error = operation_new(&controld->operation, controld->link, operation_done, controld)) != 0 ||
         (error = balancer_new(&controld->balancer, controld)) != 0 ||
@@ -317,7 +317,9 @@ int controld_init_privileged(struct controld *controld, const struct spawner_pla
     controld->lock_fd = runtime_lock(controld->config.control.runtime_dir);
     if (controld->lock_fd < 0)
         return controld->lock_fd;
-    error = manager_open(controld, plan, &manager);
+    error = access_init(&controld->access, &controld->config.control);
+    if (error == 0)
+        error = manager_open(controld, plan, &manager);
     if (error != 0)
         return error;
     controld->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

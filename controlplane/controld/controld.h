@@ -17,6 +17,7 @@
 #include "base/confine.h"
 #include "base/find.h"
 #include "base/notify.h"
+#include "controlplane/controld/access.h"
 #include "controlplane/controld/manager_direct.h"
 #include "controlplane/controld/manager_systemd.h"
 #include "controlplane/controld/supervisor.h"
@@ -41,6 +42,7 @@ struct leftovers {
 
 struct controld {
     struct config config;
+    struct access access; /* who may ask what; constant from the start on */
     struct leftovers leftovers;
     int lock_fd;
     int spawner_socket;

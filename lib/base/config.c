@@ -64,6 +64,7 @@ void config_defaults(struct config *config)
                     .balance_floor_permille = 100,
                     .balance_factor_permille = 1500,
                     .http = "off",
+                    .remote_role = "read",
                     .log_level = "info"},
     };
 }

@@ -23,6 +23,8 @@
 #define CONFIG_USER_BYTES 32         /* a user name or number with its NUL */
 #define CONFIG_LISTEN_BYTES 48       /* "[IPv6 address]:port" with its NUL */
 #define CONFIG_VALUE_TEXT_BYTES 640  /* any value as text: eight addresses, or a path */
+#define CONFIG_USERS_BYTES 256       /* a list of users and %groups with its NUL */
+#define CONFIG_REMOTE_BYTES 64       /* ADDRESS:PORT with its NUL */
 
 enum config_backend { CONFIG_BACKEND_TAP, CONFIG_BACKEND_PACKET, CONFIG_BACKEND_MEMORY };
 
@@ -119,7 +121,13 @@ struct config_control {
     uint32_t balance_floor_permille;  /* score of the heaviest below which nothing is moved; default 100 */
     uint32_t balance_factor_permille; /* heaviest over lightest above which it is; default 1500 */
     char http[CONFIG_LISTEN_BYTES];   /* ADDRESS:PORT of /metrics, /livez, /readyz, or "off"; default off */
-    char log_level[8];                /* error | warn | info | debug; default info */
+    /* Besides root and our own user: who may do everything, who may look; "ann 1000 %wheel"; empty: nobody.
+     */
+    char admins[CONFIG_USERS_BYTES], readers[CONFIG_USERS_BYTES];
+    char remote[CONFIG_REMOTE_BYTES];              /* "ADDRESS:PORT" for TLS; empty: no remote control */
+    char remote_role[8];                           /* read | admin: what a remote client may; default read */
+    char tls_cert[256], tls_key[256], tls_ca[256]; /* PEM files, read at start */
+    char log_level[8];                             /* error | warn | info | debug; default info */
 };
 
 struct config {

@@ -49,6 +49,7 @@ void staging_fini(struct staging *staging)
 void staging_close(struct staging *staging)
 {
     staging_fini(staging);
+    staging->n_late = 0; /* the next frontend learns who is there from the records */
     staging->is_closed = true;
     staging->is_faulted = false;
 }
@@ -82,14 +83,6 @@ static void staging_refresh_one(struct staging *staging, int priority)
     }
     if (ring->is_congested && !was_congested)
         counter_add(staging->counters, WORKER_tx_congested, 1);
-}
-
-void staging_refresh(struct staging *staging)
-{
-    if (staging->is_closed)
-        return;
-    for (int p = 0; p < N_LANE_PRIORITIES; p++)
-        staging_refresh_one(staging, p);
 }
 
 /* Of the normal way only: what is urgent is little, and must not wait for what is not. An arena can be full
@@ -267,16 +260,15 @@ int staging_put(struct staging *staging, const struct pbuf *chain, struct stagin
     return 0;
 }
 
-/* In order with the packets: CLOSED after the last of its flow. A note that finds no room is lost, and the
- * pin that it was about expires. */
-int staging_put_note(struct staging *staging, enum lane_slot_kind kind, const struct flow_key *key)
+/* 0 or -ENOBUFS. */
+static int staging_put_note_now(struct staging *staging, enum lane_slot_kind kind, const struct flow_key *key)
 {
     struct ring_producer *ring = &staging->ring[LANE_NORMAL];
     struct staging_arena *arena = &staging->arena[LANE_NORMAL];
     uint64_t new_tail = 0;
     uint8_t *out = NULL;
 
-    if (!staging->is_closed && ring_producer_room(ring) > LANE_CONTROL_SLOTS)
+    if (ring_producer_room(ring) > LANE_CONTROL_SLOTS)
         out = staging_reserve(arena, sizeof(*key), &new_tail);
     if (out == NULL)
         return -ENOBUFS;
@@ -285,6 +277,40 @@ int staging_put_note(struct staging *staging, enum lane_slot_kind kind, const st
     arena->slot_end[ring->staged_tail & (ring->n_slots - 1)] = new_tail;
     ring_producer_stage(ring, lane_word((uint32_t)kind, 0, (uint32_t)(out - arena->bytes)), sizeof(*key));
     return 0;
+}
+
+static void staging_put_late(struct staging *staging)
+{
+    uint32_t n = 0;
+
+    while (n < staging->n_late &&
+           staging_put_note_now(staging, staging->late[n].kind, &staging->late[n].key) == 0)
+        n++;
+    staging->n_late -= n;
+    memmove(staging->late, staging->late + n, staging->n_late * sizeof(staging->late[0]));
+}
+
+/* In order with the packets: CLOSED after the last of its flow. A lost one would leave a pin for ever. */
+int staging_put_note(struct staging *staging, enum lane_slot_kind kind, const struct flow_key *key)
+{
+    if (staging->is_closed)
+        return -ENOBUFS;
+    if (staging->n_late == 0 && staging_put_note_now(staging, kind, key) == 0)
+        return 0;
+    if (staging->n_late == STAGING_MAX_LATE)
+        return -ENOBUFS;
+    staging->late[staging->n_late++] = (struct staging_late){kind, *key};
+    return 0;
+}
+
+void staging_refresh(struct staging *staging)
+{
+    if (staging->is_closed)
+        return;
+    for (int p = 0; p < N_LANE_PRIORITIES; p++)
+        staging_refresh_one(staging, p);
+    if (staging->n_late > 0 && !staging->is_faulted)
+        staging_put_late(staging);
 }
 
 /* A slot without bytes in the arena: it ends where the packet before it does. */

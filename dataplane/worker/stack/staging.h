@@ -30,6 +30,14 @@ struct staging_arena {
     uint32_t freed_slot; /* ring index up to which `freed` counts */
 };
 
+/* A note that found no room yet. */
+struct staging_late {
+    enum lane_slot_kind kind;
+    struct flow_key key;
+};
+
+#define STAGING_MAX_LATE 256u
+
 struct staging {
     struct ring_producer ring[N_LANE_PRIORITIES];
     struct staging_arena arena[N_LANE_PRIORITIES];
@@ -37,6 +45,8 @@ struct staging {
     bool has_offload_csum; /* the frontend fills in TCP checksums */
     bool is_faulted;       /* the frontend's index is impossible: the lane is dead */
     bool is_closed;        /* there is no frontend: every packet is refused, as if the rings were full */
+    uint32_t n_late;
+    struct staging_late late[STAGING_MAX_LATE]; /* oldest first; staged by staging_refresh() */
 };
 
 /* What the TCP layer says about the packet it is about to send; zero for everything else. */
@@ -51,7 +61,7 @@ void staging_fini(struct staging *staging);
 /* The frontend is gone: rings and arenas are not touched any more, until they were set up anew. */
 void staging_close(struct staging *staging);
 
-/* Learns what the frontend has freed. Call once a turn, and when out of room. */
+/* Learns what the frontend has freed, and stages notes that wait. Call once a turn, and when out of room. */
 void staging_refresh(struct staging *staging);
 
 /* True while normal output should pause: a ring or arena is over 90 % full, until 80 %. */
@@ -64,7 +74,8 @@ bool staging_is_congested(const struct staging *staging);
  */
 int staging_put(struct staging *staging, const struct pbuf *packet, struct staging_hint hint) MPA_WARN_UNUSED;
 
-/* Stages a note about a flow: OPENED or CLOSED. 0 or -ENOBUFS. */
+/* Stages a note about a flow, OPENED or CLOSED; without room it is kept, behind older ones, until there is.
+ * 0, or -ENOBUFS: no frontend, or STAGING_MAX_LATE are kept already. */
 int staging_put_note(struct staging *staging, enum lane_slot_kind kind,
                      const struct flow_key *key) MPA_WARN_UNUSED;
 

@@ -353,6 +353,44 @@ static void test_adopted(void)
     end();
 }
 
+/* The ring full of notes about flow 0, then as many about others as are kept. */
+static void test_late_notes(void)
+{
+    struct flow_key key = {.family = 4};
+    uint32_t n_fit = 0, n_seen = 0;
+
+    start(false);
+    while (ring_producer_room(&rig.staging.ring[LANE_NORMAL]) > LANE_CONTROL_SLOTS) {
+        CU_ASSERT_EQUAL(staging_put_note(&rig.staging, LANE_SLOT_OPENED, &key), 0);
+        n_fit++;
+    }
+    for (uint32_t i = 0; i < STAGING_MAX_LATE; i++) {
+        key.remote_port_be = (uint16_t)(1 + i);
+        CU_ASSERT_EQUAL(staging_put_note(&rig.staging, LANE_SLOT_CLOSED, &key), 0);
+    }
+    CU_ASSERT_EQUAL(staging_put_note(&rig.staging, LANE_SLOT_CLOSED, &key), -ENOBUFS);
+    while (n_seen < n_fit + STAGING_MAX_LATE) {
+        uint32_t n_ready;
+
+        staging_publish(&rig.staging);
+        CU_ASSERT_EQUAL_FATAL(ring_consumer_refresh(&rig.tx[LANE_NORMAL]), RING_OK);
+        n_ready = ring_consumer_ready(&rig.tx[LANE_NORMAL]);
+        CU_ASSERT_FATAL(n_ready > 0);
+        for (uint32_t i = 0; i < n_ready; i++, n_seen++) {
+            uint32_t len;
+            uint8_t flags;
+            const struct flow_key *seen = (const void *)peek(LANE_NORMAL, i, &len, &flags);
+
+            CU_ASSERT_EQUAL(seen->remote_port_be, n_seen < n_fit ? 0 : 1 + n_seen - n_fit);
+        }
+        ring_consumer_take(&rig.tx[LANE_NORMAL], n_ready);
+        ring_consumer_free(&rig.tx[LANE_NORMAL]);
+        staging_refresh(&rig.staging);
+    }
+    CU_ASSERT_EQUAL(rig.staging.n_late, 0);
+    end();
+}
+
 static void test_closed(void)
 {
     struct parts parts = {4, 6, 0, 1, {1000}};
@@ -396,6 +434,7 @@ static void test_nonsense_is_refused(void)
 
 const char unit_suite_name[] = "worker/stack: staging";
 const struct unit_test unit_tests[] = {
+    {"a note without room waits for it, in order", test_late_notes},
     {"chains of odd parts are copied and summed right", test_odd_chains},
     {"every split of a payload is copied and summed right", test_every_length},
     {"a TCP packet has ID 0 and DF, others keep their ID", test_ip4_header},
