@@ -155,7 +155,7 @@ def test_hostile_clients_harm_nobody(served):
             # Whoever came first may have had to go already.
             with contextlib.suppress(OSError):
                 link.sendall((b"GET /metr", b"GET /metrics HTTP/1.1\r\n\r\n", b"")[i % 3])
-        for _ in range(20):
+        for _ in range(6):
             began = time.monotonic()
             assert get("/metrics")[0] == 200 and get("/livez")[0] == 200
             assert control.mpactl("status").returncode == OK
@@ -173,7 +173,7 @@ def test_a_client_that_never_ends_its_request_is_cut_off(served):
         link.settimeout(8)
         link.sendall(b"GET /metrics HTTP/1.1\r\n")
         began = time.monotonic()
-        assert link.recv(1) == b"" and 4 < time.monotonic() - began < 7
+        assert link.recv(1) == b"" and 2 < time.monotonic() - began < 6
 
 
 def test_nothing_listens_unless_it_is_asked_for(control):
