@@ -198,7 +198,7 @@ static nng_msg *answer_scale(struct controld *controld, const Mpa__V1__Request *
     if (n_wanted < config->min || n_wanted > config->max) {
         snprintf(text, sizeof(text), "%u workers: not allowed (allowed: worker.min, %u, to worker.max, %u)",
                  n_wanted, config->min, config->max);
-        return wire_error_field(request->id, MPA__V1__ERROR_CODE__ERROR_CODE_INVALID, text, "workers");
+        return wire_refusal(request->id, MPA__V1__ERROR_CODE__ERROR_CODE_INVALID, "workers", text);
     }
     error = update_scale(&controld->update, n_wanted, clock_now_ns());
     if (error != 0)
@@ -223,12 +223,12 @@ static nng_msg *answer_restart(struct controld *controld, const Mpa__V1__Request
     int error;
 
     if (what == MPA__V1__RESTART_WHAT__RESTART_WHAT_UNKNOWN || what >= sizeof(parts) / sizeof(parts[0]))
-        return wire_error_field(request->id, MPA__V1__ERROR_CODE__ERROR_CODE_INVALID,
-                                "restart what? (allowed: worker, frontend, all)", "what");
+        return wire_refusal(request->id, MPA__V1__ERROR_CODE__ERROR_CODE_INVALID, "what",
+                            "restart what? (allowed: worker, frontend, all)");
     if (parts[what] == UPDATE_ONE_WORKER && slot >= controld->supervisor.n_workers) {
         snprintf(text, sizeof(text), "worker %u does not run (allowed: 0 to %u)", slot,
                  controld->supervisor.n_workers - 1);
-        return wire_error_field(request->id, MPA__V1__ERROR_CODE__ERROR_CODE_NOT_FOUND, text, "slot");
+        return wire_refusal(request->id, MPA__V1__ERROR_CODE__ERROR_CODE_NOT_FOUND, "slot", text);
     }
     error = update_restart(&controld->update, parts[what], slot, clock_now_ns());
     return error == 0 ? reply_progress(&controld->update, request) : refuse(request, error);

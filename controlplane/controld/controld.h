@@ -3,7 +3,8 @@
  * controld.h — inside of mpa-controld: one thread with an sd-event loop; nng's threads only wake it. The
  * parts: supervisor (state machine) over a manager (spawner), update (state machine over the supervisor and
  * operations to the frontend), balancer (the policy of balance over both), endpoint (mpactl's requests),
- * frontend link (requests to the frontend), events (published news), status (the merged picture).
+ * frontend link (requests to the frontend), events (published news), status (the merged picture), exporter
+ * (/metrics, /livez, /readyz over HTTP).
  */
 #ifndef MPA_CONTROLD_CONTROLD_H
 #define MPA_CONTROLD_CONTROLD_H
@@ -16,6 +17,7 @@
 #include "base/confine.h"
 #include "base/find.h"
 #include "base/notify.h"
+#include "controlplane/controld/access.h"
 #include "controlplane/controld/manager_direct.h"
 #include "controlplane/controld/manager_systemd.h"
 #include "controlplane/controld/scaler.h"
@@ -25,6 +27,7 @@
 struct balancer;
 struct endpoint;
 struct events;
+struct exporter;
 struct frontend_link;
 struct frontend_watch;
 struct sd_event;
@@ -47,6 +50,7 @@ struct runtime_memory {
 
 struct controld {
     struct config config;
+    struct access access; /* who may ask what; constant from the start on */
     struct leftovers leftovers;
     int lock_fd;
     int spawner_socket;
@@ -64,6 +68,7 @@ struct controld {
     struct balancer *balancer;
     struct endpoint *endpoint;
     struct events *events;
+    struct exporter *exporter; /* NULL: control.http is off */
     struct sd_event *loop;
     struct sd_event_source *ends[SUPERVISOR_MAX_PROCESSES]; /* one for each process alive */
     enum supervisor_state told_state;                       /* what systemd was told last */

@@ -80,7 +80,7 @@ static const char *sample_of(const struct config_key *key)
         {"name", "eth7"},
         {"mac", "\"02:00:00:00:00:7f\""},
         {"mtu", "9000"},
-        {"tap_queue_frames", "100"},
+        {"tap_queue_frames", "1000"},
         {"addresses", "[\"192.0.2.7/25\", \"2001:db8::7/48\", \"10.1.1.1/32\"]"},
         {"gateway4", "10.77.0.1"},
         {"gateway6", "fe80::1"},
@@ -101,10 +101,18 @@ static const char *sample_of(const struct config_key *key)
         {"http_root", "\"/srv/a \\\"b\\\"\""},
         {"port", "8081"},
         {"runtime_dir", "/tmp/mpa-test"},
+        {"http", "\"[::1]:9464\""},
         {"log_level", "debug"},
         {"commit", "full"},
         {"manager", "external"},
         {"worker_user", "mpa-worker"},
+        {"admins", "\"ann 1000 %wheel\""},
+        {"readers", "\"%1001\""},
+        {"remote", "\"[::1]:7443\""},
+        {"remote_role", "admin"},
+        {"tls_cert", "/etc/mpa/cert.pem"},
+        {"tls_key", "/etc/mpa/key.pem"},
+        {"tls_ca", "/etc/mpa/ca.pem"},
         {"balance_ms", "250"},
         {"min", "2"},
         {"scale_up_permille", "800"},
@@ -124,8 +132,10 @@ static const char *sample_of(const struct config_key *key)
 static void make_file(const struct config_key *key, const char *value, char *text, size_t size)
 {
     const char *dot = strchr(key->section, '.');
-    /* The one key that is not allowed alone. */
-    const char *more = strcmp(key->key, "tx_cpu") == 0 ? ", split_threads: true" : "";
+    /* The keys that are not allowed alone. */
+    const char *more = strcmp(key->key, "tx_cpu") == 0   ? ", split_threads: true"
+                       : strcmp(key->key, "remote") == 0 ? ", tls_cert: /c, tls_key: /k, tls_ca: /a"
+                                                         : "";
 
     if (dot == NULL)
         snprintf(text, size, "%s: {%s: %s%s}\n", key->section, key->key, value, more);
