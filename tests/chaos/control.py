@@ -44,8 +44,11 @@ class Control:
 
     def inject(self, stack, crowd, rng):
         stack.all_serve()
+        self.strike(stack, crowd, rng, rng.choice(self.operations(stack)))
+        return True
+
+    def strike(self, stack, crowd, rng, operation):
         before = stack.slots()
-        operation = rng.choice(self.operations(stack))
         words = self.words(operation, stack, rng)
         crowd.fault()
         asked = stack.ask(*words) if words else None
@@ -59,7 +62,6 @@ class Control:
         self.settle(stack, operation, asked)
         if operation not in ("update", "scale") and stack.slots() != before:
             raise netlab.LabError(f"workers {before} were replaced by {stack.slots()} for a dead controld")
-        return True
 
     def operations(self, stack):
         if self.has_scale is None:

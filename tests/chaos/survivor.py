@@ -21,6 +21,15 @@ def is_running(pid):
         return False
 
 
+def command_of(pid):
+    """Its command line, "" when it has just ended."""
+    try:
+        with open(f"/proc/{pid}/cmdline") as line:
+            return line.read().replace("\0", " ")
+    except OSError:
+        return ""
+
+
 def holdings(pid):
     """What a leak would make grow: private memory in KiB, descriptors, mappings."""
     with open(f"/proc/{pid}/status") as status:
@@ -228,9 +237,8 @@ class Survivor(stacks.Ours):
         said = subprocess.run(self.command_line("stop"), capture_output=True, text=True, timeout=60)
         if self.events_process is not None:
             self.lab.stop(self.events_process)
-        ours = set(name[:15] for name in self.programs)
         orphans = [f"orphan {name} {pid}" for pid, name in stacks.descendants(os.getpid()).items()
-                   if name in ours and pid != self.process.pid]
+                   if name in self.programs and self.runtime_dir in command_of(pid)]
         return orphans + ([f"mpactl stop: {said.stderr.strip()}"] if said.returncode else [])
 
     def flows(self, *words):
