@@ -29,7 +29,9 @@ const struct command commands[] = {
     {"kill", "W", "Kill a worker, to see its connections live on", command_kill},
     {"rebalance", "[--dry-run]", "Even the load of the workers now", command_rebalance},
     {"balance", "on|off", "Let the balancer move buckets by itself, or not", command_balance},
-    {"explain", "[--count N]", "Why the balancer did what it did", command_explain},
+    {"explain", "[--count N]", "Why load was moved, or workers came and went", command_explain},
+    {"scale", "N", "Another number of workers", command_scale},
+    {"restart", "W|frontend|all", "Restart processes one after the other", command_restart},
     {"update", "[--frontend]", "Replace workers or frontend by the programs on disk", command_update},
     {"stop", "", "Stop everything; waits until it is gone", command_stop},
     {"config", "check FILE | show [FILE]", "Check a configuration, or show it with every default",
@@ -74,8 +76,16 @@ uint64_t option_number(struct argp_state *state, const char *text, const struct 
     return number;
 }
 
+/* Options without a letter. */
+enum { OPTION_TLS_CERT = 0x1000, OPTION_TLS_KEY, OPTION_TLS_CA, OPTION_TLS_NAME };
+
 static const struct argp_option options_global[] = {
     {"runtime-dir", 'r', "DIR", 0, "folder of the sockets (default: /run/mpa)", -2},
+    {"remote", 'R', "HOST:PORT", 0, "an mpa-controld elsewhere, by TLS; needs the three files", -2},
+    {"tls-cert", OPTION_TLS_CERT, "FILE", 0, "our certificate (PEM)", -2},
+    {"tls-key", OPTION_TLS_KEY, "FILE", 0, "its key (PEM)", -2},
+    {"tls-ca", OPTION_TLS_CA, "FILE", 0, "who signed the certificate of mpa-controld (PEM)", -2},
+    {"tls-name", OPTION_TLS_NAME, "NAME", 0, "the name in that certificate (default: HOST)", -2},
     {"json", 'j', NULL, 0, "output for programs", -2},
     {"timeout", 't', "MS", 0, "wait so long for an answer (default: 5000)", -2},
     {0},
@@ -89,6 +99,21 @@ static error_t parse_global(int key, char *value, struct argp_state *state)
     switch (key) {
     case 'r':
         mpactl->runtime_dir = value;
+        return 0;
+    case 'R':
+        mpactl->remote = value;
+        return 0;
+    case OPTION_TLS_CERT:
+        mpactl->tls_cert = value;
+        return 0;
+    case OPTION_TLS_KEY:
+        mpactl->tls_key = value;
+        return 0;
+    case OPTION_TLS_CA:
+        mpactl->tls_ca = value;
+        return 0;
+    case OPTION_TLS_NAME:
+        mpactl->tls_name = value;
         return 0;
     case 'j':
         mpactl->is_json = true;

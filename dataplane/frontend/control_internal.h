@@ -74,11 +74,17 @@ int control_core_init(struct control_core *core, const struct config *config, st
                       uint64_t now_ns) MPA_WARN_UNUSED;
 void control_core_fini(struct control_core *core);
 
-/* False for the process of a worker that is attached: one that was taken over can reach the socket, because
- * it may connect to return to the next frontend. `pid` as the kernel tells of the peer; 0: not known. */
-bool control_core_may_ask(const struct control_core *core, uint64_t pid);
+/* Whoever is at the other end, as the kernel tells. */
+struct control_peer {
+    uint64_t pid; /* 0: not known, it is in another container */
+    uint64_t uid; /* UINT64_MAX: not known, the connection has gone */
+};
+
+/* False for anybody but root and our own user, and for the process of a worker that is attached: one that was
+ * taken over can reach the socket, because it may connect to return to the next frontend. */
+bool control_core_may_ask(const struct control_core *core, const struct control_peer *peer);
 /* What it gets for an answer; lives as that of control_core_answer(). */
-const Mpa__V1__Reply *control_core_refuse_worker(struct control_core *core);
+const Mpa__V1__Reply *control_core_deny(struct control_core *core);
 
 /*
  * Answers the `size` bytes of a request, whatever they are: every input gets a reply. Returns the reply,
@@ -96,7 +102,7 @@ void control_core_tick(struct control_core *core, uint64_t now_ns);
 Mpa__V1__Event *control_core_event(struct control_core *core, uint64_t *next, uint64_t now_ns,
                                    uint64_t realtime_ns);
 
-/* Makes the reply an error about `field` ("" for none); a body is taken away. */
+/* Makes the reply an error about `field` (""; the command itself); a body is taken away. */
 void control_refuse(struct control_call *call, Mpa__V1__ErrorCode code, const char *field, const char *format,
                     ...) MPA_PRINTF(4, 5);
 

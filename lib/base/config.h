@@ -23,6 +23,8 @@
 #define CONFIG_USER_BYTES 32         /* a user name or number with its NUL */
 #define CONFIG_LISTEN_BYTES 48       /* "[IPv6 address]:port" with its NUL */
 #define CONFIG_VALUE_TEXT_BYTES 640  /* any value as text: eight addresses, or a path */
+#define CONFIG_USERS_BYTES 256       /* a list of users and %groups with its NUL */
+#define CONFIG_REMOTE_BYTES 64       /* ADDRESS:PORT with its NUL */
 
 enum config_backend { CONFIG_BACKEND_TAP, CONFIG_BACKEND_PACKET, CONFIG_BACKEND_MEMORY };
 
@@ -78,6 +80,7 @@ struct config_frontend {
 
 struct config_worker {
     uint32_t count;             /* workers to start, 1..16; default 2 */
+    uint32_t min, max;          /* limits of scaling; defaults 1 and 16 */
     uint32_t burst_frames;      /* 1..64; default 32 */
     uint32_t spin_us;           /* 0..1000000; default 60 */
     uint32_t ring_slots;        /* of each normal ring, power of two 64..32768; default 4096 */
@@ -119,7 +122,17 @@ struct config_control {
     uint32_t balance_floor_permille;  /* score of the heaviest below which nothing is moved; default 100 */
     uint32_t balance_factor_permille; /* heaviest over lightest above which it is; default 1500 */
     char http[CONFIG_LISTEN_BYTES];   /* ADDRESS:PORT of /metrics, /livez, /readyz, or "off"; default off */
-    char log_level[8];                /* error | warn | info | debug; default info */
+    /* Besides root and our own user: who may do everything, who may look; "ann 1000 %wheel"; empty: nobody.
+     */
+    char admins[CONFIG_USERS_BYTES], readers[CONFIG_USERS_BYTES];
+    char remote[CONFIG_REMOTE_BYTES];              /* "ADDRESS:PORT" for TLS; empty: no remote control */
+    char remote_role[8];                           /* read | admin: what a remote client may; default read */
+    char tls_cert[256], tls_key[256], tls_ca[256]; /* PEM files, read at start */
+    bool scale; /* workers are started and ended as the load asks for; default false */
+    uint32_t scale_up_permille, scale_up_looks;     /* default 700, 5 */
+    uint32_t scale_down_permille, scale_down_looks; /* default 200, 60 */
+    uint32_t scale_pause_looks;                     /* default 10 */
+    char log_level[8];                              /* error | warn | info | debug; default info */
 };
 
 struct config {

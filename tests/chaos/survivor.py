@@ -156,6 +156,12 @@ class Survivor(stacks.Ours):
         except ValueError:
             return json.loads(text.splitlines()[-1])  # behind lines of progress
 
+    def scale(self, n_workers):
+        """Another number of workers; done when all of them serve."""
+        self.order("scale", str(n_workers), timeout=60)
+        self.n_workers = n_workers
+        self.all_serve(timeout=40)
+
     def refused(self, *words, timeout=30):
         """mpactl that must fail. Returns its words."""
         done = subprocess.run(self.command_line(*words), capture_output=True, text=True, timeout=timeout)
@@ -212,8 +218,9 @@ class Survivor(stacks.Ours):
         found += [f"buckets with {sorted(lost)}"] if lost else []
         return ", ".join(found)
 
-    def repaired(self, timeout=60):
-        """Waits until nothing is half done; an operator's own drain is undrained once it is through."""
+    def repaired(self, timeout=60, is_any_number=False):
+        """Waits until nothing is half done; an operator's own drain is undrained once it is through. With another
+        number of workers if that may be."""
         last = ["?"]
 
         def is_so():
@@ -223,6 +230,8 @@ class Survivor(stacks.Ours):
                 for it in workers:
                     if it["is_draining"] and not it["buckets"] and not spares:
                         self.order("undrain", str(it["slot"]))
+                if is_any_number:
+                    self.n_workers = len(workers)
                 last[0] = self.unrepaired()
             except netlab.LabError as error:
                 last[0] = str(error)
