@@ -48,8 +48,8 @@ static const struct {
     {34 /* set_log_level */, ACCESS_ADMIN},
     {35 /* set_balance_config */, ACCESS_ADMIN},
     {MPA__V1__REQUEST__BODY_GET_SNAPSHOT, ACCESS_READ},
-    {37 /* get_degrade */, ACCESS_READ},
-    {38 /* set_degrade */, ACCESS_ADMIN},
+    {MPA__V1__REQUEST__BODY_GET_DEGRADE, ACCESS_READ},
+    {MPA__V1__REQUEST__BODY_SET_DEGRADE, ACCESS_ADMIN},
     {39 /* get_histograms */, ACCESS_READ},
 };
 

@@ -126,6 +126,7 @@ static void loop_house(struct frontend *frontend)
     if (frontend->now_ns < frontend->next_house_ns)
         return;
     stage_take_faults(frontend);
+    shed_update(frontend);
     broker_expire(frontend);
     broker_watch_stalls(frontend);
     frontend->next_house_ns = frontend->now_ns + LOOP_HOUSE_NS;
