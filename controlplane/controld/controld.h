@@ -3,6 +3,7 @@
  * controld.h — inside of mpa-controld: one thread with an sd-event loop; nng's threads only wake it. The
  * parts: supervisor (state machine) over a manager (spawner), update (state machine over the supervisor and
  * operations to the frontend), balancer (the policy of balance over both), endpoint (mpactl's requests),
+ * settings (the configuration while it is in use),
  * frontend link (requests to the frontend), events (published news), status (the merged picture).
  */
 #ifndef MPA_CONTROLD_CONTROLD_H
@@ -16,8 +17,10 @@
 #include "base/confine.h"
 #include "base/find.h"
 #include "base/notify.h"
+#include "base/start.h"
 #include "controlplane/controld/manager_direct.h"
 #include "controlplane/controld/manager_systemd.h"
+#include "controlplane/controld/reader.h"
 #include "controlplane/controld/supervisor.h"
 #include "controlplane/controld/update.h"
 
@@ -28,6 +31,7 @@ struct frontend_link;
 struct frontend_watch;
 struct sd_event;
 struct sd_event_source;
+struct settings;
 struct spawner_plan;
 
 /* Processes of an earlier controld, as /proc shows them. */
@@ -38,7 +42,10 @@ struct leftovers {
 };
 
 struct controld {
-    struct config config;
+    struct config config;         /* in force: see settings.h */
+    struct start_options options; /* borrowed from the command line */
+    struct reader reader;
+    struct settings *settings;
     struct leftovers leftovers;
     int lock_fd;
     int spawner_socket;

@@ -86,6 +86,7 @@ int command_rebalance(struct mpactl *mpactl, int argc, char **argv);
 int command_explain(struct mpactl *mpactl, int argc, char **argv);
 int command_stop(struct mpactl *mpactl, int argc, char **argv);
 int command_config(struct mpactl *mpactl, int argc, char **argv);
+int command_log(struct mpactl *mpactl, int argc, char **argv);
 int command_version(struct mpactl *mpactl, int argc, char **argv);
 int command_help(struct mpactl *mpactl, int argc, char **argv);
 

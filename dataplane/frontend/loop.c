@@ -82,6 +82,8 @@ static void loop_report(struct frontend *frontend)
         atomic_store_explicit(&frontend->board.lanes[i].gauges[GAUGE_is_draining],
                               frontend->draining_mask >> i & 1, memory_order_relaxed);
         loop_congestion(frontend, &frontend->lanes[i]);
+        if ((frontend->lane_mask >> i & 1) != 0)
+            lane_tell_settings(&frontend->lanes[i]);
     }
     atomic_store_explicit(&frontend->board.pool_free_chunks, frontend->pool.n_free_head,
                           memory_order_relaxed);
