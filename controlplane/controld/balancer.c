@@ -326,10 +326,10 @@ nng_msg *balancer_rebalance(struct balancer *balancer, uint64_t id, bool is_dry)
     struct decision_wire wire;
 
     if (refusal != NULL)
-        return wire_error(id, MPA__V1__ERROR_CODE__ERROR_CODE_BUSY, refusal);
+        return wire_refusal(id, MPA__V1__ERROR_CODE__ERROR_CODE_BUSY, "rebalance", refusal);
     if (balancer->policy == NULL)
-        return wire_error(id, MPA__V1__ERROR_CODE__ERROR_CODE_UNAVAILABLE,
-                          "mpa-frontend has told no load yet (see status)");
+        return wire_refusal(id, MPA__V1__ERROR_CODE__ERROR_CODE_UNAVAILABLE, "rebalance",
+                            "mpa-frontend has told no load yet (see status)");
     balance_decide(balancer->policy, true, &made);
     dry.balance = made;
     if (!is_dry)

@@ -25,6 +25,7 @@
 #include "controlplane/controld/balancer.h"
 #include "controlplane/controld/endpoint.h"
 #include "controlplane/controld/events.h"
+#include "controlplane/controld/exporter.h"
 #include "controlplane/controld/frontend_link.h"
 #include "controlplane/controld/manager_external.h"
 #include "controlplane/controld/settings.h"
@@ -208,6 +209,7 @@ static int on_wake(sd_event_source *source, int fd, uint32_t revents, void *cont
     operation_step(controld->operation);
     balancer_step(controld->balancer);
     settings_step(controld->settings);
+    exporter_step(controld->exporter);
     endpoint_step(controld->endpoint);
     return controld_settle(controld);
 }
@@ -224,6 +226,7 @@ static int on_tick(sd_event_source *source, uint64_t time_us, void *context)
     operation_tick(controld->operation, now_ns);
     balancer_tick(controld->balancer, now_ns);
     settings_tick(controld->settings, now_ns);
+    exporter_tick(controld->exporter, now_ns);
     /* A timer of sd-event fires once and is then off. */
     if ((error = sd_event_source_set_time_relative(source, TICK_US)) < 0 ||
         (error = sd_event_source_set_enabled(source, SD_EVENT_ONESHOT)) < 0)
@@ -271,12 +274,13 @@ static int sockets_open(struct controld *controld)
         return NNG_ENOMEM;
     if ((error = frontend_link_init(controld->link, runtime_dir, controld->wake_fd, &is_frontend_there)) !=
             0 ||
-        (error = events_new(&controld->events, runtime_dir, controld->wake_fd)) != 0 ||
+        (error = events_new(&controld->events, runtime_dir, &controld->access, controld->wake_fd)) != 0 ||
         (error = frontend_watch_new(&controld->watch, controld)) != 0 ||
         (error = operation_new(&controld->operation, controld->link, operation_done, controld)) != 0 ||
         (error = balancer_new(&controld->balancer, controld)) != 0 ||
         (error = settings_new(&controld->settings, controld)) != 0 ||
-        (error = endpoint_new(&controld->endpoint, controld)) != 0)
+        (error = endpoint_new(&controld->endpoint, controld)) != 0 ||
+        (error = exporter_new(&controld->exporter, controld)) != 0)
         return error;
     controld_adopt(controld, is_frontend_there);
     return 0;
@@ -343,7 +347,9 @@ int controld_init_privileged(struct controld *controld, const struct spawner_pla
     controld->lock_fd = runtime_lock(controld->config.control.runtime_dir);
     if (controld->lock_fd < 0)
         return controld->lock_fd;
-    error = manager_open(controld, plan, &manager);
+    error = access_init(&controld->access, &controld->config.control);
+    if (error == 0)
+        error = manager_open(controld, plan, &manager);
     if (error != 0)
         return error;
     error = reader_open_file(controld);
@@ -386,7 +392,8 @@ int controld_init_confined(struct controld *controld)
         (error = sd_event_add_signal(controld->loop, NULL, SIGHUP, on_hangup, controld)) < 0 ||
         (error = sd_event_add_io(controld->loop, NULL, controld->wake_fd, EPOLLIN, on_wake, controld)) < 0 ||
         (error = sd_event_add_time_relative(controld->loop, NULL, CLOCK_MONOTONIC, 0, 0, on_tick, controld)) <
-            0) {
+            0 ||
+        (error = exporter_attach(controld->exporter, controld->loop)) < 0) {
         log_error("start_failed step=loop error=\"%s\"", strerror(-error));
         return error;
     }
@@ -425,6 +432,7 @@ void controld_fini(struct controld *controld)
 {
     for (size_t i = 0; i < SUPERVISOR_MAX_PROCESSES; i++)
         sd_event_source_unref(controld->ends[i]);
+    exporter_close(controld->exporter);
     sd_event_unref(controld->loop);
     /* The link's socket first: it ends the calls of the others. */
     if (controld->link != NULL)
@@ -434,6 +442,7 @@ void controld_fini(struct controld *controld)
     operation_free(controld->operation);
     settings_free(controld->settings);
     balancer_free(controld->balancer);
+    exporter_free(controld->exporter);
     events_free(controld->events);
     free(controld->link);
     /* nng removes a socket's file some time after the close. Only who holds the lock may: they are ours then.

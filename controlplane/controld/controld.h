@@ -3,8 +3,8 @@
  * controld.h — inside of mpa-controld: one thread with an sd-event loop; nng's threads only wake it. The
  * parts: supervisor (state machine) over a manager (spawner), update (state machine over the supervisor and
  * operations to the frontend), balancer (the policy of balance over both), endpoint (mpactl's requests),
- * settings (the configuration while it is in use),
- * frontend link (requests to the frontend), events (published news), status (the merged picture).
+ * settings (the configuration while it is in use), frontend link (requests to the frontend), events
+ * (published news), status (the merged picture), exporter (/metrics, /livez, /readyz over HTTP).
  */
 #ifndef MPA_CONTROLD_CONTROLD_H
 #define MPA_CONTROLD_CONTROLD_H
@@ -18,6 +18,7 @@
 #include "base/find.h"
 #include "base/notify.h"
 #include "base/start.h"
+#include "controlplane/controld/access.h"
 #include "controlplane/controld/manager_direct.h"
 #include "controlplane/controld/manager_systemd.h"
 #include "controlplane/controld/reader.h"
@@ -27,6 +28,7 @@
 struct balancer;
 struct endpoint;
 struct events;
+struct exporter;
 struct frontend_link;
 struct frontend_watch;
 struct sd_event;
@@ -46,6 +48,7 @@ struct controld {
     struct start_options options; /* borrowed from the command line */
     struct reader reader;
     struct settings *settings;
+    struct access access; /* who may ask what; constant from the start on */
     struct leftovers leftovers;
     int lock_fd;
     int spawner_socket;
@@ -61,6 +64,7 @@ struct controld {
     struct balancer *balancer;
     struct endpoint *endpoint;
     struct events *events;
+    struct exporter *exporter; /* NULL: control.http is off */
     struct sd_event *loop;
     struct sd_event_source *ends[SUPERVISOR_MAX_PROCESSES]; /* one for each process alive */
     enum supervisor_state told_state;                       /* what systemd was told last */

@@ -20,7 +20,10 @@
 #include "base/log.h"
 #include "controlplane/controld/balancer.h"
 #include "controlplane/controld/frontend_link.h"
+#include "controlplane/controld/gate.h"
+#include "controlplane/controld/remote.h"
 #include "controlplane/controld/settings.h"
+#include "controlplane/controld/snapshot.h"
 #include "controlplane/controld/status.h"
 #include "controlplane/controld/wire.h"
 
@@ -43,6 +46,9 @@ struct session {
     enum session_state state;
     atomic_bool is_done; /* nng's thread sets it, ours clears it; publishes the aio's result */
     uint64_t request_id;
+    enum access_role role; /* of whoever asks */
+    Mpa__V1__Request__BodyCase command;
+    struct snapshot_query snapshot;
     bool is_status;    /* the frontend's answer is merged into ours */
     bool is_log_level; /* the same */
 };
@@ -50,6 +56,8 @@ struct session {
 struct endpoint {
     struct controld *controld;
     nng_socket socket;
+    int remote_id; /* of the listener for clients from elsewhere; 0: none */
+    struct gate gate;
     struct session sessions[N_SESSIONS];
     unsigned n_sessions;
 };
@@ -86,7 +94,8 @@ static void session_send(struct session *session, nng_msg *reply)
 
 static void session_refuse(struct session *session, Mpa__V1__ErrorCode code, const char *text)
 {
-    session_send(session, wire_error(session->request_id, code, text));
+    session_send(session,
+                 wire_refusal(session->request_id, code, access_command_name(session->command), text));
 }
 
 static void session_relay(struct session *session, nng_msg *request, uint32_t timeout_ms)
@@ -127,16 +136,46 @@ static void answer_stop(struct session *session)
     supervisor_stop(&controld->supervisor, clock_now_ns());
 }
 
+/* The status, or the snapshot with the status in it, as it was asked for. */
+static void send_status(struct session *session, const Mpa__V1__GetStatusReply *frontend)
+{
+    const struct controld *controld = session->endpoint->controld;
+    nng_msg *reply = status_reply(controld, session->request_id, frontend, clock_now_ns());
+
+    if (session->command == MPA__V1__REQUEST__BODY_GET_SNAPSHOT)
+        reply = snapshot_reply(controld->events, &session->snapshot, reply);
+    session_send(session, reply);
+}
+
+/* `request` (taken) asks the frontend for its status. */
 static void answer_status(struct session *session, nng_msg *request, uint32_t timeout_ms)
 {
-    if (is_frontend_up(session)) {
+    if (is_frontend_up(session) && request != NULL) {
         session->is_status = true;
         session_relay(session, request, timeout_ms < STATUS_TIMEOUT_MS ? timeout_ms : STATUS_TIMEOUT_MS);
         return;
     }
-    nng_msg_free(request);
-    session_send(session,
-                 status_reply(session->endpoint->controld, session->request_id, NULL, clock_now_ns()));
+    if (request != NULL)
+        nng_msg_free(request);
+    send_status(session, NULL);
+}
+
+static void answer_snapshot(struct session *session, const Mpa__V1__GetSnapshotRequest *request,
+                            uint32_t timeout_ms)
+{
+    Mpa__V1__Request asked = MPA__V1__REQUEST__INIT;
+    Mpa__V1__GetStatusRequest body = MPA__V1__GET_STATUS_REQUEST__INIT;
+    uint64_t life;
+
+    session->snapshot = (struct snapshot_query){
+        .request_id = session->request_id,
+        .after = request->after,
+        .life = request->life,
+        .last = events_recent(session->endpoint->controld->events, &life)->last_sequence};
+    asked.id = session->request_id;
+    asked.body_case = MPA__V1__REQUEST__BODY_GET_STATUS;
+    asked.get_status = &body;
+    answer_status(session, wire_pack(&asked.base), timeout_ms);
 }
 
 /* The update as it stands, under the number of the command. */
@@ -278,6 +317,11 @@ static void session_dispatch(struct session *session, nng_msg *packed, const Mpa
         answer_status(session, packed, deadline_ms(request));
         return;
     }
+    if (request->body_case == MPA__V1__REQUEST__BODY_GET_SNAPSHOT) {
+        nng_msg_free(packed);
+        answer_snapshot(session, request->get_snapshot, deadline_ms(request));
+        return;
+    }
     if (request->body_case == MPA__V1__REQUEST__BODY_STOP) {
         nng_msg_free(packed);
         answer_stop(session);
@@ -324,32 +368,61 @@ static bool is_from_worker(const struct session *session, nng_msg *packed)
     return false;
 }
 
+/* By what the kernel tells of the other end; a connection that has gone meanwhile has no role. */
+static enum access_role role_of(const struct session *session, nng_pipe pipe)
+{
+    const struct access *access = &session->endpoint->controld->access;
+    const int remote_id = session->endpoint->remote_id;
+    uint64_t uid, gid;
+
+    if (remote_id != 0 && nng_listener_id(nng_pipe_listener(pipe)) == remote_id)
+        return access->remote_role;
+    if (nng_pipe_get_uint64(pipe, NNG_OPT_IPC_PEER_UID, &uid) != 0 ||
+        nng_pipe_get_uint64(pipe, NNG_OPT_IPC_PEER_GID, &gid) != 0)
+        return ACCESS_NONE;
+    return access_of_peer(access, uid, gid);
+}
+
+/* Packs anew what is passed on for somebody who is not an admin: see gate_pass(). NULL: out of memory. */
+static nng_msg *repack(const struct session *session, nng_msg *packed, const Mpa__V1__Request *request)
+{
+    if (session->role == ACCESS_ADMIN)
+        return packed;
+    nng_msg_free(packed);
+    return wire_pack(&request->base);
+}
+
 static void session_answer(struct session *session)
 {
     nng_msg *packed = nng_aio_get_msg(session->aio);
+    nng_pipe pipe = nng_msg_get_pipe(packed);
+    struct gate_input input = {.bytes = nng_msg_body(packed),
+                               .size = nng_msg_len(packed),
+                               .connection = (uint32_t)nng_pipe_id(pipe),
+                               .now_ns = clock_now_ns()};
+    struct gate_refusal refusal;
     Mpa__V1__Request *request;
-    char text[96];
 
     session->request_id = 0;
+    session->command = MPA__V1__REQUEST__BODY__NOT_SET;
     if (is_from_worker(session, packed)) {
         nng_msg_free(packed);
-        session_refuse(session, MPA__V1__ERROR_CODE__ERROR_CODE_FAILED, "workers have no say here");
+        session_refuse(session, MPA__V1__ERROR_CODE__ERROR_CODE_DENIED, "workers have no say here");
         return;
     }
-    if (nng_msg_len(packed) > WIRE_MAX_REQUEST_BYTES) {
-        snprintf(text, sizeof(text), "the request has %zu bytes, at most %u are allowed", nng_msg_len(packed),
-                 WIRE_MAX_REQUEST_BYTES);
-        nng_msg_free(packed);
-        session_refuse(session, MPA__V1__ERROR_CODE__ERROR_CODE_TOO_LARGE, text);
-        return;
-    }
-    request = mpa__v1__request__unpack(NULL, nng_msg_len(packed), nng_msg_body(packed));
+    session->role = input.role = role_of(session, pipe);
+    request = gate_pass(&session->endpoint->gate, &input, &refusal);
     if (request == NULL) {
         nng_msg_free(packed);
-        session_refuse(session, MPA__V1__ERROR_CODE__ERROR_CODE_MALFORMED, "the bytes are no request");
+        session_send(session, wire_refusal(refusal.id, refusal.code, refusal.field, refusal.text));
         return;
     }
-    session_dispatch(session, packed, request);
+    session->command = request->body_case;
+    packed = repack(session, packed, request);
+    if (packed == NULL)
+        session_receive(session);
+    else
+        session_dispatch(session, packed, request);
     mpa__v1__request__free_unpacked(request, NULL);
 }
 
@@ -358,8 +431,7 @@ static void relay_status(struct session *session, nng_msg *answer)
     Mpa__V1__Reply *frontend = answer == NULL ? NULL : status_unpack(answer);
     const Mpa__V1__GetStatusReply *body = frontend == NULL ? NULL : frontend->get_status;
 
-    session_send(session,
-                 status_reply(session->endpoint->controld, session->request_id, body, clock_now_ns()));
+    send_status(session, body);
     if (frontend != NULL)
         mpa__v1__reply__free_unpacked(frontend, NULL);
     if (answer != NULL)
@@ -432,6 +504,8 @@ void endpoint_step(struct endpoint *endpoint)
 
 static int endpoint_listen(struct endpoint *endpoint, const char *runtime_dir)
 {
+    /* Open to all as soon as somebody else has a role: then everybody else gets a reason. */
+    const int mode = access_has_guests(&endpoint->controld->access) ? 0666 : 0600;
     char url[CONFIG_PATH_BYTES + 16];
     nng_listener listener;
     int error;
@@ -440,7 +514,7 @@ static int endpoint_listen(struct endpoint *endpoint, const char *runtime_dir)
     if ((error = nng_rep0_open(&endpoint->socket)) != 0 ||
         (error = nng_socket_set_size(endpoint->socket, NNG_OPT_RECVMAXSZ, WIRE_MAX_MESSAGE_BYTES)) != 0 ||
         (error = nng_listener_create(&listener, endpoint->socket, url)) != 0 ||
-        (error = nng_listener_set_int(listener, NNG_OPT_IPC_PERMISSIONS, 0600)) != 0)
+        (error = nng_listener_set_int(listener, NNG_OPT_IPC_PERMISSIONS, mode)) != 0)
         return error;
     return nng_listener_start(listener, 0);
 }
@@ -471,6 +545,8 @@ int endpoint_new(struct endpoint **endpoint, struct controld *controld)
         return NNG_ENOMEM;
     new->controld = controld;
     error = endpoint_listen(new, controld->config.control.runtime_dir);
+    if (error == 0)
+        error = remote_listen(new->socket, &controld->config.control, &new->remote_id);
     for (; error == 0 && new->n_sessions < N_SESSIONS; new->n_sessions++)
         error = session_open(&new->sessions[new->n_sessions], new);
     if (error == 0)

@@ -9,7 +9,7 @@
  *              what systemd/mpa.rules allows. Another helper (reader.c) opens its configuration file, nothing
  *              else
  *   believes   its configuration; the frontend, about which of our workers are ready or quarantined
- *   doubts     every byte on the control socket (file mode 0600): size, decoding, command; a process number
+ *   doubts     every byte on the control socket: size, decoding, role, command, id (gate.c); a process number
  *              that is reported is used only when it is a child's, or runs one of our programs
  *   can hurt   its processes: it may signal them and start more of the same
  *   on fault   a bad request gets an error reply; a quarantined worker is killed and started again

@@ -81,7 +81,7 @@ struct supervisor {
     supervisor_news_fn *news;
     void *context; /* of news */
     struct process processes[SUPERVISOR_MAX_PROCESSES];
-    uint64_t heard_ns; /* manager_external.c: when the frontend answered last */
+    uint64_t heard_ns; /* watch.c: when the frontend answered last; 0: never */
     bool is_stopping;
     bool has_been_up; /* everything was ready once: from now on nothing is given up */
     bool has_failed;  /* the first start was given up */

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "controlplane/mpactl/remote.h"
+
 #define MAX_MESSAGE_BYTES (1u << 20)
 #define GRACE_MS 500 /* the daemon answers "too late" within the deadline; only then we give up */
 
@@ -21,6 +23,8 @@ int client_open(struct client *client, const struct mpactl *mpactl, const char *
         (error = nng_socket_set_size(client->socket, NNG_OPT_RECVMAXSZ, MAX_MESSAGE_BYTES)) != 0 ||
         (error = nng_socket_set_ms(client->socket, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE)) != 0)
         return mpactl_fail(MPACTL_FAILED, "cannot open a socket: %s", nng_strerror(error));
+    if (mpactl->remote != NULL)
+        return remote_dial(client->socket, mpactl);
     error = nng_dial(client->socket, url, NULL, 0);
     if (error == 0)
         return MPACTL_OK;
@@ -58,9 +62,14 @@ static int exchange(struct client *client, const Mpa__V1__Request *request, nng_
     return nng_recvmsg(client->socket, answer, 0);
 }
 
-static int refused(const Mpa__V1__Error *error)
+/* Says which field it is about, unless that is the command itself, which the user has just typed. */
+static int refused(const Mpa__V1__Request *request, const Mpa__V1__Error *error)
 {
-    if (error->field[0] != '\0')
+    const ProtobufCFieldDescriptor *command =
+        protobuf_c_message_descriptor_get_field(request->base.descriptor, request->body_case);
+
+    if (error->field[0] != '\0' && strcmp(error->field, "request") != 0 &&
+        (command == NULL || strcmp(error->field, command->name) != 0))
         return mpactl_fail(MPACTL_FAILED, "refused: %s (%s)", error->text, error->field);
     return mpactl_fail(MPACTL_FAILED, "refused: %s", error->text);
 }
@@ -85,7 +94,7 @@ int client_ask(struct client *client, Mpa__V1__Request *request, Mpa__V1__Reply 
         return mpactl_fail(MPACTL_FAILED,
                            "the answer cannot be decoded: is mpa-controld of another version?");
     if (unpacked->error != NULL) {
-        error = refused(unpacked->error);
+        error = refused(request, unpacked->error);
     } else if ((int)unpacked->body_case != (int)request->body_case) {
         /* Command and reply have the same field number. */
         error = mpactl_fail(MPACTL_FAILED,

@@ -76,8 +76,16 @@ uint64_t option_number(struct argp_state *state, const char *text, const struct 
     return number;
 }
 
+/* Options without a letter. */
+enum { OPTION_TLS_CERT = 0x1000, OPTION_TLS_KEY, OPTION_TLS_CA, OPTION_TLS_NAME };
+
 static const struct argp_option options_global[] = {
     {"runtime-dir", 'r', "DIR", 0, "folder of the sockets (default: /run/mpa)", -2},
+    {"remote", 'R', "HOST:PORT", 0, "an mpa-controld elsewhere, by TLS; needs the three files", -2},
+    {"tls-cert", OPTION_TLS_CERT, "FILE", 0, "our certificate (PEM)", -2},
+    {"tls-key", OPTION_TLS_KEY, "FILE", 0, "its key (PEM)", -2},
+    {"tls-ca", OPTION_TLS_CA, "FILE", 0, "who signed the certificate of mpa-controld (PEM)", -2},
+    {"tls-name", OPTION_TLS_NAME, "NAME", 0, "the name in that certificate (default: HOST)", -2},
     {"json", 'j', NULL, 0, "output for programs", -2},
     {"timeout", 't', "MS", 0, "wait so long for an answer (default: 5000)", -2},
     {0},
@@ -91,6 +99,21 @@ static error_t parse_global(int key, char *value, struct argp_state *state)
     switch (key) {
     case 'r':
         mpactl->runtime_dir = value;
+        return 0;
+    case 'R':
+        mpactl->remote = value;
+        return 0;
+    case OPTION_TLS_CERT:
+        mpactl->tls_cert = value;
+        return 0;
+    case OPTION_TLS_KEY:
+        mpactl->tls_key = value;
+        return 0;
+    case OPTION_TLS_CA:
+        mpactl->tls_ca = value;
+        return 0;
+    case OPTION_TLS_NAME:
+        mpactl->tls_name = value;
         return 0;
     case 'j':
         mpactl->is_json = true;

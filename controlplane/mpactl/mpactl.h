@@ -21,6 +21,9 @@ enum mpactl_exit {
 /* Global options. */
 struct mpactl {
     const char *runtime_dir;
+    /* Of another machine, instead of the folder: HOST:PORT, and PEM files; NULL: not given. */
+    const char *remote, *tls_cert, *tls_key, *tls_ca;
+    const char *tls_name; /* in the certificate of mpa-controld; NULL: HOST */
     bool is_json;
     uint32_t timeout_ms;
 };

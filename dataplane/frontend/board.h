@@ -15,6 +15,7 @@
 
 #include "base/config.h"
 #include "flow/key.h"
+#include "frontend/histogram.h"
 #include "frontend/host.h"
 #include "shm/attach.h"
 #include "shm/counters.h"
@@ -62,9 +63,10 @@ struct board_lane {
     /* Control thread writes, loop passes on to the worker (frontend_writes.h); 0: nothing was set. */
     _Atomic uint32_t log_level, orphan_s_plus_1;
     _Atomic uint64_t gauges[N_LANE_GAUGES];
-    counter counters[N_LANE_COUNTERS];          /* written by the loop as it goes */
-    counter worker_counters[N_WORKER_COUNTERS]; /* copied from the worker's segment with the gauges; a
-                                                   replaced worker's counts are carried on */
+    counter counters[N_LANE_COUNTERS];              /* written by the loop as it goes */
+    counter worker_counters[N_WORKER_COUNTERS];     /* copied from the worker's segment with the gauges; a
+                                                       replaced worker's counts are carried on */
+    struct histogram histograms[N_LANE_HISTOGRAMS]; /* added to with the gauges while SERVING */
 };
 
 /* Things that happened, in order; the control thread publishes them as events. */
@@ -209,12 +211,19 @@ struct board {
     uint8_t *capture_ring; /* BOARD_CAPTURE_RING_BYTES; records may wrap */
     _Atomic uint64_t capture_written;
     _Atomic uint64_t capture_read;
+    struct histogram histograms[N_FRONTEND_HISTOGRAMS]; /* loop writes, control thread reads */
 };
 
 /* Allocates for n_buckets (a power of two), all without a worker. 0 or -errno; nothing is left on failure. */
 int board_init(struct board *board, uint32_t n_buckets) MPA_WARN_UNUSED;
 /* Frees everything. Both threads must have left the board. */
 void board_fini(struct board *board);
+
+/* Loop: counts `value` in a histogram of the frontend. */
+static inline void board_histogram_add(struct board *board, enum frontend_histogram which, uint64_t value)
+{
+    histogram_add(&board->histograms[which], &frontend_histogram_forms[which], value);
+}
 
 /* Loop: appends an event; never waits, the oldest is overwritten. */
 void board_event_add(struct board *board, uint64_t now_ns, enum board_event_kind kind, uint32_t a,

@@ -79,6 +79,17 @@ void control_core_fini(struct control_core *core)
     core->operations = NULL;
 }
 
+/* As the field of Request is called; "request" where there is none that we know. */
+static char *command_name(const Mpa__V1__Request *request)
+{
+    const ProtobufCFieldDescriptor *field =
+        request == NULL || request->body_case == MPA__V1__REQUEST__BODY__NOT_SET
+            ? NULL
+            : protobuf_c_message_descriptor_get_field(request->base.descriptor, request->body_case);
+
+    return control_borrow(field == NULL ? "request" : field->name);
+}
+
 void control_refuse(struct control_call *call, Mpa__V1__ErrorCode code, const char *field, const char *format,
                     ...)
 {
@@ -99,7 +110,7 @@ void control_refuse(struct control_call *call, Mpa__V1__ErrorCode code, const ch
     mpa__v1__error__init(error);
     error->code = code;
     error->text = text;
-    error->field = control_borrow(field);
+    error->field = field[0] == '\0' ? command_name(call->request) : control_borrow(field);
     call->reply->error = error;
 }
 
@@ -128,6 +139,7 @@ static const struct {
     {MPA__V1__REQUEST__BODY_GET_LANES, control_get_lanes},
     {MPA__V1__REQUEST__BODY_GET_NIC, control_get_nic},
     {MPA__V1__REQUEST__BODY_GET_STATS, control_get_stats},
+    {MPA__V1__REQUEST__BODY_GET_HISTOGRAMS, control_get_histograms},
     {MPA__V1__REQUEST__BODY_CAPTURE_START, control_capture_start},
     {MPA__V1__REQUEST__BODY_CAPTURE_READ, control_capture_read},
     {MPA__V1__REQUEST__BODY_CAPTURE_STOP, control_capture_stop},
@@ -167,20 +179,23 @@ static Mpa__V1__Reply *core_new_reply(struct control_core *core)
     return reply;
 }
 
-bool control_core_may_ask(const struct control_core *core, uint64_t pid)
+bool control_core_may_ask(const struct control_core *core, const struct control_peer *peer)
 {
-    for (unsigned i = 0; i < CONFIG_MAX_WORKERS && pid != 0; i++) {
-        if (atomic_load_explicit(&core->board->lanes[i].peer_pid, memory_order_relaxed) == pid)
+    if (peer->uid != 0 && peer->uid != geteuid())
+        return false;
+    for (unsigned i = 0; i < CONFIG_MAX_WORKERS && peer->pid != 0; i++) {
+        if (atomic_load_explicit(&core->board->lanes[i].peer_pid, memory_order_relaxed) == peer->pid)
             return false;
     }
     return true;
 }
 
-const Mpa__V1__Reply *control_core_refuse_worker(struct control_core *core)
+const Mpa__V1__Reply *control_core_deny(struct control_core *core)
 {
     struct control_call call = {.core = core, .reply = core_new_reply(core)};
 
-    control_refuse(&call, MPA__V1__ERROR_CODE__ERROR_CODE_FAILED, "", "workers have no say here");
+    control_refuse(&call, MPA__V1__ERROR_CODE__ERROR_CODE_DENIED, "",
+                   "only root and the user of mpa-frontend may ask here, and no worker");
     return call.reply;
 }
 

@@ -83,11 +83,17 @@ int control_core_init(struct control_core *core, const struct config *config, st
                       uint64_t now_ns) MPA_WARN_UNUSED;
 void control_core_fini(struct control_core *core);
 
-/* False for the process of a worker that is attached: one that was taken over can reach the socket, because
- * it may connect to return to the next frontend. `pid` as the kernel tells of the peer; 0: not known. */
-bool control_core_may_ask(const struct control_core *core, uint64_t pid);
+/* Whoever is at the other end, as the kernel tells. */
+struct control_peer {
+    uint64_t pid; /* 0: not known, it is in another container */
+    uint64_t uid; /* UINT64_MAX: not known, the connection has gone */
+};
+
+/* False for anybody but root and our own user, and for the process of a worker that is attached: one that was
+ * taken over can reach the socket, because it may connect to return to the next frontend. */
+bool control_core_may_ask(const struct control_core *core, const struct control_peer *peer);
 /* What it gets for an answer; lives as that of control_core_answer(). */
-const Mpa__V1__Reply *control_core_refuse_worker(struct control_core *core);
+const Mpa__V1__Reply *control_core_deny(struct control_core *core);
 
 /*
  * Answers the `size` bytes of a request, whatever they are: every input gets a reply. Returns the reply,
@@ -105,7 +111,7 @@ void control_core_tick(struct control_core *core, uint64_t now_ns);
 Mpa__V1__Event *control_core_event(struct control_core *core, uint64_t *next, uint64_t now_ns,
                                    uint64_t realtime_ns);
 
-/* Makes the reply an error about `field` ("" for none); a body is taken away. */
+/* Makes the reply an error about `field` (""; the command itself); a body is taken away. */
 void control_refuse(struct control_call *call, Mpa__V1__ErrorCode code, const char *field, const char *format,
                     ...) MPA_PRINTF(4, 5);
 
@@ -116,6 +122,7 @@ int control_get_buckets(struct control_call *call);
 int control_get_lanes(struct control_call *call);
 int control_get_nic(struct control_call *call);
 int control_get_stats(struct control_call *call);
+int control_get_histograms(struct control_call *call);
 int control_capture_start(struct control_call *call);
 int control_capture_read(struct control_call *call);
 int control_capture_stop(struct control_call *call);
@@ -156,6 +163,10 @@ extern const struct counter_text control_frontend_gauge_texts[N_FRONTEND_GAUGES]
 
 /* Their values now. */
 void control_frontend_gauges(const struct board *board, counter values[N_FRONTEND_GAUGES]);
+
+/* True for the lanes that stand in lists of numbers: those of configured workers, so that a graph does not lose
+ * a line with a worker, and whoever else is there. */
+bool control_shows_lane(const struct control_core *core, uint32_t slot);
 
 /* The addresses we serve as texts, *n of them; NULL when the arena is full. */
 char **control_addresses(struct control_call *call, size_t *n);

@@ -309,11 +309,13 @@ int frontend_run(struct frontend *frontend)
         return 1;
     notify_tell(&frontend->notify, "READY=1\nSTATUS=No worker serves yet");
     while (!frontend->is_stopping) {
+        uint64_t begun_ns = frontend->now_ns;
         bool did_work = loop_turn(frontend);
 
         frontend->now_ns = clock_now_ns();
         atomic_store_explicit(&frontend->board.loop_turns, ++n_turns, memory_order_relaxed);
         if (did_work) {
+            board_histogram_add(&frontend->board, HISTOGRAM_frontend_loop_ns, frontend->now_ns - begun_ns);
             idle_since_ns = frontend->now_ns;
             if (n_turns % LOOP_POLL_TURNS == 0)
                 loop_poll(frontend, 0);

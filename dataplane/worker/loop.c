@@ -275,7 +275,7 @@ static uint64_t loop_attached(struct worker *worker, uint64_t now_ns, uint64_t *
     notify_alive(&worker->notify, end_ns);
     loop_gauges(worker, end_ns);
     if (did_work) {
-        counter_add(loop_counters(worker), WORKER_turns, 1);
+        counter_add_turn(loop_counters(worker), end_ns - now_ns);
         worker->busy_ns += end_ns - now_ns;
         *idle_since_ns = end_ns;
         return end_ns;

@@ -61,6 +61,8 @@ void config_defaults(struct config *config)
                     .balance_weight_connections = 20,
                     .balance_floor_permille = 100,
                     .balance_factor_permille = 1500,
+                    .http = "off",
+                    .remote_role = "read",
                     .log_level = "info"},
     };
 }

@@ -21,10 +21,13 @@
 #define CONFIG_PATH_BYTES 108        /* a Unix socket path with its NUL (sun_path) */
 #define CONFIG_ADDRESS_TEXT_BYTES 50 /* an IPv6 address, its prefix length and the NUL */
 #define CONFIG_USER_BYTES 32         /* a user name or number with its NUL */
+#define CONFIG_LISTEN_BYTES 48       /* "[IPv6 address]:port" with its NUL */
 #define CONFIG_VALUE_TEXT_BYTES 640  /* any value as text: eight addresses, or a path */
 #define CONFIG_KEY_BYTES 64          /* "services.discard.enabled" with its NUL */
 #define CONFIG_MAX_KEYS 160          /* config_n_keys() is below */
 #define CONFIG_MAX_FILE_BYTES (1u << 20)
+#define CONFIG_USERS_BYTES 256 /* a list of users and %groups with its NUL */
+#define CONFIG_REMOTE_BYTES 64 /* ADDRESS:PORT with its NUL */
 
 enum config_backend { CONFIG_BACKEND_TAP, CONFIG_BACKEND_PACKET, CONFIG_BACKEND_MEMORY };
 
@@ -120,7 +123,14 @@ struct config_control {
     uint32_t balance_weight_cpu, balance_weight_ring, balance_weight_connections;
     uint32_t balance_floor_permille;  /* score of the heaviest below which nothing is moved; default 100 */
     uint32_t balance_factor_permille; /* heaviest over lightest above which it is; default 1500 */
-    char log_level[8];                /* error | warn | info | debug; default info */
+    char http[CONFIG_LISTEN_BYTES];   /* ADDRESS:PORT of /metrics, /livez, /readyz, or "off"; default off */
+    /* Besides root and our own user: who may do everything, who may look; "ann 1000 %wheel"; empty: nobody.
+     */
+    char admins[CONFIG_USERS_BYTES], readers[CONFIG_USERS_BYTES];
+    char remote[CONFIG_REMOTE_BYTES];              /* "ADDRESS:PORT" for TLS; empty: no remote control */
+    char remote_role[8];                           /* read | admin: what a remote client may; default read */
+    char tls_cert[256], tls_key[256], tls_ca[256]; /* PEM files, read at start */
+    char log_level[8];                             /* error | warn | info | debug; default info */
 };
 
 struct config {
@@ -163,6 +173,15 @@ int config_load_fd(const struct config_source *source, struct config *config, ch
 
 /* Text to address with prefix ("10.0.0.1/24", "fd00::1/64"; no prefix: /32 or /128). 0 or -EINVAL. */
 int config_address_parse(const char *text, struct config_address *address) MPA_WARN_UNUSED;
+/* A place to listen at. */
+struct config_listen {
+    struct config_address address; /* any of this host's, or all zero: every one */
+    uint16_t port;                 /* 1..65535 */
+};
+
+/* "127.0.0.1:9464" or "[::1]:9464". 0 or -EINVAL. */
+int config_listen_parse(const char *text, struct config_listen *listen) MPA_WARN_UNUSED;
+
 /* Address to text, at least CONFIG_ADDRESS_TEXT_BYTES in `text`; family 0 is "none". */
 void config_address_format(const struct config_address *address, char *text, size_t size);
 

@@ -167,6 +167,17 @@ static void check_balance(const struct contradiction *check)
             "key 'control.balance_weight_cpu': all three weights are 0 (allowed: at least one is not)");
 }
 
+/* Remote control without all three files would be remote control for anybody, or for nobody. */
+static void check_remote(const struct contradiction *check)
+{
+    const struct config_control *control = &check->config->control;
+
+    if (control->remote[0] != '\0' &&
+        (control->tls_cert[0] == '\0' || control->tls_key[0] == '\0' || control->tls_ca[0] == '\0'))
+        config_fault(check->report, line_of_either(check->index, "control.remote", "control.tls_cert"),
+                     "key 'control.remote': needs certificates (allowed: with tls_cert, tls_key and tls_ca)");
+}
+
 void config_validate_whole(const struct config *config, const struct config_index *index,
                            struct config_report *report)
 {
@@ -176,4 +187,5 @@ void config_validate_whole(const struct config *config, const struct config_inde
     check_frontend(&check);
     check_services(&check);
     check_balance(&check);
+    check_remote(&check);
 }

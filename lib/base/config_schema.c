@@ -12,7 +12,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define SCHEMA_MAX_FIELDS 24 /* keys and sub-sections of one section, and the end */
+#define SCHEMA_MAX_FIELDS 64 /* keys and sub-sections of one section, and the end */
 #define SCHEMA_MAX_SECTIONS 16
 #define SCHEMA_MAX_DEPTH 4
 
@@ -107,6 +107,10 @@ static void add_rule(struct schema *schema, struct schema_section *section, cons
     case CONFIG_ROOT:
     case CONFIG_LEVEL:
     case CONFIG_USER:
+    case CONFIG_LISTEN:
+    case CONFIG_USERS:
+    case CONFIG_REMOTE:
+    case CONFIG_ROLE:
     case CONFIG_MAC:
     case CONFIG_GATEWAY:
         set_text(&field->value, rule->size);

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""chaos.py [--connections N] [--minutes M] [--every MS] [--loss PCT] kill|migrate|update|frontend|all — does things
-to a stack of its own while a crowd of connections of the kernel's TCP carries verified bytes both ways.
+"""chaos.py [--connections N] [--minutes M] [--every MS] [--loss PCT] kill|migrate|update|frontend|stall|control|scale|all — does
+things to a stack of its own while a crowd of connections of the kernel's TCP carries verified bytes both ways.
 
 The last line of standard output is one line of JSON; the exit status is 0 only if the faults asked for happened,
 bytes flowed both ways, and everything that must be zero is zero. It runs in namespaces of its own, which the
@@ -27,7 +27,7 @@ RANGES = (("connections", 5, 20000), ("churn", 0, 1000), ("minutes", 0.01, 1440)
 
 def parse_arguments(arguments):
     parser = argparse.ArgumentParser(prog="chaos.sh", description="Faults under load; the last line is JSON.")
-    parser.add_argument("what", choices=["kill", "migrate", "update", "frontend", "all"])
+    parser.add_argument("what", choices=["kill", "migrate", "update", "frontend", "stall", "control", "scale", "all"])
     parser.add_argument("--connections", type=int, default=200, help="that last for the whole run (200)")
     parser.add_argument("--churn", type=int, default=8, help="short connections at a time, besides (8)")
     parser.add_argument("--minutes", type=float, default=1, help="at most; time for faults (1)")
@@ -58,6 +58,7 @@ OPTIONS = parse_arguments(sys.argv[1:])
 if OPTIONS.build_dir:
     os.environ["MPA_BUILD_DIR"] = OPTIONS.build_dir
 
+import control  # noqa: E402
 import crowd as crowds  # noqa: E402
 import faults  # noqa: E402
 import netlab  # noqa: E402
@@ -89,6 +90,9 @@ class Kernel(stacks.Kernel):
 
     def all_serve(self):
         pass
+
+    def end(self):
+        return []
 
 
 class Pause:
@@ -128,11 +132,6 @@ def leaks(before, after):
     return found
 
 
-def spread(values):
-    return {"p50": round(crowds.quantile(values, 0.5), 3), "p99": round(crowds.quantile(values, 0.99), 3),
-            "max": round(max(values, default=0), 3)}
-
-
 def wrongs(options, schedule, report):
     """Everything that was not as it must be, in words."""
     found = [f"{name}: {report[name]}" for name in crowds.ZEROES if report[name]]
@@ -152,6 +151,8 @@ def run(lab, options):
     if options.selftest:
         schedule.faults = [Pause()]
     stack, space, network = start_stack(lab, options)
+    if options.what == "all" and not control.can_scale(stack):
+        schedule.leave_out("scale")
     with contextlib.ExitStack() as closing:
         crowd = closing.enter_context(crowds.Crowd(space, network=network, timeout=30))
         if options.capture:
@@ -176,11 +177,13 @@ def run(lab, options):
         report = crowd.stop()
         words = crowd.last_words()
     hand_overs = stack.events("handover")
-    wrong = wrongs(options, schedule, report) + leaks(before, after)
+    told = schedule.report(stack, report["fault_stalls_ms"])
+    wrong = wrongs(options, schedule, report) + leaks(before, after) + stack.end()
     line = {"chaos": options.what, "seconds": round(seconds, 1), "workers": options.workers, "loss_percent": options.loss,
             **{name: report[name] for name in crowds.SUMS}, **schedule.counts, "hand_overs": len(hand_overs),
-            "stall_ms": spread(report["fault_stalls_ms"]), "longest_stall_ms": report["longest_stall_ms"],
-            "hand_over_ms": spread([survivor.duration_ms(event) for event in hand_overs]), "adopted_ms": spread([survivor.duration_ms(event) for event in stack.events("adopted")]),
+            "stall_ms": survivor.spread(report["fault_stalls_ms"]), "longest_stall_ms": report["longest_stall_ms"],
+            "hand_over_ms": survivor.spread([survivor.duration_ms(event) for event in hand_overs]),
+            "adopted_ms": survivor.spread([survivor.duration_ms(event) for event in stack.events("adopted")]), **told,
             "processes": {"before": before, "after": after}, "wrong": wrong}
     if options.keep:
         os.makedirs(options.keep, exist_ok=True)

@@ -80,6 +80,7 @@ static const char *sample_of(const struct config_key *key)
         {"name", "eth7"},
         {"mac", "\"02:00:00:00:00:7f\""},
         {"mtu", "9000"},
+        {"tap_queue_frames", "1000"},
         {"addresses", "[\"192.0.2.7/25\", \"2001:db8::7/48\", \"10.1.1.1/32\"]"},
         {"gateway4", "10.77.0.1"},
         {"gateway6", "fe80::1"},
@@ -100,10 +101,18 @@ static const char *sample_of(const struct config_key *key)
         {"http_root", "\"/srv/a \\\"b\\\"\""},
         {"port", "8081"},
         {"runtime_dir", "/tmp/mpa-test"},
+        {"http", "\"[::1]:9464\""},
         {"log_level", "debug"},
         {"commit", "full"},
         {"manager", "external"},
         {"worker_user", "mpa-worker"},
+        {"admins", "\"ann 1000 %wheel\""},
+        {"readers", "\"%1001\""},
+        {"remote", "\"[::1]:7443\""},
+        {"remote_role", "admin"},
+        {"tls_cert", "/etc/mpa/cert.pem"},
+        {"tls_key", "/etc/mpa/key.pem"},
+        {"tls_ca", "/etc/mpa/ca.pem"},
         {"balance_ms", "250"},
         {"balance_factor_permille", "2000"},
     };
@@ -121,8 +130,10 @@ static const char *sample_of(const struct config_key *key)
 static void make_file(const struct config_key *key, const char *value, char *text, size_t size)
 {
     const char *dot = strchr(key->section, '.');
-    /* The one key that is not allowed alone. */
-    const char *more = strcmp(key->key, "tx_cpu") == 0 ? ", split_threads: true" : "";
+    /* The keys that are not allowed alone. */
+    const char *more = strcmp(key->key, "tx_cpu") == 0   ? ", split_threads: true"
+                       : strcmp(key->key, "remote") == 0 ? ", tls_cert: /c, tls_key: /k, tls_ca: /a"
+                                                         : "";
 
     if (dot == NULL)
         snprintf(text, size, "%s: {%s: %s%s}\n", key->section, key->key, value, more);
@@ -198,7 +209,7 @@ static void broken_yaml_is_named_at_its_line(void)
 static void unknown_keys_are_named_with_what_is_allowed(void)
 {
     check_refused("nic:\n  mtu: 1500\n\n  # a comment\n  mtuu: 1400\n  name: x\n",
-                  "t.yaml:5: key 'nic.mtuu': unknown (allowed: backend, name, mac, mtu, offload)");
+                  "t.yaml:5: key 'nic.mtuu': unknown (allowed: backend, name, mac, mtu, offload, tap_queue_frames)");
     check_refused("\nnics: {}\nhost: {}\n",
                   "t.yaml:2: key 'nics': unknown (allowed: nic, host, frontend, worker, services, control)");
     check_refused("services:\n  echo:\n    prt: 7\n",
@@ -214,8 +225,8 @@ static void unknown_keys_are_named_with_what_is_allowed(void)
 static void several_mistakes_have_a_line_each(void)
 {
     check_refused("nic:\n  a: 1\n  b: 2\n",
-                  "t.yaml:2: key 'nic.a': unknown (allowed: backend, name, mac, mtu, offload)\n"
-                  "t.yaml:3: key 'nic.b': unknown (allowed: backend, name, mac, mtu, offload)");
+                  "t.yaml:2: key 'nic.a': unknown (allowed: backend, name, mac, mtu, offload, tap_queue_frames)\n"
+                  "t.yaml:3: key 'nic.b': unknown (allowed: backend, name, mac, mtu, offload, tap_queue_frames)");
     check_refused("worker:\n  count: 17\nnic:\n  mtu: 1000\n",
                   "t.yaml:4: key 'nic.mtu': '1000' is not valid (allowed: 1280..9000)\n"
                   "t.yaml:2: key 'worker.count': '17' is not valid (allowed: 1..16)");
@@ -235,7 +246,7 @@ static void wrong_shapes_are_refused(void)
         "- nic\n",
         "t.yaml:1: not a list of sections (allowed: nic, host, frontend, worker, services, control)");
     check_refused("nic:\nhost: {}\n",
-                  "t.yaml:1: section 'nic': has no keys (allowed: backend, name, mac, mtu, offload)");
+                  "t.yaml:1: section 'nic': has no keys (allowed: backend, name, mac, mtu, offload, tap_queue_frames)");
     check_refused("nic:\n  mtu: [1500]\n",
                   "t.yaml:2: key 'nic.mtu': wants a single value (allowed: 1280..9000)");
     check_refused(

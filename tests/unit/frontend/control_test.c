@@ -5,6 +5,7 @@
 #include <pcap/bpf.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tests/support/unit.h"
 
@@ -78,7 +79,7 @@ static const Mpa__V1__Reply *ask_read(struct fixture *fixture, uint64_t capture_
     do {                                                                                                     \
         CU_ASSERT_PTR_NOT_NULL_FATAL((reply)->error);                                                        \
         CU_ASSERT_EQUAL((reply)->error->code, MPA__V1__ERROR_CODE__ERROR_CODE_##error_code);                 \
-        CU_ASSERT_TRUE(strlen((reply)->error->text) > 0);                                                    \
+        CU_ASSERT_TRUE(strlen((reply)->error->text) > 0 && strlen((reply)->error->field) > 0);               \
         CU_ASSERT_EQUAL((reply)->body_case, MPA__V1__REPLY__BODY__NOT_SET);                                  \
     } while (0)
 
@@ -167,19 +168,35 @@ static void test_bad_bytes_get_an_error(void)
     fixture_free(fixture);
 }
 
+static bool may_ask(const struct fixture *fixture, uint64_t pid, uint64_t uid)
+{
+    return control_core_may_ask(&fixture->core, &(struct control_peer){.pid = pid, .uid = uid});
+}
+
 static void test_workers_have_no_say(void)
 {
     struct fixture *fixture = fixture_new();
     const Mpa__V1__Reply *reply;
 
-    CU_ASSERT(control_core_may_ask(&fixture->core, 4711));
+    CU_ASSERT(may_ask(fixture, 4711, geteuid()));
     atomic_store_explicit(&fixture->board.lanes[3].peer_pid, 4711, memory_order_relaxed);
-    CU_ASSERT_FALSE(control_core_may_ask(&fixture->core, 4711));
-    CU_ASSERT(control_core_may_ask(&fixture->core, 4712));
-    CU_ASSERT(control_core_may_ask(&fixture->core, 0)); /* not to be seen from here */
-    reply = control_core_refuse_worker(&fixture->core);
-    CU_ASSERT_PTR_NOT_NULL_FATAL(reply->error);
-    CU_ASSERT_EQUAL(reply->error->code, MPA__V1__ERROR_CODE__ERROR_CODE_FAILED);
+    CU_ASSERT_FALSE(may_ask(fixture, 4711, geteuid()));
+    CU_ASSERT(may_ask(fixture, 4712, geteuid()));
+    CU_ASSERT(may_ask(fixture, 0, geteuid())); /* not to be seen from here */
+    reply = control_core_deny(&fixture->core);
+    ASSERT_ERROR(reply, DENIED);
+    CU_ASSERT_STRING_EQUAL(reply->error->field, "request");
+    fixture_free(fixture);
+}
+
+static void test_other_users_have_no_say(void)
+{
+    struct fixture *fixture = fixture_new();
+
+    CU_ASSERT(may_ask(fixture, 1, 0));
+    CU_ASSERT(may_ask(fixture, 1, geteuid()));
+    CU_ASSERT_FALSE(may_ask(fixture, 1, (uint64_t)geteuid() + 1));
+    CU_ASSERT_FALSE(may_ask(fixture, 0, UINT64_MAX)); /* has gone */
     fixture_free(fixture);
 }
 
@@ -397,5 +414,6 @@ const struct unit_test unit_tests[] = {
     {"stop is told to the loop as soon as it takes commands", test_stop_waits_for_the_loop},
     {"events of the board become messages, lost ones are told", test_events_as_messages},
     {"workers have no say", test_workers_have_no_say},
+    {"other users have no say", test_other_users_have_no_say},
     {NULL, NULL},
 };
