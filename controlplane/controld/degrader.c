@@ -459,6 +459,15 @@ void degrader_configure(struct degrader *degrader)
     degrader->policy.config = policy_config(&degrader->controld->config.control);
 }
 
+void degrader_enable(struct degrader *degrader, bool is_on)
+{
+    degrader->mode =
+        is_on ? MPA__V1__DEGRADE_MODE__DEGRADE_MODE_AUTO : MPA__V1__DEGRADE_MODE__DEGRADE_MODE_OFF;
+    if (!is_on)
+        force(degrader, DEGRADE_NONE);
+    degrader->due_ns = 0; /* at once */
+}
+
 int degrader_new(struct degrader **degrader, struct controld *controld)
 {
     struct degrader *new = calloc(1, sizeof(*new));

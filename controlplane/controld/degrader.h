@@ -27,8 +27,10 @@ void degrader_free(struct degrader *degrader);
 void degrader_step(struct degrader *degrader);
 void degrader_tick(struct degrader *degrader, uint64_t now_ns);
 
-/* Takes limits and interval of controld->config over; the step stays. */
+/* Takes the limits of controld->config over; the step stays. The rest is looked up when it is used. */
 void degrader_configure(struct degrader *degrader);
+/* The pressure decides, or nothing is given up. */
+void degrader_enable(struct degrader *degrader, bool is_on);
 
 /* For whoever else decides on the number of workers: true while there are to be fewer, and it is decided
  * here.
