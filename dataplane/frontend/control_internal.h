@@ -58,6 +58,7 @@ struct control_core {
     struct control_capture capture;
     struct control_operations *operations; /* owned */
     uint64_t started_ns;
+    uint64_t own_uid; /* besides root, who may ask */
     bool is_stop_due; /* the loop is still to be told to stop */
 };
 
