@@ -24,6 +24,7 @@
 #include "base/log.h"
 #include "controlplane/controld/balancer.h"
 #include "controlplane/controld/changes.h"
+#include "controlplane/controld/degrader.h"
 #include "controlplane/controld/endpoint.h"
 #include "controlplane/controld/events.h"
 #include "controlplane/controld/exporter.h"
@@ -184,6 +185,7 @@ static int on_wake(sd_event_source *source, int fd, uint32_t revents, void *cont
     frontend_watch_step(controld->watch);
     operation_step(controld->operation);
     balancer_step(controld->balancer);
+    degrader_step(controld->degrader);
     exporter_step(controld->exporter);
     endpoint_step(controld->endpoint);
     return controld_settle(controld);
@@ -200,6 +202,7 @@ static int on_tick(sd_event_source *source, uint64_t time_us, void *context)
     frontend_watch_tick(controld->watch, now_ns);
     operation_tick(controld->operation, now_ns);
     balancer_tick(controld->balancer, now_ns);
+    degrader_tick(controld->degrader, now_ns);
     exporter_tick(controld->exporter, now_ns);
     /* A timer of sd-event fires once and is then off. */
     if ((error = sd_event_source_set_time_relative(source, TICK_US)) < 0 ||
@@ -241,6 +244,7 @@ static int sockets_open(struct controld *controld)
         (error = frontend_watch_new(&controld->watch, controld)) != 0 ||
         (error = operation_new(&controld->operation, controld->link, operation_done, controld)) != 0 ||
         (error = balancer_new(&controld->balancer, controld)) != 0 ||
+        (error = degrader_new(&controld->degrader, controld)) != 0 ||
         (error = endpoint_new(&controld->endpoint, controld)) != 0 ||
         (error = exporter_new(&controld->exporter, controld)) != 0)
         return error;
@@ -387,6 +391,7 @@ void controld_fini(struct controld *controld)
     frontend_watch_free(controld->watch);
     operation_free(controld->operation);
     balancer_free(controld->balancer);
+    degrader_free(controld->degrader);
     exporter_free(controld->exporter);
     events_free(controld->events);
     free(controld->link);

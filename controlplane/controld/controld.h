@@ -2,7 +2,7 @@
 /*
  * controld.h — inside of mpa-controld: one thread with an sd-event loop; nng's threads only wake it. The
  * parts: supervisor (state machine) over a manager (spawner), update (state machine over the supervisor and
- * operations to the frontend), balancer (the policy of balance over both), endpoint (mpactl's requests),
+ * operations to the frontend), balancer and degrader (policies over both), endpoint (mpactl's requests),
  * frontend link (requests to the frontend), events (published news), status (the merged picture), exporter
  * (/metrics, /livez, /readyz over HTTP).
  */
@@ -26,6 +26,7 @@
 #include "controlplane/controld/update.h"
 
 struct balancer;
+struct degrader;
 struct endpoint;
 struct events;
 struct exporter;
@@ -68,6 +69,7 @@ struct controld {
     struct frontend_link *link;
     struct frontend_watch *watch;
     struct balancer *balancer;
+    struct degrader *degrader;
     struct endpoint *endpoint;
     struct events *events;
     struct exporter *exporter; /* NULL: control.http is off */

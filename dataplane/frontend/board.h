@@ -194,6 +194,8 @@ struct board {
     _Atomic uint64_t loop_turns;
     _Atomic uint64_t loop_heartbeat_ns;
     _Atomic uint64_t pool_free_chunks, pool_chunks, pool_free_large, pool_large;
+    _Atomic uint64_t degrade_step, shed_lanes, shed_all, short_idle_s; /* what of struct board_shed
+                                                                              holds */
     _Atomic uint32_t addresses_seq; /* odd while `addresses` is being written (sequence lock) */
     _Atomic uint64_t addresses[BOARD_ADDRESSES_WORDS];          /* a struct host_addresses */
     _Atomic uint64_t events[BOARD_N_EVENTS][BOARD_EVENT_WORDS]; /* ring of struct board_event */
@@ -204,6 +206,7 @@ struct board {
     struct board_capture capture; /* valid while a CAPTURE_START is pending */
     int command_fd;               /* eventfd, non-blocking: wakes the loop; owned by the board */
     struct board_orders *orders;  /* owned, opaque: see board_order_add() */
+    _Atomic uint64_t shed;        /* what to refuse, in one word: board_shed.h; 0: nothing came yet */
     /* capture ring: loop writes records, control thread reads; free-running byte positions */
     uint8_t *capture_ring; /* BOARD_CAPTURE_RING_BYTES; records may wrap */
     _Atomic uint64_t capture_written;
