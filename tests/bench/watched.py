@@ -26,7 +26,7 @@ class Metrics(Bench):
     stacks = ("ours",)
     max_runs = 1  # each run is many blocks in turn, of which the figure is the median
     cases = [Case(str(n), "% of a core", 0.5, ratio_of=lambda value, _: value, workers=n) for n in (2, 16)]
-    n_blocks, block_s = 5, 5
+    n_blocks, block_s = 3, 4
 
     def check_built(self):
         super().check_built()
