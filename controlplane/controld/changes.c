@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "controlplane/controld/degrader.h"
 #include "controlplane/controld/events.h"
 #include "controlplane/controld/measures.h"
 #include "controlplane/controld/operation.h"
@@ -120,7 +121,9 @@ void changes_round(struct controld *controld, const struct measures *measures, c
     const struct supervisor *supervisor = &controld->supervisor;
     struct scale_worker workers[SCALE_MAX_WORKERS] = {0};
 
-    if (supervisor->manager.is_onlooker || changes_obstacle(controld) != NULL)
+    /* The degrader has workers ended just now, and starts them again. */
+    if (supervisor->manager.is_onlooker || changes_obstacle(controld) != NULL ||
+        degrader_wants_fewer_workers(controld->degrader))
         return;
     for (uint32_t slot = 0; slot < supervisor->n_workers; slot++) {
         /* Whom an operator has drained is no help, and is not to be awaited. */

@@ -30,7 +30,9 @@ void degrader_tick(struct degrader *degrader, uint64_t now_ns);
 /* Takes limits and interval of controld->config over; the step stays. */
 void degrader_configure(struct degrader *degrader);
 
-/* For whoever decides on the number of workers: true while memory is so short that there should be fewer. */
+/* For whoever else decides on the number of workers: true while there are to be fewer, and it is decided
+ * here.
+ */
 bool degrader_wants_fewer_workers(const struct degrader *degrader);
 
 /* The reply to each command, as request `id`; NULL: out of memory. */
