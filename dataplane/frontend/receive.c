@@ -107,9 +107,11 @@ static struct lane *receive_lane(struct frontend *frontend, const struct classif
     uint8_t worker = pin_table_find(&frontend->pins, verdict->hash, &verdict->key);
     struct lane *lane;
 
-    counter_add(frontend->board.bucket_frames, bucket, 1);
-    if (worker == BUCKET_NO_WORKER)
+    /* What is pinned does not go where its bucket goes, so it is no part of its load. */
+    if (worker == BUCKET_NO_WORKER) {
         worker = frontend->buckets.worker[bucket];
+        counter_add(frontend->board.bucket_frames, bucket, 1);
+    }
     if (worker >= FRONTEND_MAX_LANES || !(frontend->lane_mask >> worker & 1))
         return NULL;
     lane = &frontend->lanes[worker];
