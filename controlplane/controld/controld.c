@@ -289,6 +289,7 @@ int controld_init_privileged(struct controld *controld, const struct spawner_pla
     sd_id128_t boot_id;
     int error;
 
+    inherit_open(&controld->inherit);
     notify_open(&controld->notify);
     controld->started_ns = clock_now_ns();
     controld->spawner_socket = -1;
@@ -396,6 +397,7 @@ void controld_fini(struct controld *controld)
         remove_socket(controld, "events.ipc");
     }
     manager_systemd_fini(&controld->systemd);
+    inherit_close(&controld->inherit);
     notify_close(&controld->notify);
     fd_close(&controld->wake_fd);
     fd_close(&controld->spawner_socket);

@@ -16,6 +16,7 @@
 #include "base/config.h"
 #include "base/confine.h"
 #include "base/find.h"
+#include "base/inherit.h"
 #include "base/notify.h"
 #include "controlplane/controld/access.h"
 #include "controlplane/controld/manager_direct.h"
@@ -56,6 +57,7 @@ struct controld {
     int spawner_socket;
     int wake_fd;                  /* eventfd: nng has finished something */
     struct notify notify;         /* to the service manager, if one has started us */
+    struct inherit inherit;       /* what it handed over */
     struct manager_direct direct; /* the one that the configuration names is in use */
     struct manager_systemd systemd;
     struct supervisor supervisor;

@@ -123,6 +123,10 @@ void frontend_fini(struct frontend *frontend);
 
 /* loop.c: runs until told to stop; returns the exit code. */
 int frontend_run(struct frontend *frontend);
+/* Tells the board how a lane is. The loop does it for all, some times a second; where one begins to serve or
+ * becomes empty it is told at once, before the event: whoever hears of it may send an order for it. */
+void frontend_report_lane(struct frontend *frontend, struct lane *lane, uint32_t n_buckets);
+
 /* Carries hand-overs, adoption and orders on; part of every turn. */
 void frontend_move(struct frontend *frontend);
 

@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import time
+import urllib.request
 
 import pytest
 
@@ -58,7 +59,7 @@ def test_the_exposure_is_low(installed, unit, most):
 
 def test_the_units_are_without_fault(installed):
     units = [f"/usr/local/lib/systemd/system/{name}" for name in
-             ("mpa.target", "mpa-attach.socket", "mpa-controld.service", "mpa-frontend.service", "mpa-worker@.service")]
+             ("mpa.target", "mpa-attach.socket", "mpa-metrics.socket", "mpa-controld.service", "mpa-frontend.service", "mpa-worker@.service")]
     done = run("systemd-analyze", "verify", "--man=no", *units)
     assert "mpa" not in done.stderr, done.stderr
 
@@ -271,6 +272,21 @@ def test_controld_may_manage_its_own_units_only(system):
     assert call("RestartUnit", "ss", WORKER0, "replace").returncode != 0
     assert call("StartUnit", "ss", "mpa-worker@16.service", "replace").returncode != 0
     assert call("StartUnit", "ss", WORKER0, "replace").returncode == 0
+
+
+def test_metrics_come_from_a_socket_of_systemd_though_controld_has_no_network(system):
+    run("systemctl", "stop", CONTROLD)  # a socket cannot be given to a service that runs
+    run("systemctl", "start", "mpa-metrics.socket")
+    try:
+        run("systemctl", "start", CONTROLD)
+        page = "http://127.0.0.1:9464/"
+        with urllib.request.urlopen(page + "readyz", timeout=10) as answer:
+            assert answer.read() == b"ready\n"
+        with urllib.request.urlopen(page + "metrics", timeout=10) as answer:
+            assert b"\nmpa_frontend_up 1\n" in answer.read()
+    finally:
+        run("systemctl", "stop", "mpa-metrics.socket", CONTROLD)
+        run("systemctl", "start", CONTROLD)
 
 
 def test_a_wrong_configuration_is_not_tried_again(system):
