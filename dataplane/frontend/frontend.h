@@ -29,6 +29,7 @@
 #include "frontend/orders.h"
 #include "frontend/park.h"
 #include "frontend/returning.h"
+#include "frontend/shed.h"
 #include "frontend/stage.h"
 #include "frontend/suspect.h"
 #include "ring/frame_pool.h"
@@ -88,6 +89,7 @@ struct frontend {
     struct estates estates;
     struct orders orders;
     struct suspects suspects;
+    struct shed shed;
     struct returning returning;
     uint64_t next_number; /* of orders to workers; begins with the clock, so that no frontend repeats one */
     struct park park;

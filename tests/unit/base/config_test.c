@@ -16,7 +16,7 @@ static char error[ERROR_BYTES];
 
 static int load(const char *text, struct config *config)
 {
-    const struct config_text source = {"t.yaml", text, strlen(text)};
+    const struct config_text source = {.name = "t.yaml", .bytes = text, .n_bytes = strlen(text)};
 
     return config_load_text(&source, config, error, sizeof(error));
 }
@@ -117,6 +117,12 @@ static const char *sample_of(const struct config_key *key)
         {"min", "2"},
         {"scale_up_permille", "800"},
         {"balance_factor_permille", "2000"},
+        {"degrade_ms", "250"},
+        {"degrade_congested_permille", "860"},
+        {"degrade_all_permille", "910"},
+        {"degrade_idle_permille", "950"},
+        {"degrade_workers_permille", "980"},
+        {"refuse", "silent"},
     };
 
     for (size_t i = 0; i < sizeof(samples) / sizeof(samples[0]); i++) {
@@ -367,6 +373,12 @@ static void contradictions_are_refused(void)
                   "t.yaml:2: key 'worker.count': 2 is not between worker.min, 1, and worker.max, 1");
     check_refused("control:\n  scale_up_permille: 200\n",
                   "t.yaml:2: key 'control.scale_down_permille': 200 is not below scale_up_permille, 200");
+    check_refused("control:\n  degrade_all_permille: 850\n",
+                  "t.yaml:2: key 'control.degrade_all_permille': 850 is not above "
+                  "control.degrade_congested_permille, 850");
+    check_refused("control:\n  degrade_congested_permille: 90\n",
+                  "t.yaml:2: key 'control.degrade_congested_permille': 90 is not above "
+                  "control.degrade_relief_permille, 100");
     check_refused("services:\n  http:\n    port: 7\n",
                   "t.yaml:3: key 'services.http.port': port 7 is taken by service 'echo'");
 }
@@ -394,7 +406,7 @@ static void a_refused_file_leaves_the_configuration_alone(void)
 static void messages_fit_any_buffer_and_forge_no_line(void)
 {
     static const char text[] = "\"a\\nt.yaml:9: forged\": 1\nb: 2\nc: 3\n";
-    const struct config_text source = {"t.yaml", text, sizeof(text) - 1};
+    const struct config_text source = {.name = "t.yaml", .bytes = text, .n_bytes = sizeof(text) - 1};
     struct config config;
     char small[24];
 
