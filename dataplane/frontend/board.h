@@ -187,11 +187,12 @@ struct board_nic {
 
 struct board {
     struct board_nic nic_info; /* written before control_start(), read-only from then on */
+    struct flow_seed seed;     /* likewise */
     /* loop writes, control thread reads */
     counter nic[N_NIC_COUNTERS];
     struct board_lane lanes[CONFIG_MAX_WORKERS];
     uint32_t n_buckets;
-    counter *bucket_frames;         /* n_buckets: frames classified into each */
+    counter *bucket_frames;         /* n_buckets: frames classified into each; not those of pinned flows */
     _Atomic uint8_t *bucket_worker; /* n_buckets: worker slot or BUCKET_NO_WORKER */
     _Atomic uint64_t loop_turns;
     _Atomic uint64_t loop_heartbeat_ns;

@@ -61,6 +61,7 @@ static const int frontend_syscalls[] = {
     SCMP_SYS(shutdown),
     SCMP_SYS(getsockname),
     SCMP_SYS(getpeername),
+    SCMP_SYS(geteuid),
     SCMP_SYS(ioctl),
     SCMP_SYS(clone3),
     SCMP_SYS(clone),
