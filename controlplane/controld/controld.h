@@ -80,6 +80,9 @@ void controld_fini(struct controld *controld);
  * -errno after one ERROR line (-EBUSY: another controld is running). */
 int runtime_lock(const char *runtime_dir) MPA_WARN_UNUSED;
 
+/* runtime.c: as many descriptors as clients may take, if the system lets us have them. */
+void runtime_raise_files(void);
+
 /* adopt.c: looks for them; before capabilities are given up, for it looks into other processes. */
 void controld_find_leftovers(struct controld *controld);
 
