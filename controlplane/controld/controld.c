@@ -23,8 +23,11 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "controlplane/controld/balancer.h"
+#include "controlplane/controld/changes.h"
+#include "controlplane/controld/degrader.h"
 #include "controlplane/controld/endpoint.h"
 #include "controlplane/controld/events.h"
+#include "controlplane/controld/exporter.h"
 #include "controlplane/controld/frontend_link.h"
 #include "controlplane/controld/manager_external.h"
 #include "controlplane/controld/spawner.h"
@@ -60,7 +63,7 @@ static void news_log(const struct supervisor_news *news)
         log_info("stopping");
         return;
     case NEWS_ENDED:
-        if (news->restart_ms > 0)
+        if (news->is_restarted)
             log_warn("process_ended process=%s slot=%u pid=%d cause=\"%s\" restart_ms=%llu",
                      process_name(process), process->slot, (int)news->pid, news->cause,
                      (unsigned long long)news->restart_ms);
@@ -101,42 +104,17 @@ static void controld_news(void *context, const struct supervisor_news *news)
         event.slot = news->process->slot;
         event_field(&event, "pid", pid);
     }
-    if (news->kind == NEWS_ENDED)
+    if (news->kind == NEWS_ENDED) {
         event_field(&event, "cause", news->cause);
-    if (news->kind == NEWS_ENDED && news->restart_ms > 0)
+        event_field(&event, "why", health_cause_name(news->process->last_cause));
+    }
+    if (news->kind == NEWS_ENDED && news->is_restarted)
         event_field(&event, "restart_ms", restart_ms);
     if (news->kind == NEWS_KILLED)
         event_field(&event, "reason", news->cause);
     news_log(news);
     events_publish(controld->events, &event);
 }
-
-/* ---- the update's ends ---- */
-
-static void update_operation(void *self, enum operation_kind kind, uint32_t slot, uint64_t now_ns)
-{
-    struct controld *controld = self;
-
-    operation_begin(controld->operation, kind, slot, now_ns);
-}
-
-static void update_tell(void *self, const struct update *update)
-{
-    struct controld *controld = self;
-    struct event event = {.kind = MPA__V1__EVENT_KIND__EVENT_KIND_UPDATE,
-                          .role = MPA__V1__ROLE__ROLE_CONTROLD};
-
-    event_field(&event, "text", update->text);
-    if (update->has_failed)
-        event_field(&event, "error", update->error);
-    if (update->has_failed)
-        log_warn("update_step text=\"%s\" error=\"%s\"", update->text, update->error);
-    else
-        log_info("update_step text=\"%s\"", update->text);
-    events_publish(controld->events, &event);
-}
-
-static const struct update_ops update_ops = {.operation = update_operation, .tell = update_tell};
 
 /* operation_done_fn. */
 static void operation_done(void *context, bool is_good, const char *text)
@@ -194,6 +172,7 @@ static int on_process_end(sd_event_source *source, int fd, uint32_t revents, voi
 static int on_wake(sd_event_source *source, int fd, uint32_t revents, void *context)
 {
     struct controld *controld = context;
+    struct events_stall stall;
     uint64_t ignored;
 
     (void)source;
@@ -201,9 +180,13 @@ static int on_wake(sd_event_source *source, int fd, uint32_t revents, void *cont
     (void)!read(fd, &ignored, sizeof(ignored));
     if (events_step(controld->events))
         frontend_watch_ask(controld->watch);
+    if (events_take_stall(controld->events, &stall))
+        supervisor_worker_stalled(&controld->supervisor, stall.slot, stall.still_ns, clock_now_ns());
     frontend_watch_step(controld->watch);
     operation_step(controld->operation);
     balancer_step(controld->balancer);
+    degrader_step(controld->degrader);
+    exporter_step(controld->exporter);
     endpoint_step(controld->endpoint);
     return controld_settle(controld);
 }
@@ -219,6 +202,8 @@ static int on_tick(sd_event_source *source, uint64_t time_us, void *context)
     frontend_watch_tick(controld->watch, now_ns);
     operation_tick(controld->operation, now_ns);
     balancer_tick(controld->balancer, now_ns);
+    degrader_tick(controld->degrader, now_ns);
+    exporter_tick(controld->exporter, now_ns);
     /* A timer of sd-event fires once and is then off. */
     if ((error = sd_event_source_set_time_relative(source, TICK_US)) < 0 ||
         (error = sd_event_source_set_enabled(source, SD_EVENT_ONESHOT)) < 0)
@@ -259,7 +244,9 @@ static int sockets_open(struct controld *controld)
         (error = frontend_watch_new(&controld->watch, controld)) != 0 ||
         (error = operation_new(&controld->operation, controld->link, operation_done, controld)) != 0 ||
         (error = balancer_new(&controld->balancer, controld)) != 0 ||
-        (error = endpoint_new(&controld->endpoint, controld)) != 0)
+        (error = degrader_new(&controld->degrader, controld)) != 0 ||
+        (error = endpoint_new(&controld->endpoint, controld)) != 0 ||
+        (error = exporter_new(&controld->exporter, controld)) != 0)
         return error;
     controld_adopt(controld, is_frontend_there);
     return 0;
@@ -306,6 +293,7 @@ int controld_init_privileged(struct controld *controld, const struct spawner_pla
     sd_id128_t boot_id;
     int error;
 
+    inherit_open(&controld->inherit);
     notify_open(&controld->notify);
     controld->started_ns = clock_now_ns();
     controld->spawner_socket = -1;
@@ -326,7 +314,7 @@ int controld_init_privileged(struct controld *controld, const struct spawner_pla
     }
     supervisor_init(&controld->supervisor, &controld->config, manager, controld_news, controld);
     controld_find_leftovers(controld);
-    update_init(&controld->update, &controld->supervisor, &update_ops, controld);
+    changes_init(controld);
     signals_block();
     /* The loop's timers ask for the boot id later, when no file may be opened any more: this keeps it. */
     if (sd_id128_get_boot(&boot_id) < 0)
@@ -355,7 +343,8 @@ int controld_init_confined(struct controld *controld)
         (error = sd_event_add_signal(controld->loop, NULL, SIGINT, on_stop_signal, controld)) < 0 ||
         (error = sd_event_add_io(controld->loop, NULL, controld->wake_fd, EPOLLIN, on_wake, controld)) < 0 ||
         (error = sd_event_add_time_relative(controld->loop, NULL, CLOCK_MONOTONIC, 0, 0, on_tick, controld)) <
-            0) {
+            0 ||
+        (error = exporter_attach(controld->exporter, controld->loop)) < 0) {
         log_error("start_failed step=loop error=\"%s\"", strerror(-error));
         return error;
     }
@@ -394,6 +383,7 @@ void controld_fini(struct controld *controld)
 {
     for (size_t i = 0; i < SUPERVISOR_MAX_PROCESSES; i++)
         sd_event_source_unref(controld->ends[i]);
+    exporter_close(controld->exporter);
     sd_event_unref(controld->loop);
     /* The link's socket first: it ends the calls of the others. */
     if (controld->link != NULL)
@@ -402,6 +392,8 @@ void controld_fini(struct controld *controld)
     frontend_watch_free(controld->watch);
     operation_free(controld->operation);
     balancer_free(controld->balancer);
+    degrader_free(controld->degrader);
+    exporter_free(controld->exporter);
     events_free(controld->events);
     free(controld->link);
     /* nng removes a socket's file some time after the close. Only who holds the lock may: they are ours then.
@@ -411,6 +403,7 @@ void controld_fini(struct controld *controld)
         remove_socket(controld, "events.ipc");
     }
     manager_systemd_fini(&controld->systemd);
+    inherit_close(&controld->inherit);
     notify_close(&controld->notify);
     fd_close(&controld->wake_fd);
     fd_close(&controld->spawner_socket);

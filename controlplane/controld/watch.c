@@ -35,7 +35,8 @@ static void watch_answered(void *context, int error, nng_msg *answer)
     nng_msg_free(answer);
     if (reply == NULL)
         return;
-    supervisor_frontend_says(supervisor, lanes, status_lanes(reply->get_status, lanes), clock_now_ns());
+    supervisor->heard_ns = clock_now_ns();
+    supervisor_frontend_says(supervisor, lanes, status_lanes(reply->get_status, lanes), supervisor->heard_ns);
     mpa__v1__reply__free_unpacked(reply, NULL);
 }
 

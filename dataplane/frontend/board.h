@@ -15,6 +15,7 @@
 
 #include "base/config.h"
 #include "flow/key.h"
+#include "frontend/histogram.h"
 #include "frontend/host.h"
 #include "shm/attach.h"
 #include "shm/counters.h"
@@ -60,9 +61,10 @@ struct board_lane {
     _Atomic uint32_t fault;    /* why QUARANTINED: enum lane_counter of the fault */
     _Atomic uint32_t peer_pid; /* of its worker as the kernel tells, until it is dead; 0: not known here */
     _Atomic uint64_t gauges[N_LANE_GAUGES];
-    counter counters[N_LANE_COUNTERS];          /* written by the loop as it goes */
-    counter worker_counters[N_WORKER_COUNTERS]; /* copied from the worker's segment with the gauges; a
-                                                   replaced worker's counts are carried on */
+    counter counters[N_LANE_COUNTERS];              /* written by the loop as it goes */
+    counter worker_counters[N_WORKER_COUNTERS];     /* copied from the worker's segment with the gauges; a
+                                                       replaced worker's counts are carried on */
+    struct histogram histograms[N_LANE_HISTOGRAMS]; /* added to with the gauges while SERVING */
 };
 
 /* Things that happened, in order; the control thread publishes them as events. */
@@ -192,6 +194,8 @@ struct board {
     _Atomic uint64_t loop_turns;
     _Atomic uint64_t loop_heartbeat_ns;
     _Atomic uint64_t pool_free_chunks, pool_chunks, pool_free_large, pool_large;
+    _Atomic uint64_t degrade_step, shed_lanes, shed_all, short_idle_s; /* what of struct board_shed
+                                                                              holds */
     _Atomic uint32_t addresses_seq; /* odd while `addresses` is being written (sequence lock) */
     _Atomic uint64_t addresses[BOARD_ADDRESSES_WORDS];          /* a struct host_addresses */
     _Atomic uint64_t events[BOARD_N_EVENTS][BOARD_EVENT_WORDS]; /* ring of struct board_event */
@@ -202,16 +206,24 @@ struct board {
     struct board_capture capture; /* valid while a CAPTURE_START is pending */
     int command_fd;               /* eventfd, non-blocking: wakes the loop; owned by the board */
     struct board_orders *orders;  /* owned, opaque: see board_order_add() */
+    _Atomic uint64_t shed;        /* what to refuse, in one word: board_shed.h; 0: nothing came yet */
     /* capture ring: loop writes records, control thread reads; free-running byte positions */
     uint8_t *capture_ring; /* BOARD_CAPTURE_RING_BYTES; records may wrap */
     _Atomic uint64_t capture_written;
     _Atomic uint64_t capture_read;
+    struct histogram histograms[N_FRONTEND_HISTOGRAMS]; /* loop writes, control thread reads */
 };
 
 /* Allocates for n_buckets (a power of two), all without a worker. 0 or -errno; nothing is left on failure. */
 int board_init(struct board *board, uint32_t n_buckets) MPA_WARN_UNUSED;
 /* Frees everything. Both threads must have left the board. */
 void board_fini(struct board *board);
+
+/* Loop: counts `value` in a histogram of the frontend. */
+static inline void board_histogram_add(struct board *board, enum frontend_histogram which, uint64_t value)
+{
+    histogram_add(&board->histograms[which], &frontend_histogram_forms[which], value);
+}
 
 /* Loop: appends an event; never waits, the oldest is overwritten. */
 void board_event_add(struct board *board, uint64_t now_ns, enum board_event_kind kind, uint32_t a,

@@ -138,6 +138,7 @@ static const struct {
     {MPA__V1__REQUEST__BODY_GET_LANES, control_get_lanes},
     {MPA__V1__REQUEST__BODY_GET_NIC, control_get_nic},
     {MPA__V1__REQUEST__BODY_GET_STATS, control_get_stats},
+    {MPA__V1__REQUEST__BODY_GET_HISTOGRAMS, control_get_histograms},
     {MPA__V1__REQUEST__BODY_CAPTURE_START, control_capture_start},
     {MPA__V1__REQUEST__BODY_CAPTURE_READ, control_capture_read},
     {MPA__V1__REQUEST__BODY_CAPTURE_STOP, control_capture_stop},
@@ -148,6 +149,7 @@ static const struct {
     {MPA__V1__REQUEST__BODY_KILL, control_kill},
     {MPA__V1__REQUEST__BODY_GET_OPERATION, control_get_operation},
     {MPA__V1__REQUEST__BODY_GET_FLOWS, control_get_flows},
+    {MPA__V1__REQUEST__BODY_SET_DEGRADE, control_set_degrade},
 };
 
 static void answer_command(struct control_call *call)

@@ -54,6 +54,12 @@ static int stats_add_lane(struct control_call *call, Mpa__V1__GetStatsReply *bod
     return 0;
 }
 
+bool control_shows_lane(const struct control_core *core, uint32_t slot)
+{
+    return slot < core->config->worker.count ||
+           control_lane_state(&core->board->lanes[slot]) != MPA__V1__LANE_STATE__LANE_STATE_EMPTY;
+}
+
 int control_get_stats(struct control_call *call)
 {
     struct control_core *core = call->core;
@@ -71,11 +77,7 @@ int control_get_stats(struct control_call *call)
     if (body->stats == NULL || stats_add(call, body, &frontend) != 0 || stats_add(call, body, &nic) != 0)
         return -ENOMEM;
     for (uint32_t slot = 0; slot < CONFIG_MAX_WORKERS; slot++) {
-        /* Configured slots always stand in the list, so that a graph does not lose a line with a worker. */
-        if (slot >= core->config->worker.count &&
-            control_lane_state(&core->board->lanes[slot]) == MPA__V1__LANE_STATE__LANE_STATE_EMPTY)
-            continue;
-        if (stats_add_lane(call, body, slot) != 0)
+        if (control_shows_lane(core, slot) && stats_add_lane(call, body, slot) != 0)
             return -ENOMEM;
     }
     call->reply->body_case = MPA__V1__REPLY__BODY_GET_STATS;

@@ -237,6 +237,7 @@ static void estate_report(struct frontend *frontend, const struct estate *estate
 
     event.b = event.time_ns - estate->begun_ns;
     board_event_put(&frontend->board, &event);
+    board_histogram_add(&frontend->board, HISTOGRAM_adoption_ns, event.b);
     counter_add(frontend->board.nic, NIC_flows_adopted, estate->n_flows);
     log_info("adopted slot=%u flows=%u frames=%u us=%llu", estate->from, estate->n_flows, estate->n_frames,
              (unsigned long long)(event.b / CLOCK_NS_PER_US));

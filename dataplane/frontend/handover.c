@@ -129,6 +129,7 @@ static void handover_report(struct frontend *frontend, const struct handover *ha
     if (handover->order.what == ATTACH_EXPORT_FLOW)
         memcpy(&event.key, handover->order.key, sizeof(event.key));
     board_event_put(&frontend->board, &event);
+    board_histogram_add(&frontend->board, HISTOGRAM_handover_stall_ns, ended->duration_ns);
     log_debug("handover from=%u to=%u result=%u flows=%u buckets=%u frames=%u us=%llu", handover->from,
               handover->order.to, ended->result, ended->n_flows, ended->n_buckets, ended->n_frames,
               (unsigned long long)(ended->duration_ns / CLOCK_NS_PER_US));

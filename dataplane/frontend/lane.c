@@ -202,6 +202,21 @@ static void lane_report_worker(struct lane *lane)
     }
 }
 
+/* Empty lanes have no depth; those that are empty of slots do. */
+static void lane_report_depths(struct lane *lane)
+{
+    struct histogram *histograms = lane->board->histograms;
+
+    if (lane->state != BOARD_LANE_SERVING)
+        return;
+    histogram_add(&histograms[HISTOGRAM_rx_ring_depth_slots],
+                  &lane_histogram_forms[HISTOGRAM_rx_ring_depth_slots],
+                  ring_producer_depth(&lane->rx[LANE_NORMAL]));
+    histogram_add(&histograms[HISTOGRAM_tx_ring_depth_slots],
+                  &lane_histogram_forms[HISTOGRAM_tx_ring_depth_slots],
+                  ring_consumer_ready(&lane->tx[LANE_NORMAL]));
+}
+
 void lane_report(struct lane *lane, const struct frame_pool *pool, uint32_t n_buckets)
 {
     lane_set_gauge(lane, GAUGE_pid, lane->pid);
@@ -217,5 +232,6 @@ void lane_report(struct lane *lane, const struct frame_pool *pool, uint32_t n_bu
     lane_set_gauge(lane, GAUGE_rx_ring_slots, lane->shape.ring_slots[LANE_NORMAL]);
     lane_set_gauge(lane, GAUGE_rx_is_congested, lane->rx[LANE_NORMAL].is_congested);
     lane_report_worker(lane);
+    lane_report_depths(lane);
     atomic_store_explicit(&lane->board->state, lane->state, memory_order_release);
 }

@@ -21,6 +21,7 @@
 #define CONFIG_PATH_BYTES 108        /* a Unix socket path with its NUL (sun_path) */
 #define CONFIG_ADDRESS_TEXT_BYTES 50 /* an IPv6 address, its prefix length and the NUL */
 #define CONFIG_USER_BYTES 32         /* a user name or number with its NUL */
+#define CONFIG_LISTEN_BYTES 48       /* "[IPv6 address]:port" with its NUL */
 #define CONFIG_VALUE_TEXT_BYTES 640  /* any value as text: eight addresses, or a path */
 #define CONFIG_USERS_BYTES 256       /* a list of users and %groups with its NUL */
 #define CONFIG_REMOTE_BYTES 64       /* ADDRESS:PORT with its NUL */
@@ -29,6 +30,9 @@ enum config_backend { CONFIG_BACKEND_TAP, CONFIG_BACKEND_PACKET, CONFIG_BACKEND_
 
 /* What a worker writes of each connection that a turn touched: its facts only when they change, or always. */
 enum config_commit { CONFIG_COMMIT_MINIMAL, CONFIG_COMMIT_FULL };
+
+/* How a new connection is refused under pressure. */
+enum config_refuse { CONFIG_REFUSE_RESET, CONFIG_REFUSE_SILENT };
 
 /* Who starts and ends frontend and workers: mpa-controld itself, systemd on its behalf, or somebody else. */
 enum config_manager { CONFIG_MANAGER_DIRECT, CONFIG_MANAGER_SYSTEMD, CONFIG_MANAGER_EXTERNAL };
@@ -79,6 +83,7 @@ struct config_frontend {
 
 struct config_worker {
     uint32_t count;             /* workers to start, 1..16; default 2 */
+    uint32_t min, max;          /* limits of scaling; defaults 1 and 16 */
     uint32_t burst_frames;      /* 1..64; default 32 */
     uint32_t spin_us;           /* 0..1000000; default 60 */
     uint32_t ring_slots;        /* of each normal ring, power of two 64..32768; default 4096 */
@@ -93,6 +98,7 @@ struct config_worker {
     enum config_commit commit;  /* minimal | full; default minimal */
     uint32_t orphan_s;          /* how long to keep the connections when the frontend is gone; 0: not at
                                    all; default 60 */
+    uint32_t idle_s;            /* a connection on which nothing happens is closed; 0: never; default 0 */
     int32_t first_cpu;          /* worker i runs on CPU first_cpu + i; -1: not pinned */
     bool hugepages;             /* FIFO memory on huge pages, falls back with a WARN; default false */
 };
@@ -119,13 +125,26 @@ struct config_control {
     uint32_t balance_weight_cpu, balance_weight_ring, balance_weight_connections;
     uint32_t balance_floor_permille;  /* score of the heaviest below which nothing is moved; default 100 */
     uint32_t balance_factor_permille; /* heaviest over lightest above which it is; default 1500 */
+    bool degrade;                     /* give things up under pressure; default true */
+    uint32_t degrade_ms;              /* between two looks at the pressure; default 1000 */
+    /* Pressure at which each step begins; default 850, 900, 940, 970. */
+    uint32_t degrade_congested_permille, degrade_all_permille, degrade_idle_permille,
+        degrade_workers_permille;
+    uint32_t degrade_relief_permille; /* a step ends so far below its limit; default 100 */
+    uint32_t degrade_idle_s;          /* idle limit under pressure; default 30 */
+    enum config_refuse refuse;        /* reset | silent; default reset */
+    char http[CONFIG_LISTEN_BYTES];   /* ADDRESS:PORT of /metrics, /livez, /readyz, or "off"; default off */
     /* Besides root and our own user: who may do everything, who may look; "ann 1000 %wheel"; empty: nobody.
      */
     char admins[CONFIG_USERS_BYTES], readers[CONFIG_USERS_BYTES];
     char remote[CONFIG_REMOTE_BYTES];              /* "ADDRESS:PORT" for TLS; empty: no remote control */
     char remote_role[8];                           /* read | admin: what a remote client may; default read */
     char tls_cert[256], tls_key[256], tls_ca[256]; /* PEM files, read at start */
-    char log_level[8];                             /* error | warn | info | debug; default info */
+    bool scale; /* workers are started and ended as the load asks for; default false */
+    uint32_t scale_up_permille, scale_up_looks;     /* default 700, 5 */
+    uint32_t scale_down_permille, scale_down_looks; /* default 200, 60 */
+    uint32_t scale_pause_looks;                     /* default 10 */
+    char log_level[8];                              /* error | warn | info | debug; default info */
 };
 
 struct config {
@@ -158,6 +177,15 @@ int config_load_text(const struct config_text *text, struct config *config, char
 
 /* Text to address with prefix ("10.0.0.1/24", "fd00::1/64"; no prefix: /32 or /128). 0 or -EINVAL. */
 int config_address_parse(const char *text, struct config_address *address) MPA_WARN_UNUSED;
+/* A place to listen at. */
+struct config_listen {
+    struct config_address address; /* any of this host's, or all zero: every one */
+    uint16_t port;                 /* 1..65535 */
+};
+
+/* "127.0.0.1:9464" or "[::1]:9464". 0 or -EINVAL. */
+int config_listen_parse(const char *text, struct config_listen *listen) MPA_WARN_UNUSED;
+
 /* Address to text, at least CONFIG_ADDRESS_TEXT_BYTES in `text`; family 0 is "none". */
 void config_address_format(const struct config_address *address, char *text, size_t size);
 

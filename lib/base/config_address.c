@@ -49,6 +49,34 @@ int config_address_parse(const char *text, struct config_address *address)
     return 0;
 }
 
+/* The brackets of an IPv6 address keep its colons from that of the port (RFC 3986 3.2.2). */
+int config_listen_parse(const char *text, struct config_listen *listen)
+{
+    struct config_listen parsed = {0};
+    const char *colon = strrchr(text, ':');
+    bool is_bracketed = text[0] == '[';
+    char host[INET6_ADDRSTRLEN];
+    size_t length, n_digits;
+    unsigned port = 0;
+
+    if (colon == NULL || (is_bracketed && (colon - text < 2 || colon[-1] != ']')))
+        return -EINVAL;
+    length = (size_t)(colon - text) - (is_bracketed ? 2 : 0);
+    n_digits = strspn(colon + 1, "0123456789");
+    if (length >= sizeof(host) || n_digits == 0 || n_digits > 5 || colon[1 + n_digits] != '\0')
+        return -EINVAL;
+    memcpy(host, text + is_bracketed, length);
+    host[length] = '\0';
+    for (size_t i = 1; i <= n_digits; i++)
+        port = port * 10 + (unsigned)(colon[i] - '0');
+    if (port == 0 || port > UINT16_MAX || strchr(host, '/') != NULL ||
+        config_address_parse(host, &parsed.address) != 0 || (parsed.address.family == 6) != is_bracketed)
+        return -EINVAL;
+    parsed.port = (uint16_t)port;
+    *listen = parsed;
+    return 0;
+}
+
 /* inet_ntop() writes IPv6 in the form of RFC 5952, so equal addresses have equal texts. */
 void config_address_format(const struct config_address *address, char *text, size_t size)
 {

@@ -39,11 +39,13 @@ enum config_kind {
     CONFIG_BACKEND,
     CONFIG_COMMIT,
     CONFIG_MANAGER,
+    CONFIG_REFUSE,
     CONFIG_NAME,   /* network interface */
     CONFIG_PATH,   /* absolute */
     CONFIG_ROOT,   /* absolute or empty */
     CONFIG_LEVEL,  /* log level */
     CONFIG_USER,   /* user name or number, or empty */
+    CONFIG_LISTEN, /* ADDRESS:PORT, or off */
     CONFIG_USERS,  /* several, and %groups */
     CONFIG_REMOTE, /* numeric ADDRESS:PORT, or empty */
     CONFIG_ROLE,   /* read or admin */

@@ -126,6 +126,13 @@ static bool is_user(const char *text)
     return strspn(text, letters) == strlen(text) && text[0] != '-' && text[0] != '.';
 }
 
+static bool is_listen(const char *text)
+{
+    struct config_listen listen;
+
+    return strcmp(text, "off") == 0 || config_listen_parse(text, &listen) == 0;
+}
+
 /* Users and %groups with blanks between. */
 static bool is_user_list(const char *list)
 {
@@ -143,31 +150,11 @@ static bool is_user_list(const char *list)
     return true;
 }
 
-/* Numeric: a name would have to be looked up, and by then no file may be opened. */
 static bool is_remote(const char *text)
 {
-    char address[CONFIG_REMOTE_BYTES];
-    struct in6_addr parsed;
-    const char *colon = strrchr(text, ':');
-    size_t length = colon == NULL ? 0 : (size_t)(colon - text);
-    unsigned long port;
-    char *end;
+    struct config_listen listen;
 
-    if (text[0] == '\0')
-        return true;
-    if (colon == NULL || !isdigit((unsigned char)colon[1]))
-        return false;
-    port = strtoul(colon + 1, &end, 10);
-    if (*end != '\0' || port == 0 || port > UINT16_MAX)
-        return false;
-    memcpy(address, text, length);
-    address[length] = '\0';
-    if (address[0] != '[')
-        return inet_pton(AF_INET, address, &parsed) == 1;
-    if (length < 2 || address[length - 1] != ']')
-        return false;
-    address[length - 1] = '\0';
-    return inet_pton(AF_INET6, address + 1, &parsed) == 1;
+    return text[0] == '\0' || config_listen_parse(text, &listen) == 0;
 }
 
 /* True when the value is allowed. Takes those that are text in the file into file->config. */
@@ -189,6 +176,7 @@ static bool value_take(struct config_file *file, const struct config_rule *rule,
     case CONFIG_BACKEND:
     case CONFIG_COMMIT:
     case CONFIG_MANAGER:
+    case CONFIG_REFUSE:
         return true; /* libcyaml takes only the words of the schema */
     case CONFIG_NAME:
         return is_interface_name(text);
@@ -200,6 +188,8 @@ static bool value_take(struct config_file *file, const struct config_rule *rule,
         return is_log_level(text);
     case CONFIG_USER:
         return is_user(text);
+    case CONFIG_LISTEN:
+        return is_listen(text);
     case CONFIG_USERS:
         return is_user_list(text);
     case CONFIG_REMOTE:

@@ -69,6 +69,11 @@ static inline uint64_t counter_get(const counter *set, unsigned which)
     X(rx_drop_held_full, "Dropped: too many frames are held back for hand-overs")                            \
     X(rx_drop_suspect, "Dropped: a worker died of this frame")                                               \
     X(rx_drop_returning, "Dropped: a new frontend waits for its workers to return")                          \
+    X(shed_worker_reset, "New connections refused with a reset: their worker is told to take none")          \
+    X(shed_worker_silent, "New connections refused without a word: their worker is told to take none")       \
+    X(shed_all_reset, "New connections refused with a reset: no worker takes any")                           \
+    X(shed_all_silent, "New connections refused without a word: no worker takes any")                        \
+    X(shed_reset_limited, "Resets not sent for refused connections: more than 1000 a second")                \
     X(handovers, "Hand-overs completed")                                                                     \
     X(handovers_failed,                                                                                      \
       "Hand-overs that were given up; the flows stayed where they were or went to survivors")                \
@@ -94,7 +99,7 @@ static inline uint64_t counter_get(const counter *set, unsigned which)
     X(rx_congested, "Times an rx ring went over 90 %")                                                       \
     X(rx_drop_ring_full, "Dropped: rx ring full")                                                            \
     X(rx_drop_quota, "Dropped: the worker holds its whole share of the rx pool")                             \
-    X(rx_steered, "New connections steered elsewhere because the ring was congested")                        \
+    X(rx_steered, "New connections steered elsewhere: the ring was congested, or the worker takes none")     \
     X(tx_drop_source, "Dropped: source address is not ours")                                                 \
     X(tx_drop_header, "Dropped: packet header or lengths not valid")                                         \
     X(fault_slot, "Faults: a tx slot names bytes outside its arena")                                         \
@@ -144,7 +149,14 @@ static inline uint64_t counter_get(const counter *set, unsigned which)
     X(flows_import_known, "Flow records skipped: the flow was here already, or is closed")                   \
     X(rx_drop_tombstone, "Dropped: a late segment of a connection that was closed")                          \
     X(records_facts, "Times the facts of a flow record were written")                                        \
-    X(records_cursors, "Times the cursors of a flow record were written")
+    X(records_cursors, "Times the cursors of a flow record were written")                                    \
+    X(turns_30us, "Turns that found work and took at most 30 us")                                            \
+    X(turns_100us, "Turns that found work and took more than 30 us, at most 100 us")                         \
+    X(turns_300us, "Turns that found work and took more than 100 us, at most 300 us")                        \
+    X(turns_1ms, "Turns that found work and took more than 300 us, at most 1 ms")                            \
+    X(turns_10ms, "Turns that found work and took more than 1 ms, at most 10 ms")                            \
+    X(turns_100ms, "Turns that found work and took more than 10 ms, at most 100 ms")                         \
+    X(turns_busy_ns, "Time spent in turns that found work")
 
 #define COUNTER_ENUM_NIC(name, help) NIC_##name,
 #define COUNTER_ENUM_LANE(name, help) LANE_##name,
@@ -153,6 +165,23 @@ static inline uint64_t counter_get(const counter *set, unsigned which)
 enum nic_counter { NIC_COUNTERS(COUNTER_ENUM_NIC) N_NIC_COUNTERS };
 enum lane_counter { LANE_COUNTERS(COUNTER_ENUM_LANE) N_LANE_COUNTERS };
 enum worker_counter { WORKER_COUNTERS(COUNTER_ENUM_WORKER) N_WORKER_COUNTERS };
+
+/* Upper bounds of the counters from turns_30us on, one each; a longer turn is in `turns` alone. */
+#define WORKER_N_TURN_BOUNDS 6u
+extern const uint64_t worker_turn_bounds_ns[WORKER_N_TURN_BOUNDS];
+
+/* Worker: counts a turn that found work. */
+static inline void counter_add_turn(counter set[N_WORKER_COUNTERS], uint64_t took_ns)
+{
+    unsigned i = 0;
+
+    counter_add(set, WORKER_turns, 1);
+    counter_add(set, WORKER_turns_busy_ns, took_ns);
+    while (i < WORKER_N_TURN_BOUNDS && took_ns > worker_turn_bounds_ns[i])
+        i++;
+    if (i < WORKER_N_TURN_BOUNDS)
+        counter_add(set, WORKER_turns_30us + i, 1);
+}
 
 /* One counter as lists show it. */
 struct counter_text {

@@ -36,6 +36,8 @@ struct host_facts {
 struct host_segment {
     struct segment_header header;
     uint32_t n_buckets;
+    _Atomic uint32_t short_idle_s; /* frontend writes · workers read · idle limit under pressure, 0: none;
+                                      in what was padding, and 0, before it came */
     _Alignas(
         SEGMENT_LINE_BYTES) _Atomic uint32_t seq; /* frontend writes · workers read · even: the copy
                                                      seq / 2 % 2 is complete, odd: the other is written */

@@ -5,6 +5,7 @@ import os
 import re
 import time
 
+import decide
 import native
 import netlab
 import stacks
@@ -237,4 +238,5 @@ class Profile(Bench):
 
 BENCHES = {bench.name: bench for bench in (
     Throughput(), Loss(), Requests(), Http(), Connections(), native.Native("lane"), native.Commit(),
-    native.Native("dispatch"), native.Native("scale"), Spread(), Memory(), Profile(), survival.Adopt(), survival.HandOver())}
+    native.Native("dispatch"), native.Native("scale"), Spread(), Memory(), Profile(), survival.Adopt(), survival.HandOver(),
+    decide.Balance(), decide.Flows())}

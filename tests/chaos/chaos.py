@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""chaos.py [--connections N] [--minutes M] [--every MS] [--loss PCT] kill|migrate|update|frontend|all — does things
-to a stack of its own while a crowd of connections of the kernel's TCP carries verified bytes both ways.
+"""chaos.py [--connections N] [--minutes M] [--every MS] [--loss PCT] kill|migrate|update|frontend|stall|control|scale|all — does
+things to a stack of its own while a crowd of connections of the kernel's TCP carries verified bytes both ways.
 
 The last line of standard output is one line of JSON; the exit status is 0 only if the faults asked for happened,
 bytes flowed both ways, and everything that must be zero is zero. It runs in namespaces of its own, which the
@@ -27,7 +27,7 @@ RANGES = (("connections", 5, 20000), ("churn", 0, 1000), ("minutes", 0.01, 1440)
 
 def parse_arguments(arguments):
     parser = argparse.ArgumentParser(prog="chaos.sh", description="Faults under load; the last line is JSON.")
-    parser.add_argument("what", choices=["kill", "migrate", "update", "frontend", "all"])
+    parser.add_argument("what", choices=["kill", "migrate", "update", "frontend", "stall", "control", "scale", "all"])
     parser.add_argument("--connections", type=int, default=200, help="that last for the whole run (200)")
     parser.add_argument("--churn", type=int, default=8, help="short connections at a time, besides (8)")
     parser.add_argument("--minutes", type=float, default=1, help="at most; time for faults (1)")
@@ -90,6 +90,9 @@ class Kernel(stacks.Kernel):
     def all_serve(self):
         pass
 
+    def end(self):
+        return []
+
 
 class Pause:
     name, count_name, default_every_ms = "kill", "kills", 300
@@ -126,11 +129,6 @@ def leaks(before, after):
         if new.get("private_kib", 0) > 2 * old["private_kib"] + PRIVATE_SLACK_KIB:
             found.append(f"{role}: private KiB {old['private_kib']} -> {new['private_kib']}")
     return found
-
-
-def spread(values):
-    return {"p50": round(crowds.quantile(values, 0.5), 3), "p99": round(crowds.quantile(values, 0.99), 3),
-            "max": round(max(values, default=0), 3)}
 
 
 def wrongs(options, schedule, report):
@@ -176,11 +174,13 @@ def run(lab, options):
         report = crowd.stop()
         words = crowd.last_words()
     hand_overs = stack.events("handover")
-    wrong = wrongs(options, schedule, report) + leaks(before, after)
+    told = schedule.report(stack, report["fault_stalls_ms"])
+    wrong = wrongs(options, schedule, report) + leaks(before, after) + stack.end()
     line = {"chaos": options.what, "seconds": round(seconds, 1), "workers": options.workers, "loss_percent": options.loss,
             **{name: report[name] for name in crowds.SUMS}, **schedule.counts, "hand_overs": len(hand_overs),
-            "stall_ms": spread(report["fault_stalls_ms"]), "longest_stall_ms": report["longest_stall_ms"],
-            "hand_over_ms": spread([survivor.duration_ms(event) for event in hand_overs]), "adopted_ms": spread([survivor.duration_ms(event) for event in stack.events("adopted")]),
+            "stall_ms": survivor.spread(report["fault_stalls_ms"]), "longest_stall_ms": report["longest_stall_ms"],
+            "hand_over_ms": survivor.spread([survivor.duration_ms(event) for event in hand_overs]),
+            "adopted_ms": survivor.spread([survivor.duration_ms(event) for event in stack.events("adopted")]), **told,
             "processes": {"before": before, "after": after}, "wrong": wrong}
     if options.keep:
         os.makedirs(options.keep, exist_ok=True)

@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 
+import control
 import netlab
 import survivor
 
@@ -89,6 +90,20 @@ class Update:
         return True
 
 
+class Scale:
+    """Up to four workers, or down to one, in turn."""
+    name, count_name, default_every_ms = "scale", "scalings", 10_000
+
+    def __init__(self, numbers=(4, 1)):
+        self.numbers, self.n_turns = numbers, 0
+
+    def inject(self, stack, crowd, rng):
+        crowd.fault()
+        stack.scale(self.numbers[self.n_turns % len(self.numbers)])
+        self.n_turns += 1
+        return True
+
+
 class Frontend:
     """SIGKILL to the frontend; done when the next one serves with all workers."""
     name, count_name, default_every_ms = "frontend", "frontend_kills", 2000
@@ -105,19 +120,71 @@ class Frontend:
         return True
 
 
-FAULTS = {fault.name: fault for fault in (Kill(), Migrate(), Update(), Frontend())}
+class Stall:
+    """SIGSTOP to a worker that has connections; done when it was found out, killed, and replaced."""
+    name, count_name, default_every_ms = "stall", "stalls", 1000
+    usual_s = 1
+
+    def __init__(self):
+        self.has_usual = False
+
+    def inject(self, stack, crowd, rng):
+        stack.all_serve()
+        if not self.has_usual:
+            # What a busy connection waits for anyway is not the fault's.
+            crowd.fault()
+            time.sleep(self.usual_s)  # the measurement is a length of time
+            self.has_usual = True
+        slots = stack.slots()
+        busy = [slot for slot, n in stack.connections().items() if n and slot in slots]
+        if not busy:
+            return False
+        pid = slots[rng.choice(busy)]
+        time_ns = time.monotonic_ns()
+        os.kill(pid, signal.SIGSTOP)
+        crowd.fault(time_ns)
+        netlab.wait_until(lambda: not survivor.is_running(pid), timeout=20, what="the end of a stopped worker")
+        stack.all_serve()
+        return True
+
+    def report(self, stack, stalls_ms):
+        """`answered_ms`: from SIGSTOP until every connection had moved bytes again. `stall_limit_ms`: heartbeat limit,
+        longest adoption, and what connections waited for at most before there was a fault."""
+        usual_ms, stalls_ms = (stalls_ms or [0])[0], stalls_ms[1:]
+        heartbeat_ms = stack.setting("control", "heartbeat_ms")
+        adopted_ms = [survivor.duration_ms(event) for event in stack.events("adopted")]
+        limit_ms = heartbeat_ms + max(adopted_ms, default=0) + usual_ms
+        still_ms = [int(event["fields"]["still_ns"]) / 1e6 for event in stack.events("stalled")]
+        return {"heartbeat_ms": heartbeat_ms, "still_ms": survivor.spread(still_ms), "usual_wait_ms": usual_ms,
+                "stall_limit_ms": round(limit_ms, 3), "answered_ms": survivor.spread(stalls_ms),
+                "answered_over_limit": sum(it > limit_ms for it in stalls_ms)}
+
+
+FAULTS = {fault.name: fault
+          for fault in (Kill(), Migrate(), Update(), Frontend(), Stall(), control.Control(), Scale())}
+ALL_EVERY_MS = 2000
+AMONG_OTHERS = {"scale": Scale((4, 2))}  # what moves connections needs two workers
 
 
 class Schedule:
     """One kind, or all in turn; a fault each every_ms, or when the one before is done."""
 
     def __init__(self, name, every_ms, seed):
-        self.faults = list(FAULTS.values()) if name == "all" else [FAULTS[name]]
-        self.every_s = (every_ms or max(fault.default_every_ms for fault in self.faults)) / 1000
+        self.faults = list((FAULTS | AMONG_OTHERS).values()) if name == "all" else [FAULTS[name]]
+        default_ms = ALL_EVERY_MS if name == "all" else self.faults[0].default_every_ms
+        self.every_s = (every_ms or default_ms) / 1000
         self.rng = random.Random(seed)
         self.counts = {fault.count_name: 0 for fault in FAULTS.values()}
         self.refusals = []
         self.n_turns = 0
+
+    def report(self, stack, stalls_ms):
+        """What the kinds have to tell besides. The stalls of a kind are known when it was the only one."""
+        told = {}
+        for fault in self.faults:
+            if hasattr(fault, "report"):
+                told.update(fault.report(stack, stalls_ms if len(self.faults) == 1 else []))
+        return told
 
     def run(self, stack, crowd, n_max, deadline):
         """Injects until n_max faults have struck or time is up."""

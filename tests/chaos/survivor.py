@@ -21,6 +21,15 @@ def is_running(pid):
         return False
 
 
+def command_of(pid):
+    """Its command line, "" when it has just ended."""
+    try:
+        with open(f"/proc/{pid}/cmdline") as line:
+            return line.read().replace("\0", " ")
+    except OSError:
+        return ""
+
+
 def holdings(pid):
     """What a leak would make grow: private memory in KiB, descriptors, mappings."""
     with open(f"/proc/{pid}/status") as status:
@@ -32,6 +41,12 @@ def holdings(pid):
 def duration_ms(event):
     """How long a hand-over or an adoption took."""
     return int(event["fields"]["duration_ns"]) / 1e6
+
+
+def spread(values):
+    """For a report: median, p99 and largest."""
+    return {"p50": round(crowd.quantile(values, 0.5), 3), "p99": round(crowd.quantile(values, 0.99), 3),
+            "max": round(max(values, default=0), 3)}
 
 
 def flow_name(flow):
@@ -70,6 +85,8 @@ class Survivor(stacks.Ours):
 
     def listen(self):
         """Events from now on; a new controld needs a new listener."""
+        if self.events_process is not None:
+            self.lab.stop(self.events_process)
         path = os.path.join(self.lab.dir, "events.json")
         with open(path, "a") as output:
             self.events_process = self.space.start(
@@ -91,6 +108,15 @@ class Survivor(stacks.Ours):
                 if line.endswith("\n"):
                     found.append(json.loads(line))
         return [event for event in found if kind in (None, event["kind"])]
+
+    def command_line(self, *words):
+        """mpactl as it is run in the stack's namespace."""
+        return self.space.command(stacks.program("mpactl", self.programs["mpactl"]), "--runtime-dir",
+                                  self.runtime_dir, *words)
+
+    def ask(self, *words):
+        """mpactl, begun: a process whose words are read with communicate()."""
+        return subprocess.Popen(self.command_line(*words), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def slots(self):
         """{slot: pid} of the workers that serve."""
@@ -124,17 +150,21 @@ class Survivor(stacks.Ours):
 
     def order(self, *words, timeout=30):
         """mpactl, allowed to take its time. Returns what it says; LabError with its words when it fails."""
-        text = netlab.run(*self.space.command(stacks.program("mpactl", self.programs["mpactl"]), "--runtime-dir",
-                                              self.runtime_dir, *words, "--json"), timeout=timeout)
+        text = netlab.run(*self.command_line(*words, "--json"), timeout=timeout)
         try:
             return json.loads(text or "{}")
         except ValueError:
             return json.loads(text.splitlines()[-1])  # behind lines of progress
 
+    def scale(self, n_workers):
+        """Another number of workers; done when all of them serve."""
+        self.order("scale", str(n_workers), timeout=60)
+        self.n_workers = n_workers
+        self.all_serve(timeout=40)
+
     def refused(self, *words, timeout=30):
         """mpactl that must fail. Returns its words."""
-        done = subprocess.run(self.space.command(stacks.program("mpactl", self.programs["mpactl"]), "--runtime-dir",
-                                                 self.runtime_dir, *words), capture_output=True, text=True, timeout=timeout)
+        done = subprocess.run(self.command_line(*words), capture_output=True, text=True, timeout=timeout)
         if done.returncode == 0:
             raise netlab.LabError(f"mpactl {' '.join(words)}: was carried out")
         return done.stderr.strip()
@@ -149,6 +179,76 @@ class Survivor(stacks.Ours):
         os.kill(pid, number)
         netlab.wait_until(lambda: not is_running(pid), timeout=5, what=f"the end of {pid}")
         return pid, time_ns
+
+    def setting(self, section, key):
+        """A number of the configuration in force."""
+        text = netlab.run(*self.command_line("config", "show", os.path.join(self.lab.dir, "mpa.yaml")))
+        return int(re.search(rf"^{section}:\n(?:[ #].*\n|\n)*?  {key}: (\d+)", text, re.M)[1])
+
+    def kill_controld(self):
+        """By SIGKILL; what it has started lives on."""
+        self.process.kill()
+        self.process.wait()
+        self.lab.processes.remove(self.process)
+
+    def all_found(self, timeout=20):
+        """Waits until a new controld answers and speaks for the frontend and every worker that the frontend has."""
+        def is_so():
+            try:
+                workers = self.mpactl("workers")["workers"]
+                processes = self.mpactl("status")["processes"]
+            except netlab.LabError:
+                return False  # not yet
+            known = {it["pid"] for it in processes if it["pid"]}
+            return any(it["role"] == "frontend" and it["pid"] for it in processes) and \
+                {it["pid"] for it in workers if it["state"] == "serving"} <= known
+        netlab.wait_until(is_so, timeout, what="a controld that has found everything")
+
+    def unrepaired(self):
+        """What is half done, in words: "" when every worker serves, none is draining or a spare, and all buckets
+        belong to workers that serve. A drained worker with nothing left to give is what a drain ends with."""
+        status = self.mpactl("status")
+        workers = [it for it in status["processes"] if it["role"] == "worker"]
+        serving = {it["slot"] for it in workers if it["state"] == "running" and it["lane_state"] == "serving"}
+        lost = set(self.mpactl("buckets")["workers"]) - serving
+        found = [f"state {status['state']}"] if status["state"] != "running" else []
+        found += [f"worker {it['slot']} is a spare" for it in workers if it["is_spare"]]
+        found += [f"worker {it['slot']} is draining" for it in workers if it["is_draining"]]
+        found += [f"{len(serving)} workers serve"] if len(serving) != self.n_workers else []
+        found += [f"buckets with {sorted(lost)}"] if lost else []
+        return ", ".join(found)
+
+    def repaired(self, timeout=60, is_any_number=False):
+        """Waits until nothing is half done; an operator's own drain is undrained once it is through. With another
+        number of workers if that may be."""
+        last = ["?"]
+
+        def is_so():
+            try:
+                workers = [it for it in self.mpactl("status")["processes"] if it["role"] == "worker"]
+                spares = [it for it in workers if it["is_spare"]]
+                for it in workers:
+                    if it["is_draining"] and not it["buckets"] and not spares:
+                        self.order("undrain", str(it["slot"]))
+                if is_any_number:
+                    self.n_workers = len(workers)
+                last[0] = self.unrepaired()
+            except netlab.LabError as error:
+                last[0] = str(error)
+            return not last[0]
+        try:
+            netlab.wait_until(is_so, timeout)
+        except netlab.LabError:
+            raise netlab.LabError(f"not put right within {timeout} s: {last[0]}") from None
+
+    def end(self):
+        """mpactl stop. Returns what it has left running, in words: nothing, if all is well."""
+        said = subprocess.run(self.command_line("stop"), capture_output=True, text=True, timeout=60)
+        if self.events_process is not None:
+            self.lab.stop(self.events_process)
+        orphans = [f"orphan {name} {pid}" for pid, name in stacks.descendants(os.getpid()).items()
+                   if name in self.programs and self.runtime_dir in command_of(pid)]
+        return orphans + ([f"mpactl stop: {said.stderr.strip()}"] if said.returncode else [])
 
     def flows(self, *words):
         """Connections as `mpactl flows` lists them, those that are established."""

@@ -80,6 +80,7 @@ static const char *sample_of(const struct config_key *key)
         {"name", "eth7"},
         {"mac", "\"02:00:00:00:00:7f\""},
         {"mtu", "9000"},
+        {"tap_queue_frames", "1000"},
         {"addresses", "[\"192.0.2.7/25\", \"2001:db8::7/48\", \"10.1.1.1/32\"]"},
         {"gateway4", "10.77.0.1"},
         {"gateway6", "fe80::1"},
@@ -100,6 +101,7 @@ static const char *sample_of(const struct config_key *key)
         {"http_root", "\"/srv/a \\\"b\\\"\""},
         {"port", "8081"},
         {"runtime_dir", "/tmp/mpa-test"},
+        {"http", "\"[::1]:9464\""},
         {"log_level", "debug"},
         {"commit", "full"},
         {"manager", "external"},
@@ -112,7 +114,15 @@ static const char *sample_of(const struct config_key *key)
         {"tls_key", "/etc/mpa/key.pem"},
         {"tls_ca", "/etc/mpa/ca.pem"},
         {"balance_ms", "250"},
+        {"min", "2"},
+        {"scale_up_permille", "800"},
         {"balance_factor_permille", "2000"},
+        {"degrade_ms", "250"},
+        {"degrade_congested_permille", "860"},
+        {"degrade_all_permille", "910"},
+        {"degrade_idle_permille", "950"},
+        {"degrade_workers_permille", "980"},
+        {"refuse", "silent"},
     };
 
     for (size_t i = 0; i < sizeof(samples) / sizeof(samples[0]); i++) {
@@ -207,7 +217,7 @@ static void broken_yaml_is_named_at_its_line(void)
 static void unknown_keys_are_named_with_what_is_allowed(void)
 {
     check_refused("nic:\n  mtu: 1500\n\n  # a comment\n  mtuu: 1400\n  name: x\n",
-                  "t.yaml:5: key 'nic.mtuu': unknown (allowed: backend, name, mac, mtu, offload)");
+                  "t.yaml:5: key 'nic.mtuu': unknown (allowed: backend, name, mac, mtu, offload, tap_queue_frames)");
     check_refused("\nnics: {}\nhost: {}\n",
                   "t.yaml:2: key 'nics': unknown (allowed: nic, host, frontend, worker, services, control)");
     check_refused("services:\n  echo:\n    prt: 7\n",
@@ -223,8 +233,8 @@ static void unknown_keys_are_named_with_what_is_allowed(void)
 static void several_mistakes_have_a_line_each(void)
 {
     check_refused("nic:\n  a: 1\n  b: 2\n",
-                  "t.yaml:2: key 'nic.a': unknown (allowed: backend, name, mac, mtu, offload)\n"
-                  "t.yaml:3: key 'nic.b': unknown (allowed: backend, name, mac, mtu, offload)");
+                  "t.yaml:2: key 'nic.a': unknown (allowed: backend, name, mac, mtu, offload, tap_queue_frames)\n"
+                  "t.yaml:3: key 'nic.b': unknown (allowed: backend, name, mac, mtu, offload, tap_queue_frames)");
     check_refused("worker:\n  count: 17\nnic:\n  mtu: 1000\n",
                   "t.yaml:4: key 'nic.mtu': '1000' is not valid (allowed: 1280..9000)\n"
                   "t.yaml:2: key 'worker.count': '17' is not valid (allowed: 1..16)");
@@ -244,7 +254,7 @@ static void wrong_shapes_are_refused(void)
         "- nic\n",
         "t.yaml:1: not a list of sections (allowed: nic, host, frontend, worker, services, control)");
     check_refused("nic:\nhost: {}\n",
-                  "t.yaml:1: section 'nic': has no keys (allowed: backend, name, mac, mtu, offload)");
+                  "t.yaml:1: section 'nic': has no keys (allowed: backend, name, mac, mtu, offload, tap_queue_frames)");
     check_refused("nic:\n  mtu: [1500]\n",
                   "t.yaml:2: key 'nic.mtu': wants a single value (allowed: 1280..9000)");
     check_refused(
@@ -359,6 +369,16 @@ static void contradictions_are_refused(void)
         "control:\n  balance_weight_cpu: 0\n  balance_weight_ring: 0\n  balance_weight_connections: 0\n",
         "t.yaml:2: key 'control.balance_weight_cpu': all three weights are 0 (allowed: at least one is "
         "not)");
+    check_refused("worker:\n  max: 1\n",
+                  "t.yaml:2: key 'worker.count': 2 is not between worker.min, 1, and worker.max, 1");
+    check_refused("control:\n  scale_up_permille: 200\n",
+                  "t.yaml:2: key 'control.scale_down_permille': 200 is not below scale_up_permille, 200");
+    check_refused("control:\n  degrade_all_permille: 850\n",
+                  "t.yaml:2: key 'control.degrade_all_permille': 850 is not above "
+                  "control.degrade_congested_permille, 850");
+    check_refused("control:\n  degrade_congested_permille: 90\n",
+                  "t.yaml:2: key 'control.degrade_congested_permille': 90 is not above "
+                  "control.degrade_relief_permille, 100");
     check_refused("services:\n  http:\n    port: 7\n",
                   "t.yaml:3: key 'services.http.port': port 7 is taken by service 'echo'");
 }
