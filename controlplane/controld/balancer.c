@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "controlplane/controld/changes.h"
 #include "controlplane/controld/decisions.h"
 #include "controlplane/controld/events.h"
 #include "controlplane/controld/frontend_link.h"
@@ -147,15 +148,7 @@ static struct decision *follow(struct balancer *balancer, const struct balance_d
 /* Why nothing may be ordered now; NULL: it may. */
 static const char *obstacle(const struct balancer *balancer)
 {
-    const struct controld *controld = balancer->controld;
-
-    if (balancer->is_ordering)
-        return "buckets are being moved";
-    if (controld->update.phase != UPDATE_IDLE)
-        return "an update is under way, or still being undone (see events)";
-    if (controld->supervisor.is_stopping)
-        return "everything is being stopped";
-    return NULL;
+    return balancer->is_ordering ? "buckets are being moved" : changes_obstacle(balancer->controld);
 }
 
 /* ---- rounds ---- */
@@ -205,6 +198,7 @@ static void round_end(struct balancer *balancer)
         input.interval_ms = 1;
     balancer->observed_ns = now_ns;
     balance_observe(balancer->policy, &input);
+    changes_round(balancer->controld, &balancer->measures, balancer->policy);
     if (!balancer->is_on || obstacle(balancer) != NULL)
         return;
     balance_decide(balancer->policy, false, &decision);
@@ -379,6 +373,7 @@ nng_msg *balancer_explain(const struct balancer *balancer, uint64_t id, uint32_t
     Mpa__V1__WorkerScore *score_list[BALANCE_MAX_WORKERS];
     Mpa__V1__Decision *list[DECISIONS_MAX];
     struct decision_wire *wires = calloc(DECISIONS_MAX, sizeof(*wires));
+    struct changes_wire scaling;
     nng_msg *packed;
 
     if (wires == NULL)
@@ -395,6 +390,9 @@ nng_msg *balancer_explain(const struct balancer *balancer, uint64_t id, uint32_t
     body.workers = score_list;
     body.n_decisions = n;
     body.decisions = list;
+    body.scale_on = balancer->controld->scaler.is_on;
+    body.n_scale_decisions = changes_explain(balancer->controld, &scaling, limit);
+    body.scale_decisions = scaling.list;
     reply.id = id;
     reply.body_case = MPA__V1__REPLY__BODY_EXPLAIN;
     reply.explain = &body;

@@ -23,6 +23,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "controlplane/controld/balancer.h"
+#include "controlplane/controld/changes.h"
 #include "controlplane/controld/endpoint.h"
 #include "controlplane/controld/events.h"
 #include "controlplane/controld/exporter.h"
@@ -62,7 +63,7 @@ static void news_log(const struct supervisor_news *news)
         log_info("stopping");
         return;
     case NEWS_ENDED:
-        if (news->restart_ms > 0)
+        if (news->is_restarted)
             log_warn("process_ended process=%s slot=%u pid=%d cause=\"%s\" restart_ms=%llu",
                      process_name(process), process->slot, (int)news->pid, news->cause,
                      (unsigned long long)news->restart_ms);
@@ -103,9 +104,11 @@ static void controld_news(void *context, const struct supervisor_news *news)
         event.slot = news->process->slot;
         event_field(&event, "pid", pid);
     }
-    if (news->kind == NEWS_ENDED)
+    if (news->kind == NEWS_ENDED) {
         event_field(&event, "cause", news->cause);
-    if (news->kind == NEWS_ENDED && news->restart_ms > 0)
+        event_field(&event, "why", health_cause_name(news->process->last_cause));
+    }
+    if (news->kind == NEWS_ENDED && news->is_restarted)
         event_field(&event, "restart_ms", restart_ms);
     if (news->kind == NEWS_KILLED)
         event_field(&event, "reason", news->cause);
@@ -114,33 +117,6 @@ static void controld_news(void *context, const struct supervisor_news *news)
         settings_process_started(controld->settings, news->process);
     events_publish(controld->events, &event);
 }
-
-/* ---- the update's ends ---- */
-
-static void update_operation(void *self, enum operation_kind kind, uint32_t slot, uint64_t now_ns)
-{
-    struct controld *controld = self;
-
-    operation_begin(controld->operation, kind, slot, now_ns);
-}
-
-static void update_tell(void *self, const struct update *update)
-{
-    struct controld *controld = self;
-    struct event event = {.kind = MPA__V1__EVENT_KIND__EVENT_KIND_UPDATE,
-                          .role = MPA__V1__ROLE__ROLE_CONTROLD};
-
-    event_field(&event, "text", update->text);
-    if (update->has_failed)
-        event_field(&event, "error", update->error);
-    if (update->has_failed)
-        log_warn("update_step text=\"%s\" error=\"%s\"", update->text, update->error);
-    else
-        log_info("update_step text=\"%s\"", update->text);
-    events_publish(controld->events, &event);
-}
-
-static const struct update_ops update_ops = {.operation = update_operation, .tell = update_tell};
 
 /* operation_done_fn. */
 static void operation_done(void *context, bool is_good, const char *text)
@@ -198,6 +174,7 @@ static int on_process_end(sd_event_source *source, int fd, uint32_t revents, voi
 static int on_wake(sd_event_source *source, int fd, uint32_t revents, void *context)
 {
     struct controld *controld = context;
+    struct events_stall stall;
     uint64_t ignored;
 
     (void)source;
@@ -205,6 +182,8 @@ static int on_wake(sd_event_source *source, int fd, uint32_t revents, void *cont
     (void)!read(fd, &ignored, sizeof(ignored));
     if (events_step(controld->events))
         frontend_watch_ask(controld->watch);
+    if (events_take_stall(controld->events, &stall))
+        supervisor_worker_stalled(&controld->supervisor, stall.slot, stall.still_ns, clock_now_ns());
     frontend_watch_step(controld->watch);
     operation_step(controld->operation);
     balancer_step(controld->balancer);
@@ -362,7 +341,7 @@ int controld_init_privileged(struct controld *controld, const struct spawner_pla
     }
     supervisor_init(&controld->supervisor, &controld->config, manager, controld_news, controld);
     controld_find_leftovers(controld);
-    update_init(&controld->update, &controld->supervisor, &update_ops, controld);
+    changes_init(controld);
     signals_block();
     /* The loop's timers ask for the boot id later, when no file may be opened any more: this keeps it. */
     if (sd_id128_get_boot(&boot_id) < 0)

@@ -22,6 +22,7 @@
 #include "controlplane/controld/manager_direct.h"
 #include "controlplane/controld/manager_systemd.h"
 #include "controlplane/controld/reader.h"
+#include "controlplane/controld/scaler.h"
 #include "controlplane/controld/supervisor.h"
 #include "controlplane/controld/update.h"
 
@@ -43,6 +44,13 @@ struct leftovers {
     size_t n_frontends, n_workers;
 };
 
+/* What a controld leaves to the next, in the lock's file. */
+struct runtime_memory {
+    uint32_t n_workers;    /* that shall run */
+    uint32_t n_configured; /* worker.count at that time: who has changed it since wants that */
+    uint32_t drained;      /* bit mask of workers that are to be undrained */
+};
+
 struct controld {
     struct config config;         /* in force: see settings.h */
     struct start_options options; /* borrowed from the command line */
@@ -58,7 +66,9 @@ struct controld {
     struct manager_systemd systemd;
     struct supervisor supervisor;
     struct update update;
-    struct operation *operation; /* of the update */
+    struct scaler scaler;
+    struct runtime_memory memory; /* as it was written last */
+    struct operation *operation;  /* of the update */
     struct frontend_link *link;
     struct frontend_watch *watch;
     struct balancer *balancer;
@@ -88,6 +98,11 @@ void controld_fini(struct controld *controld);
 /* runtime.c: the runtime folder, made 0755 where it is missing, and the lock in it. The lock's descriptor, or
  * -errno after one ERROR line (-EBUSY: another controld is running). */
 int runtime_lock(const char *runtime_dir) MPA_WARN_UNUSED;
+
+/* runtime.c: the memory is written over the one before. */
+void runtime_remember(int lock_fd, const struct runtime_memory *memory);
+/* False when there is none, or not one that we would have written. */
+bool runtime_recall(int lock_fd, struct runtime_memory *memory);
 
 /* adopt.c: looks for them; before capabilities are given up, for it looks into other processes. */
 void controld_find_leftovers(struct controld *controld);

@@ -8,7 +8,6 @@
  */
 #include "controlplane/controld/endpoint.h"
 
-#include <errno.h>
 #include <nng/nng.h>
 #include <nng/protocol/reqrep0/rep.h>
 #include <stdatomic.h>
@@ -19,6 +18,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "controlplane/controld/balancer.h"
+#include "controlplane/controld/changes.h"
 #include "controlplane/controld/frontend_link.h"
 #include "controlplane/controld/gate.h"
 #include "controlplane/controld/remote.h"
@@ -109,24 +109,17 @@ static bool is_frontend_up(const struct session *session)
     return session->endpoint->controld->supervisor.processes[0].state == PROCESS_RUNNING;
 }
 
-/* True, and refused, when the processes are somebody else's to start and end. */
-static bool is_refused_onlooker(struct session *session)
-{
-    if (!session->endpoint->controld->supervisor.manager.is_onlooker)
-        return false;
-    session_refuse(session, MPA__V1__ERROR_CODE__ERROR_CODE_FAILED,
-                   "control.manager is external: whoever starts the processes ends them too");
-    return true;
-}
-
 static void answer_stop(struct session *session)
 {
     struct controld *controld = session->endpoint->controld;
     Mpa__V1__Reply reply = MPA__V1__REPLY__INIT;
     Mpa__V1__StopReply body = MPA__V1__STOP_REPLY__INIT;
 
-    if (is_refused_onlooker(session))
+    if (controld->supervisor.manager.is_onlooker) {
+        session_refuse(session, MPA__V1__ERROR_CODE__ERROR_CODE_FAILED,
+                       "control.manager is external: whoever starts the processes ends them too");
         return;
+    }
     body.pid = (uint32_t)getpid();
     reply.id = session->request_id;
     reply.body_case = MPA__V1__REPLY__BODY_STOP;
@@ -176,63 +169,6 @@ static void answer_snapshot(struct session *session, const Mpa__V1__GetSnapshotR
     asked.body_case = MPA__V1__REQUEST__BODY_GET_STATUS;
     asked.get_status = &body;
     answer_status(session, wire_pack(&asked.base), timeout_ms);
-}
-
-/* The update as it stands, under the number of the command. */
-static void send_update(struct session *session, Mpa__V1__Reply__BodyCase command)
-{
-    const struct update *update = &session->endpoint->controld->update;
-    Mpa__V1__Reply reply = MPA__V1__REPLY__INIT;
-    Mpa__V1__OperationReply body = MPA__V1__OPERATION_REPLY__INIT;
-    Mpa__V1__Error error = MPA__V1__ERROR__INIT;
-
-    body.operation_id = update->id;
-    body.n_done = update->n_done;
-    body.n_total = update->n_total;
-    body.duration_ns = (update->is_told ? update->ended_ns : clock_now_ns()) - update->begun_ns;
-    body.text = wire_borrow(update->text);
-    body.state = MPA__V1__OPERATION_STATE__OPERATION_STATE_PENDING;
-    if (update->is_told) {
-        body.text = wire_borrow(update->is_frontend ? "update of the frontend" : "update of the workers");
-        body.state = update->has_failed ? MPA__V1__OPERATION_STATE__OPERATION_STATE_FAILED
-                                        : MPA__V1__OPERATION_STATE__OPERATION_STATE_DONE;
-        body.result = wire_borrow(update->has_failed ? "failed" : "done");
-    }
-    if (update->is_told && update->has_failed) {
-        error.code = MPA__V1__ERROR_CODE__ERROR_CODE_FAILED;
-        error.text = wire_borrow(update->error);
-        body.error = &error;
-    }
-    reply.id = session->request_id;
-    reply.body_case = command;
-    reply.get_operation = &body;
-    session_send(session, wire_pack(&reply.base));
-}
-
-static void answer_update(struct session *session, const Mpa__V1__UpdateRequest *request)
-{
-    struct update *update = &session->endpoint->controld->update;
-
-    if (is_refused_onlooker(session))
-        return;
-    switch (update_begin(update, request->frontend, clock_now_ns())) {
-    case 0:
-        log_info("update_requested what=%s", request->frontend ? "frontend" : "workers");
-        send_update(session, MPA__V1__REPLY__BODY_UPDATE);
-        return;
-    case -EBUSY:
-        session_refuse(session, MPA__V1__ERROR_CODE__ERROR_CODE_BUSY,
-                       "an update is under way, or still being undone (see events)");
-        return;
-    case -ENOSPC:
-        session_refuse(session, MPA__V1__ERROR_CODE__ERROR_CODE_FAILED,
-                       "all worker slots are configured: there is none for a spare");
-        return;
-    default:
-        session_refuse(session, MPA__V1__ERROR_CODE__ERROR_CODE_UNAVAILABLE,
-                       "mpa-frontend is not running (see status)");
-        return;
-    }
 }
 
 static void answer_set_balance(struct session *session, bool is_on)
@@ -331,15 +267,9 @@ static void session_dispatch(struct session *session, nng_msg *packed, const Mpa
         nng_msg_free(packed);
         return;
     }
-    if (request->body_case == MPA__V1__REQUEST__BODY_UPDATE) {
+    if (changes_know(session->endpoint->controld, request)) {
         nng_msg_free(packed);
-        answer_update(session, request->update);
-        return;
-    }
-    if (request->body_case == MPA__V1__REQUEST__BODY_GET_OPERATION &&
-        update_is(&session->endpoint->controld->update, request->get_operation->operation_id)) {
-        nng_msg_free(packed);
-        send_update(session, MPA__V1__REPLY__BODY_GET_OPERATION);
+        session_send(session, changes_answer(session->endpoint->controld, request));
         return;
     }
     /* A command that we do not know may be one that a newer frontend does. */

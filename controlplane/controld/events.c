@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -31,6 +32,7 @@ struct events {
     struct recent recent;       /* the last ones that we sent; its last number is the sequence */
     uint64_t life;              /* tells our numbers from those of the controld before */
     uint64_t frontend_sequence; /* last one that we got; 0: none of this frontend's life */
+    struct events_stall stall;  /* not taken yet; still_ns 0: none */
 };
 
 static uint64_t realtime_ns(void)
@@ -195,6 +197,24 @@ static void note_gap(struct events *events, uint64_t sequence)
     events->frontend_sequence = sequence;
 }
 
+static void note_stall(struct events *events, const Mpa__V1__Event *message)
+{
+    if (message->kind != MPA__V1__EVENT_KIND__EVENT_KIND_STALLED)
+        return;
+    for (size_t i = 0; i < message->n_fields; i++) {
+        if (strcmp(message->fields[i]->key, "still_ns") == 0)
+            events->stall = (struct events_stall){.slot = message->slot,
+                                                  .still_ns = strtoull(message->fields[i]->value, NULL, 10)};
+    }
+}
+
+bool events_take_stall(struct events *events, struct events_stall *stall)
+{
+    *stall = events->stall;
+    events->stall = (struct events_stall){0};
+    return stall->still_ns > 0;
+}
+
 static bool pass_on(struct events *events, nng_msg *packed)
 {
     Mpa__V1__Event *message = mpa__v1__event__unpack(NULL, nng_msg_len(packed), nng_msg_body(packed));
@@ -206,6 +226,7 @@ static bool pass_on(struct events *events, nng_msg *packed)
     is_lane_change = message->kind == MPA__V1__EVENT_KIND__EVENT_KIND_SERVING ||
                      message->kind == MPA__V1__EVENT_KIND__EVENT_KIND_QUARANTINED ||
                      message->kind == MPA__V1__EVENT_KIND__EVENT_KIND_GONE;
+    note_stall(events, message);
     event_send(events, message);
     mpa__v1__event__free_unpacked(message, NULL);
     return is_lane_change;

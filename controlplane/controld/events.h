@@ -47,4 +47,12 @@ const struct recent *events_recent(const struct events *events, uint64_t *life);
 /* Main loop, after a wake: passes on what the frontend sent. True when the state of a lane has changed. */
 bool events_step(struct events *events);
 
+/* A worker that the frontend has seen stand still with work waiting. */
+struct events_stall {
+    uint32_t slot;
+    uint64_t still_ns;
+};
+/* After each events_step(): true when what it passed on was that. */
+bool events_take_stall(struct events *events, struct events_stall *stall);
+
 #endif

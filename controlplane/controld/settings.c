@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "controlplane/controld/balancer.h"
+#include "controlplane/controld/changes.h"
 #include "controlplane/controld/wire.h"
 
 #define ANSWER_MS 1000u
@@ -49,6 +50,17 @@ static void apply_balance(struct settings *settings)
     balancer_configure(settings->controld->balancer);
 }
 
+static void apply_scale(struct settings *settings)
+{
+    scaler_configure(&settings->controld->scaler, &settings->controld->config);
+}
+
+/* Carried out by settings_tick(): an update may be under way. */
+static void apply_count(struct settings *settings)
+{
+    settings->is_count_due = !settings->controld->supervisor.manager.is_onlooker;
+}
+
 /* Whoever goes by it looks into controld->config each time. */
 static void apply_by_use(struct settings *settings)
 {
@@ -63,6 +75,15 @@ static const struct applier {
     {"control.heartbeat_ms", apply_heartbeat},
     {"worker.orphan_s", apply_orphan},
     {"control.restart_delay_ms", apply_by_use},
+    {"worker.count", apply_count},
+    {"worker.min", apply_scale},
+    {"worker.max", apply_scale},
+    {"control.scale", apply_scale},
+    {"control.scale_up_permille", apply_scale},
+    {"control.scale_up_looks", apply_scale},
+    {"control.scale_down_permille", apply_scale},
+    {"control.scale_down_looks", apply_scale},
+    {"control.scale_pause_looks", apply_scale},
     {"control.balance", apply_balance},
     {"control.balance_ms", apply_balance},
     {"control.balance_weight_cpu", apply_balance},
@@ -200,6 +221,16 @@ static void answered(void *context, int error, nng_msg *answer)
     mpa__v1__reply__free_unpacked(reply, NULL);
 }
 
+/* One change at a time: this one waits for its turn, and for the frontend. */
+static void scale_to_count(struct settings *settings)
+{
+    struct controld *controld = settings->controld;
+
+    if (settings->is_count_due && changes_obstacle(controld) == NULL &&
+        changes_scale(controld, controld->config.worker.count) == 0)
+        settings->is_count_due = false;
+}
+
 void settings_tick(struct settings *settings, uint64_t now_ns)
 {
     const struct process *frontend = &settings->controld->supervisor.processes[0];
@@ -207,6 +238,7 @@ void settings_tick(struct settings *settings, uint64_t now_ns)
     bool is_needed = false;
     nng_msg *packed;
 
+    scale_to_count(settings);
     for (size_t i = 0; i < N_TOLD; i++)
         is_needed |= settings->is_told[i];
     if (!is_needed || (!settings->is_due && !is_new) || now_ns < settings->next_try_ns ||

@@ -25,6 +25,7 @@ struct settings {
     /* Of single processes, by hand; 0: as control.log_level says. */
     enum log_level own_level;
     enum log_level levels[SUPERVISOR_MAX_PROCESSES];
+    bool is_count_due; /* worker.count has changed, and nothing could begin yet */
     /* What was changed since our start, and so has to reach the frontend. */
     bool is_told[N_TOLD];
     bool is_due;          /* it has not taken all of it yet */

@@ -16,8 +16,8 @@ struct snapshot_query {
     uint64_t last; /* number of the last event when the frontend was asked for its status */
 };
 
-/* The reply; `status` (taken) is a packed reply to GetStatus. It ends with the event that was the last when the
- * status was asked for: what came since may or may not be in the status. NULL: out of memory. */
+/* The reply; `status` (taken) is a packed reply to GetStatus. It ends with the event that was the last when
+ * the status was asked for: what came since may or may not be in the status. NULL: out of memory. */
 nng_msg *snapshot_reply(const struct events *events, const struct snapshot_query *query,
                         nng_msg *status) MPA_WARN_UNUSED;
 

@@ -134,6 +134,16 @@ static void fill_controld(Mpa__V1__Process *entry, const struct controld *contro
     entry->uptime_ms = (now_ns - controld->started_ns) / CLOCK_NS_PER_MS;
 }
 
+/* Those that the frontend sees; a spare too. */
+static uint32_t running_workers(const struct supervisor *supervisor)
+{
+    uint32_t n = 0;
+
+    for (size_t i = 1; i < SUPERVISOR_MAX_PROCESSES; i++)
+        n += supervisor->processes[i].state == PROCESS_RUNNING && supervisor->processes[i].is_serving;
+    return n;
+}
+
 nng_msg *status_reply(const struct controld *controld, uint64_t id, const Mpa__V1__GetStatusReply *frontend,
                       uint64_t now_ns)
 {
@@ -160,6 +170,11 @@ nng_msg *status_reply(const struct controld *controld, uint64_t id, const Mpa__V
     body.version = wire_borrow(MPA_VERSION);
     body.state = wire_system_state(supervisor_state(supervisor));
     body.uptime_ms = entries[0].uptime_ms;
+    body.workers_wanted = supervisor->n_workers;
+    body.workers_running = running_workers(supervisor);
+    body.workers_min = controld->config.worker.min;
+    body.workers_max = controld->config.worker.max;
+    body.is_scaling_itself = controld->scaler.is_on;
     body.runtime_dir = wire_borrow(controld->config.control.runtime_dir);
     if (frontend != NULL) {
         body.addresses = frontend->addresses;

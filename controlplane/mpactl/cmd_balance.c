@@ -154,17 +154,46 @@ static void print_clean(const char *text)
         putchar((unsigned char)*text < ' ' || *text == 0x7f ? '?' : *text);
 }
 
-static void print_decision(const Mpa__V1__Decision *decision)
+#define CLOCK_BYTES 16
+
+static const char *clock_text(uint64_t time_ns, char clock[CLOCK_BYTES])
 {
-    time_t seconds = (time_t)(decision->time_ns / 1000000000u);
+    time_t seconds = (time_t)(time_ns / 1000000000u);
     struct tm moment;
-    char clock[16];
-    char reason[TEXT_WORD_BYTES];
 
     localtime_r(&seconds, &moment);
-    strftime(clock, sizeof(clock), "%H:%M:%S", &moment);
-    printf("%s  %s%s", clock, text_enum(&mpa__v1__balance_reason__descriptor, (int)decision->reason, reason),
+    strftime(clock, CLOCK_BYTES, "%H:%M:%S", &moment);
+    return clock;
+}
+
+static void print_decision(const Mpa__V1__Decision *decision)
+{
+    char clock[CLOCK_BYTES];
+    char reason[TEXT_WORD_BYTES];
+
+    printf("%s  %s%s", clock_text(decision->time_ns, clock),
+           text_enum(&mpa__v1__balance_reason__descriptor, (int)decision->reason, reason),
            decision->is_forced ? " (asked for)" : "");
+    if (decision->times > 1)
+        printf(", %u times", decision->times);
+    if (decision->outcome[0] != '\0') {
+        fputs(", ", stdout);
+        print_clean(decision->outcome);
+    }
+    fputs("\n          ", stdout);
+    print_clean(decision->text);
+    putchar('\n');
+}
+
+static void print_scale_decision(const Mpa__V1__ScaleDecision *decision)
+{
+    char clock[CLOCK_BYTES];
+    char reason[TEXT_WORD_BYTES];
+
+    printf("%s  scale, %s", clock_text(decision->time_ns, clock),
+           text_enum(&mpa__v1__scale_reason__descriptor, (int)decision->reason, reason));
+    if (decision->wanted != decision->workers)
+        printf(", %u -> %u workers", decision->workers, decision->wanted);
     if (decision->times > 1)
         printf(", %u times", decision->times);
     if (decision->outcome[0] != '\0') {
@@ -189,6 +218,11 @@ static void print_explain(const Mpa__V1__ExplainReply *reply)
         print_decision(reply->decisions[i]);
     if (reply->n_decisions == 0)
         puts("no decisions yet");
+    if (reply->scale_on || reply->n_scale_decisions > 0)
+        printf("the number of workers %s\n",
+               reply->scale_on ? "follows the load" : "stays as it is until it is asked for");
+    for (size_t i = 0; i < reply->n_scale_decisions; i++)
+        print_scale_decision(reply->scale_decisions[i]);
 }
 
 static error_t parse_explain(int key, char *value, struct argp_state *state)
@@ -208,10 +242,10 @@ int command_explain(struct mpactl *mpactl, int argc, char **argv)
         {"count", 'n', "N", 0, "the last N decisions only", 0},
         {0},
     };
-    static const struct command_syntax syntax = {
-        options, parse_explain, NULL,
-        "Tells the balancer's last decisions, newest first, and why each was made. What repeats itself is "
-        "told once."};
+    static const struct command_syntax syntax = {options, parse_explain, NULL,
+                                                 "Tells the last decisions, first of the balancer, then "
+                                                 "about the number of workers, newest first, and "
+                                                 "why each was made. What repeats itself is told once."};
     uint32_t limit = 0;
     Mpa__V1__ExplainRequest body = MPA__V1__EXPLAIN_REQUEST__INIT;
     Mpa__V1__Request request = MPA__V1__REQUEST__INIT;

@@ -16,6 +16,9 @@ static void print_head(const Mpa__V1__GetStatusReply *status)
     printf("version    %s\n", status->version);
     printf("uptime     %s\n", text_duration(status->uptime_ms, word));
     printf("runtime    %s\n", status->runtime_dir);
+    if (status->workers_wanted > 0)
+        printf("workers    %u of %u serve%s\n", status->workers_running, status->workers_wanted,
+               status->is_scaling_itself ? ", as many as the load asks for" : "");
     printf("addresses ");
     for (size_t i = 0; i < status->n_addresses; i++)
         printf(" %s", status->addresses[i]);

@@ -67,6 +67,7 @@ struct control_core {
     struct control_operations *operations; /* owned */
     struct control_levels levels;
     uint64_t started_ns;
+    uint64_t own_uid; /* asked for at the start: later the call is not allowed */
     bool is_stop_due; /* the loop is still to be told to stop */
 };
 

@@ -83,6 +83,7 @@ struct config_frontend {
 
 struct config_worker {
     uint32_t count;             /* workers to start, 1..16; default 2 */
+    uint32_t min, max;          /* limits of scaling; defaults 1 and 16 */
     uint32_t burst_frames;      /* 1..64; default 32 */
     uint32_t spin_us;           /* 0..1000000; default 60 */
     uint32_t ring_slots;        /* of each normal ring, power of two 64..32768; default 4096 */
@@ -130,7 +131,11 @@ struct config_control {
     char remote[CONFIG_REMOTE_BYTES];              /* "ADDRESS:PORT" for TLS; empty: no remote control */
     char remote_role[8];                           /* read | admin: what a remote client may; default read */
     char tls_cert[256], tls_key[256], tls_ca[256]; /* PEM files, read at start */
-    char log_level[8];                             /* error | warn | info | debug; default info */
+    bool scale; /* workers are started and ended as the load asks for; default false */
+    uint32_t scale_up_permille, scale_up_looks;     /* default 700, 5 */
+    uint32_t scale_down_permille, scale_down_looks; /* default 200, 60 */
+    uint32_t scale_pause_looks;                     /* default 10 */
+    char log_level[8];                              /* error | warn | info | debug; default info */
 };
 
 struct config {
@@ -224,12 +229,14 @@ bool config_is_same(const struct config *config, const struct config *other, siz
 /* Copies the value of that key. */
 void config_copy_key(struct config *to, const struct config *from, size_t idx);
 /*
- * Sets a live key from text as it would stand in the file, by the rules of the file. 0, or -EINVAL (not
+ * Sets a live key from text as it would stand in the file, by the rules of that key. 0, or -EINVAL (not
  * allowed) or -ENOENT (no such key, or not a live one) with one line in `error`; *config is written only on
- * success.
+ * success. Several are set one after the other, and checked against each other at the end.
  */
 int config_set(struct config *config, const char *path, const char *value, char *error,
                size_t error_size) MPA_WARN_UNUSED;
+/* 0, or -EINVAL and one line in `error` when keys contradict each other. */
+int config_check_whole(const struct config *config, char *error, size_t error_size) MPA_WARN_UNUSED;
 
 /* The whole configuration as a commented file that config_load() takes (deploy/mpa.yaml: the defaults). */
 void config_print_yaml(const struct config *config, FILE *out);

@@ -178,6 +178,25 @@ static void check_remote(const struct contradiction *check)
                      "key 'control.remote': needs certificates (allowed: with tls_cert, tls_key and tls_ca)");
 }
 
+/* Scaling needs room to be in, and must not answer to the same score both ways. */
+static void check_scale(const struct contradiction *check)
+{
+    const struct config_worker *worker = &check->config->worker;
+    const struct config_control *control = &check->config->control;
+
+    if (worker->count < worker->min || worker->count > worker->max)
+        config_fault(check->report,
+                     line_of_either(check->index, "worker.count",
+                                    worker->count < worker->min ? "worker.min" : "worker.max"),
+                     "key 'worker.count': %u is not between worker.min, %u, and worker.max, %u",
+                     worker->count, worker->min, worker->max);
+    if (control->scale_down_permille >= control->scale_up_permille)
+        config_fault(check->report,
+                     line_of_either(check->index, "control.scale_down_permille", "control.scale_up_permille"),
+                     "key 'control.scale_down_permille': %u is not below scale_up_permille, %u",
+                     control->scale_down_permille, control->scale_up_permille);
+}
+
 void config_validate_whole(const struct config *config, const struct config_index *index,
                            struct config_report *report)
 {
@@ -188,4 +207,5 @@ void config_validate_whole(const struct config *config, const struct config_inde
     check_services(&check);
     check_balance(&check);
     check_remote(&check);
+    check_scale(&check);
 }

@@ -26,13 +26,6 @@ def can_scale(stack):
     return done.returncode == 0
 
 
-def scale(stack, n):
-    """n workers, by hand, and all of them serving."""
-    stack.order("scale", str(n), timeout=60)
-    stack.n_workers = n
-    stack.all_serve(timeout=40)
-
-
 class Control:
     """SIGKILL to mpa-controld; done when the next one has found everything and nothing is left half done."""
     name, count_name, default_every_ms = "control", "control_kills", 100
@@ -86,7 +79,7 @@ class Control:
         if asked is not None:
             self.outcomes.setdefault(operation, collections.Counter())[self.outcome(operation, asked)] += 1
         if operation == "scale":
-            scale(stack, stack.n_workers)
+            stack.scale(stack.n_workers)
         else:
             stack.repaired(REPAIR_S)
 
@@ -107,24 +100,3 @@ class Control:
     def report(self, _stack, _stalls_ms):
         return {"operations": {name: dict(counter) for name, counter in sorted(self.outcomes.items())},
                 "control_back_ms": survivor.spread(self.back_ms)}
-
-
-class Scale:
-    """1 -> 4 -> 1 workers, by hand, for ever."""
-    name, count_name, default_every_ms = "scale", "scales", 10_000
-
-    def __init__(self):
-        self.took_ms = {}
-
-    def inject(self, stack, crowd, rng):
-        if not can_scale(stack):
-            raise netlab.LabError("this build knows no mpactl scale")
-        n = 1 if stack.n_workers > 1 else SCALE_MOST
-        begin = time.monotonic()
-        crowd.fault()
-        scale(stack, n)
-        self.took_ms.setdefault(n, []).append((time.monotonic() - begin) * 1000)
-        return True
-
-    def report(self, _stack, _stalls_ms):
-        return {"scale_ms": {f"to {n}": survivor.spread(values) for n, values in sorted(self.took_ms.items())}}

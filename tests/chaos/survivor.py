@@ -147,6 +147,12 @@ class Survivor(stacks.Ours):
         except ValueError:
             return json.loads(text.splitlines()[-1])  # behind lines of progress
 
+    def scale(self, n_workers):
+        """Another number of workers; done when all of them serve."""
+        self.order("scale", str(n_workers), timeout=60)
+        self.n_workers = n_workers
+        self.all_serve(timeout=40)
+
     def refused(self, *words, timeout=30):
         """mpactl that must fail. Returns its words."""
         done = subprocess.run(self.command_line(*words), capture_output=True, text=True, timeout=timeout)

@@ -44,7 +44,7 @@ def test_what_ignores_sigterm_is_killed(control):
     assert control.mpactl("stop").returncode == OK
     assert control.end() == 0
     assert time.monotonic() - began < 9
-    assert control.log().count("did not stop in time") == 2
+    assert control.log().count('reason="did not stop in time"') == 2
 
 
 def test_a_killed_worker_comes_back_with_its_cause_told(control, events):
@@ -55,7 +55,7 @@ def test_a_killed_worker_comes_back_with_its_cause_told(control, events):
     os.kill(first, signal.SIGKILL)
     wait_until(lambda: control.worker(1)["state"] == "running" and control.worker(1)["pid"] != first, "a new worker")
     assert next_event(reader, "ended", slot=1)["fields"] == {
-        "pid": str(first), "cause": "killed by signal 9 (Killed)", "restart_ms": "100"}
+        "pid": str(first), "cause": "killed by signal 9 (Killed)", "why": "signal", "restart_ms": "100"}
     assert control.worker(1)["last_exit"] == "killed by signal 9 (Killed)"
     assert control.worker(1)["restarts"] == 1
     assert control.worker(0)["pid"] == other
@@ -93,7 +93,8 @@ def test_a_quarantined_worker_is_killed_and_replaced(control, events):
     event = next_event(reader, "killed", slot=0)
     assert event["fields"] == {"pid": str(first), "reason": "quarantined: fault_index"}
     event = next_event(reader, "ended", slot=0)
-    assert event["fields"]["cause"] == "killed by signal 9 (Killed)"
+    assert event["fields"]["cause"] == "killed by signal 9 (Killed): quarantined: fault_index"
+    assert event["fields"]["why"] == "quarantined"
     assert next_event(reader, "ready", slot=0)["fields"]["pid"] != str(first)
     assert 'reason="quarantined: fault_index"' in control.log()
 

@@ -424,6 +424,35 @@ def test_an_update_replaces_the_frontend_under_load(two):
         two.all_serve()
 
 
+def scale(stack, crowd, n_workers):
+    crowd.fault()
+    stack.scale(n_workers)
+    assert sorted(stack.slots()) == list(range(n_workers))
+    crowd.goes_on()
+
+
+def test_workers_come_and_go_under_load(two):
+    first = two.slots()[0]
+    with traffic(two, churn=4) as crowd:
+        for n_workers in (4, 1, 2):
+            scale(two, crowd, n_workers)
+    assert two.slots()[0] == first
+
+
+def test_one_worker_then_everything_is_restarted_under_load(two):
+    before, frontend = two.slots(), two.frontend()
+    with traffic(two) as crowd:
+        crowd.fault()
+        two.order("restart", "1")
+        assert two.slots()[0] == before[0] and two.slots()[1] != before[1]
+        crowd.goes_on()
+        crowd.fault()
+        two.order("restart", "all", timeout=60)
+        two.all_serve()
+        assert two.frontend() != frontend and not set(before.values()) & set(two.slots().values())
+        crowd.goes_on()
+
+
 # ---- records that lie -------------------------------------------------------------------------------------
 
 

@@ -114,6 +114,8 @@ static const char *sample_of(const struct config_key *key)
         {"tls_key", "/etc/mpa/key.pem"},
         {"tls_ca", "/etc/mpa/ca.pem"},
         {"balance_ms", "250"},
+        {"min", "2"},
+        {"scale_up_permille", "800"},
         {"balance_factor_permille", "2000"},
     };
 
@@ -361,6 +363,10 @@ static void contradictions_are_refused(void)
         "control:\n  balance_weight_cpu: 0\n  balance_weight_ring: 0\n  balance_weight_connections: 0\n",
         "t.yaml:2: key 'control.balance_weight_cpu': all three weights are 0 (allowed: at least one is "
         "not)");
+    check_refused("worker:\n  max: 1\n",
+                  "t.yaml:2: key 'worker.count': 2 is not between worker.min, 1, and worker.max, 1");
+    check_refused("control:\n  scale_up_permille: 200\n",
+                  "t.yaml:2: key 'control.scale_down_permille': 200 is not below scale_up_permille, 200");
     check_refused("services:\n  http:\n    port: 7\n",
                   "t.yaml:3: key 'services.http.port': port 7 is taken by service 'echo'");
 }
