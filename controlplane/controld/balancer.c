@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "controlplane/controld/changes.h"
 #include "controlplane/controld/decisions.h"
+#include "controlplane/controld/degrader.h"
 #include "controlplane/controld/events.h"
 #include "controlplane/controld/frontend_link.h"
 #include "controlplane/controld/measures.h"
@@ -374,6 +375,7 @@ nng_msg *balancer_explain(const struct balancer *balancer, uint64_t id, uint32_t
     Mpa__V1__Decision *list[DECISIONS_MAX];
     struct decision_wire *wires = calloc(DECISIONS_MAX, sizeof(*wires));
     struct changes_wire scaling;
+    struct degrade_wire degrade;
     nng_msg *packed;
 
     if (wires == NULL)
@@ -393,6 +395,8 @@ nng_msg *balancer_explain(const struct balancer *balancer, uint64_t id, uint32_t
     body.scale_on = balancer->controld->scaler.is_on;
     body.n_scale_decisions = changes_explain(balancer->controld, &scaling, limit);
     body.scale_decisions = scaling.list;
+    body.n_degrade = degrader_fill_decisions(balancer->controld->degrader, limit, &degrade);
+    body.degrade = degrade.list;
     reply.id = id;
     reply.body_case = MPA__V1__REPLY__BODY_EXPLAIN;
     reply.explain = &body;

@@ -24,6 +24,7 @@
 #include "base/log.h"
 #include "controlplane/controld/balancer.h"
 #include "controlplane/controld/changes.h"
+#include "controlplane/controld/degrader.h"
 #include "controlplane/controld/endpoint.h"
 #include "controlplane/controld/events.h"
 #include "controlplane/controld/exporter.h"
@@ -187,6 +188,7 @@ static int on_wake(sd_event_source *source, int fd, uint32_t revents, void *cont
     frontend_watch_step(controld->watch);
     operation_step(controld->operation);
     balancer_step(controld->balancer);
+    degrader_step(controld->degrader);
     settings_step(controld->settings);
     exporter_step(controld->exporter);
     endpoint_step(controld->endpoint);
@@ -204,6 +206,7 @@ static int on_tick(sd_event_source *source, uint64_t time_us, void *context)
     frontend_watch_tick(controld->watch, now_ns);
     operation_tick(controld->operation, now_ns);
     balancer_tick(controld->balancer, now_ns);
+    degrader_tick(controld->degrader, now_ns);
     settings_tick(controld->settings, now_ns);
     exporter_tick(controld->exporter, now_ns);
     /* A timer of sd-event fires once and is then off. */
@@ -257,6 +260,7 @@ static int sockets_open(struct controld *controld)
         (error = frontend_watch_new(&controld->watch, controld)) != 0 ||
         (error = operation_new(&controld->operation, controld->link, operation_done, controld)) != 0 ||
         (error = balancer_new(&controld->balancer, controld)) != 0 ||
+        (error = degrader_new(&controld->degrader, controld)) != 0 ||
         (error = settings_new(&controld->settings, controld)) != 0 ||
         (error = endpoint_new(&controld->endpoint, controld)) != 0 ||
         (error = exporter_new(&controld->exporter, controld)) != 0)
@@ -319,6 +323,7 @@ int controld_init_privileged(struct controld *controld, const struct spawner_pla
     sd_id128_t boot_id;
     int error;
 
+    inherit_open(&controld->inherit);
     notify_open(&controld->notify);
     controld->started_ns = clock_now_ns();
     controld->spawner_socket = -1;
@@ -421,6 +426,7 @@ void controld_fini(struct controld *controld)
     operation_free(controld->operation);
     settings_free(controld->settings);
     balancer_free(controld->balancer);
+    degrader_free(controld->degrader);
     exporter_free(controld->exporter);
     events_free(controld->events);
     free(controld->link);
@@ -431,6 +437,7 @@ void controld_fini(struct controld *controld)
         remove_socket(controld, "events.ipc");
     }
     manager_systemd_fini(&controld->systemd);
+    inherit_close(&controld->inherit);
     notify_close(&controld->notify);
     fd_close(&controld->wake_fd);
     fd_close(&controld->spawner_socket);

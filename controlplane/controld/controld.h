@@ -2,7 +2,7 @@
 /*
  * controld.h — inside of mpa-controld: one thread with an sd-event loop; nng's threads only wake it. The
  * parts: supervisor (state machine) over a manager (spawner), update (state machine over the supervisor and
- * operations to the frontend), balancer (the policy of balance over both), endpoint (mpactl's requests),
+ * operations to the frontend), balancer and degrader (policies over both), endpoint (mpactl's requests),
  * settings (the configuration while it is in use), frontend link (requests to the frontend), events
  * (published news), status (the merged picture), exporter (/metrics, /livez, /readyz over HTTP).
  */
@@ -16,6 +16,7 @@
 #include "base/config.h"
 #include "base/confine.h"
 #include "base/find.h"
+#include "base/inherit.h"
 #include "base/notify.h"
 #include "base/start.h"
 #include "controlplane/controld/access.h"
@@ -27,6 +28,7 @@
 #include "controlplane/controld/update.h"
 
 struct balancer;
+struct degrader;
 struct endpoint;
 struct events;
 struct exporter;
@@ -62,6 +64,7 @@ struct controld {
     int spawner_socket;
     int wake_fd;                  /* eventfd: nng has finished something */
     struct notify notify;         /* to the service manager, if one has started us */
+    struct inherit inherit;       /* what it handed over */
     struct manager_direct direct; /* the one that the configuration names is in use */
     struct manager_systemd systemd;
     struct supervisor supervisor;
@@ -72,6 +75,7 @@ struct controld {
     struct frontend_link *link;
     struct frontend_watch *watch;
     struct balancer *balancer;
+    struct degrader *degrader;
     struct endpoint *endpoint;
     struct events *events;
     struct exporter *exporter; /* NULL: control.http is off */

@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "controlplane/controld/balancer.h"
 #include "controlplane/controld/changes.h"
+#include "controlplane/controld/degrader.h"
 #include "controlplane/controld/frontend_link.h"
 #include "controlplane/controld/gate.h"
 #include "controlplane/controld/remote.h"
@@ -237,6 +238,23 @@ static bool answer_settings(struct session *session, const Mpa__V1__Request *req
     return is_mine;
 }
 
+/* The same for the degrader. */
+static bool answer_degrade(struct session *session, const Mpa__V1__Request *request)
+{
+    struct degrader *degrader = session->endpoint->controld->degrader;
+
+    switch ((int)request->body_case) {
+    case MPA__V1__REQUEST__BODY_GET_DEGRADE:
+        session_send(session, degrader_get(degrader, session->request_id));
+        return true;
+    case MPA__V1__REQUEST__BODY_SET_DEGRADE:
+        session_send(session, degrader_set(degrader, session->request_id, request->set_degrade));
+        return true;
+    default:
+        return false;
+    }
+}
+
 static uint32_t deadline_ms(const Mpa__V1__Request *request)
 {
     if (request->deadline_ms == 0)
@@ -263,7 +281,8 @@ static void session_dispatch(struct session *session, nng_msg *packed, const Mpa
         answer_stop(session);
         return;
     }
-    if (answer_balance(session, request) || answer_settings(session, request, deadline_ms(request))) {
+    if (answer_balance(session, request) || answer_degrade(session, request) ||
+        answer_settings(session, request, deadline_ms(request))) {
         nng_msg_free(packed);
         return;
     }

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "controlplane/controld/balancer.h"
 #include "controlplane/controld/changes.h"
+#include "controlplane/controld/degrader.h"
 #include "controlplane/controld/wire.h"
 
 #define ANSWER_MS 1000u
@@ -43,6 +44,21 @@ static void apply_heartbeat(struct settings *settings)
 static void apply_orphan(struct settings *settings)
 {
     tell_frontend(settings, TOLD_ORPHAN);
+}
+
+static void apply_idle(struct settings *settings)
+{
+    tell_frontend(settings, TOLD_IDLE);
+}
+
+static void apply_degrade(struct settings *settings)
+{
+    degrader_configure(settings->controld->degrader);
+}
+
+static void apply_degrade_switch(struct settings *settings)
+{
+    degrader_switch(settings->controld->degrader, settings->controld->config.control.degrade);
 }
 
 static void apply_balance(struct settings *settings)
@@ -75,6 +91,7 @@ static const struct applier {
     {"control.heartbeat_ms", apply_heartbeat},
     {"worker.orphan_s", apply_orphan},
     {"control.restart_delay_ms", apply_by_use},
+    {"worker.idle_s", apply_idle},
     {"worker.count", apply_count},
     {"worker.min", apply_scale},
     {"worker.max", apply_scale},
@@ -84,6 +101,15 @@ static const struct applier {
     {"control.scale_down_permille", apply_scale},
     {"control.scale_down_looks", apply_scale},
     {"control.scale_pause_looks", apply_scale},
+    {"control.degrade", apply_degrade_switch},
+    {"control.degrade_ms", apply_by_use},
+    {"control.degrade_congested_permille", apply_degrade},
+    {"control.degrade_all_permille", apply_degrade},
+    {"control.degrade_idle_permille", apply_degrade},
+    {"control.degrade_workers_permille", apply_degrade},
+    {"control.degrade_relief_permille", apply_degrade},
+    {"control.degrade_idle_s", apply_by_use},
+    {"control.refuse", apply_by_use},
     {"control.balance", apply_balance},
     {"control.balance_ms", apply_balance},
     {"control.balance_weight_cpu", apply_balance},
@@ -154,7 +180,8 @@ nng_msg *settings_pack_for_frontend(const struct settings *settings)
 {
     static const char *const keys[N_TOLD] = {[TOLD_LOG_LEVEL] = "control.log_level",
                                              [TOLD_HEARTBEAT] = "control.heartbeat_ms",
-                                             [TOLD_ORPHAN] = "worker.orphan_s"};
+                                             [TOLD_ORPHAN] = "worker.orphan_s",
+                                             [TOLD_IDLE] = "worker.idle_s"};
     Mpa__V1__Request request = MPA__V1__REQUEST__INIT;
     Mpa__V1__SetConfigRequest body = MPA__V1__SET_CONFIG_REQUEST__INIT;
     Mpa__V1__ConfigValue values[N_TOLD];

@@ -13,7 +13,7 @@
 #define SETTINGS_TEXT_BYTES 512
 
 /* Keys that the frontend is told of. */
-enum settings_told { TOLD_LOG_LEVEL, TOLD_HEARTBEAT, TOLD_ORPHAN, N_TOLD };
+enum settings_told { TOLD_LOG_LEVEL, TOLD_HEARTBEAT, TOLD_ORPHAN, TOLD_IDLE, N_TOLD };
 
 struct settings {
     struct controld *controld;

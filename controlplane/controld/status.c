@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "controlplane/controld/degrader.h"
 #include "controlplane/controld/wire.h"
 
 Mpa__V1__Reply *status_unpack(nng_msg *message)
@@ -176,6 +177,7 @@ nng_msg *status_reply(const struct controld *controld, uint64_t id, const Mpa__V
     body.workers_max = controld->config.worker.max;
     body.is_scaling_itself = controld->scaler.is_on;
     body.runtime_dir = wire_borrow(controld->config.control.runtime_dir);
+    degrader_fill_status(controld->degrader, &body);
     if (frontend != NULL) {
         body.addresses = frontend->addresses;
         body.n_addresses = frontend->n_addresses;

@@ -457,6 +457,7 @@ static void note_lost(struct supervisor *supervisor, struct process *worker, uin
 static void take_report(struct supervisor *supervisor, struct process *worker, const struct lane_report *lane,
                         uint64_t now_ns)
 {
+    bool has_stalled = lane->fault != NULL && strcmp(lane->fault, "fault_stalled") == 0;
     char reason[64];
 
     switch (lane->life) {
@@ -467,7 +468,7 @@ static void take_report(struct supervisor *supervisor, struct process *worker, c
         return;
     case LANE_LIFE_QUARANTINED:
         snprintf(reason, sizeof(reason), "quarantined: %s", lane->fault);
-        process_kill(supervisor, worker, HEALTH_QUARANTINED, reason);
+        process_kill(supervisor, worker, has_stalled ? HEALTH_STALLED : HEALTH_QUARANTINED, reason);
         return;
     case LANE_LIFE_OTHER:
         return;

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "controlplane/mpactl/client.h"
+#include "controlplane/mpactl/degrade_text.h"
 #include "controlplane/mpactl/json.h"
 #include "controlplane/mpactl/mpactl.h"
 #include "controlplane/mpactl/settings.h"
@@ -223,6 +224,10 @@ static void print_explain(const Mpa__V1__ExplainReply *reply)
                reply->scale_on ? "follows the load" : "stays as it is until it is asked for");
     for (size_t i = 0; i < reply->n_scale_decisions; i++)
         print_scale_decision(reply->scale_decisions[i]);
+    if (reply->n_degrade > 0)
+        puts("\nwhat was given up under pressure, and taken back:");
+    for (size_t i = 0; i < reply->n_degrade; i++)
+        degrade_print_decision(reply->degrade[i]);
 }
 
 static error_t parse_explain(int key, char *value, struct argp_state *state)
@@ -242,10 +247,11 @@ int command_explain(struct mpactl *mpactl, int argc, char **argv)
         {"count", 'n', "N", 0, "the last N decisions only", 0},
         {0},
     };
-    static const struct command_syntax syntax = {options, parse_explain, NULL,
-                                                 "Tells the last decisions, first of the balancer, then "
-                                                 "about the number of workers, newest first, and "
-                                                 "why each was made. What repeats itself is told once."};
+    static const struct command_syntax syntax = {
+        options, parse_explain, NULL,
+        "Tells the last decisions, first of the balancer, then about the number of workers, then the steps "
+        "of "
+        "degradation, newest first, and why each was made. What repeats itself is told once."};
     uint32_t limit = 0;
     Mpa__V1__ExplainRequest body = MPA__V1__EXPLAIN_REQUEST__INIT;
     Mpa__V1__Request request = MPA__V1__REQUEST__INIT;

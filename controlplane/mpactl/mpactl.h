@@ -89,6 +89,7 @@ int command_rebalance(struct mpactl *mpactl, int argc, char **argv);
 int command_explain(struct mpactl *mpactl, int argc, char **argv);
 int command_scale(struct mpactl *mpactl, int argc, char **argv);
 int command_restart(struct mpactl *mpactl, int argc, char **argv);
+int command_degrade(struct mpactl *mpactl, int argc, char **argv);
 int command_stop(struct mpactl *mpactl, int argc, char **argv);
 int command_config(struct mpactl *mpactl, int argc, char **argv);
 int command_log(struct mpactl *mpactl, int argc, char **argv);

@@ -2,8 +2,7 @@
 /* degrade.c — a ladder with hysteresis on each rung: up at its limit, down at its limit less the relief. */
 #include "controlplane/policy/degrade.h"
 
-#include <stdbool.h>
-#include <stddef.h>
+#include <stdio.h>
 
 #include "base/assert.h"
 
@@ -43,6 +42,12 @@ static bool counts_for(enum degrade_pressure pressure, enum degrade_step step)
     return step != DEGRADE_FEWER_WORKERS || pressure == DEGRADE_MEMORY;
 }
 
+/* What the step goes by: the first one by the worst worker, the others by all. */
+static const uint32_t *used_for(const struct degrade_used *used, enum degrade_step step)
+{
+    return step == DEGRADE_SHED_CONGESTED ? used->worst_permille : used->all_permille;
+}
+
 /* The highest pressure that counts for `step`. */
 static enum degrade_pressure highest(const uint32_t used_permille[DEGRADE_N_PRESSURES],
                                      enum degrade_step step)
@@ -57,9 +62,10 @@ static enum degrade_pressure highest(const uint32_t used_permille[DEGRADE_N_PRES
 }
 
 /* True when the pressure is at the limit of the step above; fills in what was compared. */
-static bool is_worse(const struct degrade *degrade, const uint32_t used_permille[DEGRADE_N_PRESSURES],
+static bool is_worse(const struct degrade *degrade, const struct degrade_used *used,
                      struct degrade_decision *decision)
 {
+    const uint32_t *used_permille = used_for(used, degrade->step + 1);
     enum degrade_pressure pressure;
 
     if (degrade->step == DEGRADE_N_STEPS - 1)
@@ -72,9 +78,10 @@ static bool is_worse(const struct degrade *degrade, const uint32_t used_permille
 }
 
 /* True when the pressure has left the step that holds. */
-static bool is_better(const struct degrade *degrade, const uint32_t used_permille[DEGRADE_N_PRESSURES],
+static bool is_better(const struct degrade *degrade, const struct degrade_used *used,
                       struct degrade_decision *decision)
 {
+    const uint32_t *used_permille = used_for(used, degrade->step);
     enum degrade_pressure pressure;
 
     if (degrade->step == DEGRADE_NONE)
@@ -87,17 +94,23 @@ static bool is_better(const struct degrade *degrade, const uint32_t used_permill
     return used_permille[pressure] < decision->limit_permille;
 }
 
-void degrade_round(struct degrade *degrade, const uint32_t used_permille[DEGRADE_N_PRESSURES],
+void degrade_set_step(struct degrade *degrade, enum degrade_step step)
+{
+    degrade->step = step;
+    degrade->n_worse = degrade->n_better = 0;
+}
+
+void degrade_round(struct degrade *degrade, const struct degrade_used *used,
                    struct degrade_decision *decision)
 {
     *decision = (struct degrade_decision){.change = DEGRADE_SAME, .from = degrade->step};
-    if (is_worse(degrade, used_permille, decision)) {
+    if (is_worse(degrade, used, decision)) {
         degrade->n_better = 0;
         if (++degrade->n_worse >= degrade->config.worse_rounds) {
             degrade->step++;
             decision->change = DEGRADE_WORSE;
         }
-    } else if (is_better(degrade, used_permille, decision)) {
+    } else if (is_better(degrade, used, decision)) {
         degrade->n_worse = 0;
         if (++degrade->n_better >= degrade->config.better_rounds) {
             degrade->step--;
@@ -109,6 +122,37 @@ void degrade_round(struct degrade *degrade, const uint32_t used_permille[DEGRADE
     if (decision->change != DEGRADE_SAME)
         degrade->n_worse = degrade->n_better = 0;
     decision->to = degrade->step;
+}
+
+/* What holds in a step. */
+static const char *step_meaning(enum degrade_step step)
+{
+    static const char *const meanings[DEGRADE_N_STEPS] = {
+        [DEGRADE_NONE] = "nothing is given up",
+        [DEGRADE_SHED_CONGESTED] = "no new connections on the workers concerned",
+        [DEGRADE_SHED_ALL] = "no new connections on any worker",
+        [DEGRADE_SHORT_IDLE] = "no new connections, and idle ones end sooner",
+        [DEGRADE_FEWER_WORKERS] = "no new connections, idle ones end sooner, and fewer workers are wanted",
+    };
+
+    return meanings[step];
+}
+
+void degrade_text(const struct degrade_decision *decision, bool is_forced, char *text, size_t size)
+{
+    bool is_worse_now = decision->to > decision->from;
+    /* The step whose limit was crossed. */
+    enum degrade_step step = is_worse_now ? decision->to : decision->from;
+
+    if (is_forced) {
+        snprintf(text, size, "an operator asked: %s", step_meaning(decision->to));
+        return;
+    }
+    snprintf(
+        text, size, "%s of %s is at %u.%u %%, %s %u.%u %%: %s", degrade_pressure_name(decision->pressure),
+        step == DEGRADE_SHED_CONGESTED ? "the worst worker" : "all workers", decision->pressure_permille / 10,
+        decision->pressure_permille % 10, is_worse_now ? "not below" : "below", decision->limit_permille / 10,
+        decision->limit_permille % 10, step_meaning(decision->to));
 }
 
 const char *degrade_step_name(enum degrade_step step)

@@ -152,6 +152,7 @@ static const struct {
     {MPA__V1__REQUEST__BODY_GET_OPERATION, control_get_operation},
     {MPA__V1__REQUEST__BODY_GET_FLOWS, control_get_flows},
     {MPA__V1__REQUEST__BODY_SET_CONFIG, control_set_config},
+    {MPA__V1__REQUEST__BODY_SET_DEGRADE, control_set_degrade},
 };
 
 static void answer_command(struct control_call *call)

@@ -134,6 +134,7 @@ int control_kill(struct control_call *call);
 int control_get_operation(struct control_call *call);
 int control_get_flows(struct control_call *call);
 int control_set_config(struct control_call *call);
+int control_set_degrade(struct control_call *call);
 
 /* Operations: orders to the loop that take their time. The ids begin at `first_id`. NULL: out of memory. */
 struct control_operations *control_operations_new(uint64_t first_id) MPA_WARN_UNUSED;
@@ -155,6 +156,10 @@ Mpa__V1__FlowKey *control_flow_message(struct control_arena *arena, const struct
     X(pool_chunks, "2 KiB chunks of the rx pool")                                                            \
     X(pool_free_large, "Free 64 KiB chunks of the rx pool")                                                  \
     X(pool_large, "64 KiB chunks of the rx pool")                                                            \
+    X(degrade_step, "Step of degradation that holds, 0: none (docs/architecture.md, Under pressure)")        \
+    X(shed_lanes, "Workers that get no new connections")                                                     \
+    X(shed_all, "1 while no worker gets any")                                                                \
+    X(short_idle_s, "Shortened idle limit of connections, 0: none")                                          \
     X(loop_turns, "Turns of the frontend's loop")                                                            \
     X(loop_heartbeat_ns, "Monotonic time of the loop's last turn")
 
@@ -165,8 +170,8 @@ extern const struct counter_text control_frontend_gauge_texts[N_FRONTEND_GAUGES]
 /* Their values now. */
 void control_frontend_gauges(const struct board *board, counter values[N_FRONTEND_GAUGES]);
 
-/* True for the lanes that stand in lists of numbers: those of configured workers, so that a graph does not lose
- * a line with a worker, and whoever else is there. */
+/* True for the lanes that stand in lists of numbers: those of configured workers, so that a graph does not
+ * lose a line with a worker, and whoever else is there. */
 bool control_shows_lane(const struct control_core *core, uint32_t slot);
 
 /* The addresses we serve as texts, *n of them; NULL when the arena is full. */

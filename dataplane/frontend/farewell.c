@@ -57,6 +57,7 @@ static void farewell_empty(struct frontend *frontend, struct lane *lane)
     lane_detach(lane, &frontend->pool);
     lane->state = BOARD_LANE_EMPTY;
     lane->pid = 0;
+    frontend_report_lane(frontend, lane, 0);
     board_event_add(&frontend->board, frontend->now_ns, BOARD_EVENT_GONE, lane->slot, 0);
 }
 

@@ -34,6 +34,9 @@ enum config_backend { CONFIG_BACKEND_TAP, CONFIG_BACKEND_PACKET, CONFIG_BACKEND_
 /* What a worker writes of each connection that a turn touched: its facts only when they change, or always. */
 enum config_commit { CONFIG_COMMIT_MINIMAL, CONFIG_COMMIT_FULL };
 
+/* How a new connection is refused under pressure. */
+enum config_refuse { CONFIG_REFUSE_RESET, CONFIG_REFUSE_SILENT };
+
 /* Who starts and ends frontend and workers: mpa-controld itself, systemd on its behalf, or somebody else. */
 enum config_manager { CONFIG_MANAGER_DIRECT, CONFIG_MANAGER_SYSTEMD, CONFIG_MANAGER_EXTERNAL };
 
@@ -98,6 +101,7 @@ struct config_worker {
     enum config_commit commit;  /* minimal | full; default minimal */
     uint32_t orphan_s;          /* how long to keep the connections when the frontend is gone; 0: not at
                                    all; default 60 */
+    uint32_t idle_s;            /* a connection on which nothing happens is closed; 0: never; default 0 */
     int32_t first_cpu;          /* worker i runs on CPU first_cpu + i; -1: not pinned */
     bool hugepages;             /* FIFO memory on huge pages, falls back with a WARN; default false */
 };
@@ -124,6 +128,14 @@ struct config_control {
     uint32_t balance_weight_cpu, balance_weight_ring, balance_weight_connections;
     uint32_t balance_floor_permille;  /* score of the heaviest below which nothing is moved; default 100 */
     uint32_t balance_factor_permille; /* heaviest over lightest above which it is; default 1500 */
+    bool degrade;                     /* give things up under pressure; default true */
+    uint32_t degrade_ms;              /* between two looks at the pressure; default 1000 */
+    /* Pressure at which each step begins; default 850, 900, 940, 970. */
+    uint32_t degrade_congested_permille, degrade_all_permille, degrade_idle_permille,
+        degrade_workers_permille;
+    uint32_t degrade_relief_permille; /* a step ends so far below its limit; default 100 */
+    uint32_t degrade_idle_s;          /* idle limit under pressure; default 30 */
+    enum config_refuse refuse;        /* reset | silent; default reset */
     char http[CONFIG_LISTEN_BYTES];   /* ADDRESS:PORT of /metrics, /livez, /readyz, or "off"; default off */
     /* Besides root and our own user: who may do everything, who may look; "ann 1000 %wheel"; empty: nobody.
      */

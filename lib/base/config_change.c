@@ -53,6 +53,16 @@ static const struct {
     {"control.balance_weight_connections", CONFIG_CHANGE_LIVE},
     {"control.balance_floor_permille", CONFIG_CHANGE_LIVE},
     {"control.balance_factor_permille", CONFIG_CHANGE_LIVE},
+    {"worker.idle_s", CONFIG_CHANGE_LIVE},
+    {"control.degrade", CONFIG_CHANGE_LIVE},
+    {"control.degrade_ms", CONFIG_CHANGE_LIVE},
+    {"control.degrade_congested_permille", CONFIG_CHANGE_LIVE},
+    {"control.degrade_all_permille", CONFIG_CHANGE_LIVE},
+    {"control.degrade_idle_permille", CONFIG_CHANGE_LIVE},
+    {"control.degrade_workers_permille", CONFIG_CHANGE_LIVE},
+    {"control.degrade_relief_permille", CONFIG_CHANGE_LIVE},
+    {"control.degrade_idle_s", CONFIG_CHANGE_LIVE},
+    {"control.refuse", CONFIG_CHANGE_LIVE},
     {"control.scale", CONFIG_CHANGE_LIVE},
     {"control.scale_up_permille", CONFIG_CHANGE_LIVE},
     {"control.scale_up_looks", CONFIG_CHANGE_LIVE},
@@ -168,6 +178,10 @@ static bool value_parse(const struct config_rule *rule, const char *value, struc
     if (rule->kind == CONFIG_LEVEL) {
         snprintf(place, rule->size, "%s", value);
         return log_level_parse(value, &level) == 0;
+    }
+    if (rule->kind == CONFIG_REFUSE) {
+        config->control.refuse = strcmp(value, "silent") == 0 ? CONFIG_REFUSE_SILENT : CONFIG_REFUSE_RESET;
+        return strcmp(value, "silent") == 0 || strcmp(value, "reset") == 0;
     }
     errno = 0;
     number = strtoll(value, &end, 10);

@@ -39,6 +39,7 @@ enum config_kind {
     CONFIG_BACKEND,
     CONFIG_COMMIT,
     CONFIG_MANAGER,
+    CONFIG_REFUSE,
     CONFIG_NAME,   /* network interface */
     CONFIG_PATH,   /* absolute */
     CONFIG_ROOT,   /* absolute or empty */

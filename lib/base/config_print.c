@@ -8,6 +8,8 @@ static const char *const backend_names[] = {
     [CONFIG_BACKEND_TAP] = "tap", [CONFIG_BACKEND_PACKET] = "packet", [CONFIG_BACKEND_MEMORY] = "memory"};
 static const char *const commit_names[] = {
     [CONFIG_COMMIT_MINIMAL] = "minimal", [CONFIG_COMMIT_FULL] = "full"};
+static const char *const refuse_names[] = {
+    [CONFIG_REFUSE_RESET] = "reset", [CONFIG_REFUSE_SILENT] = "silent"};
 static const char *const manager_names[] = {[CONFIG_MANAGER_DIRECT] = "direct",
                                             [CONFIG_MANAGER_SYSTEMD] = "systemd",
                                             [CONFIG_MANAGER_EXTERNAL] = "external"};
@@ -91,6 +93,9 @@ void config_value_format(const struct config *config, size_t idx, char *text, si
         break;
     case CONFIG_MANAGER:
         snprintf(text, size, "%s", manager_names[config->control.manager]);
+        break;
+    case CONFIG_REFUSE:
+        snprintf(text, size, "%s", refuse_names[config->control.refuse]);
         break;
     case CONFIG_NAME:
     case CONFIG_PATH:

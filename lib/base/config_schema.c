@@ -33,6 +33,8 @@ static const cyaml_strval_t backend_words[] = {
     {"tap", CONFIG_BACKEND_TAP}, {"packet", CONFIG_BACKEND_PACKET}, {"memory", CONFIG_BACKEND_MEMORY}};
 static const cyaml_strval_t commit_words[] = {{"minimal", CONFIG_COMMIT_MINIMAL},
                                               {"full", CONFIG_COMMIT_FULL}};
+static const cyaml_strval_t refuse_words[] = {{"reset", CONFIG_REFUSE_RESET},
+                                              {"silent", CONFIG_REFUSE_SILENT}};
 static const cyaml_strval_t manager_words[] = {{"direct", CONFIG_MANAGER_DIRECT},
                                                {"systemd", CONFIG_MANAGER_SYSTEMD},
                                                {"external", CONFIG_MANAGER_EXTERNAL}};
@@ -93,6 +95,9 @@ static void add_rule(struct schema *schema, struct schema_section *section, cons
         break;
     case CONFIG_MANAGER:
         set_words(&field->value, manager_words, CYAML_ARRAY_LEN(manager_words));
+        break;
+    case CONFIG_REFUSE:
+        set_words(&field->value, refuse_words, CYAML_ARRAY_LEN(refuse_words));
         break;
     case CONFIG_ADDRESSES:
         field->value.type = CYAML_SEQUENCE;

@@ -176,6 +176,7 @@ static bool value_take(struct config_file *file, const struct config_rule *rule,
     case CONFIG_BACKEND:
     case CONFIG_COMMIT:
     case CONFIG_MANAGER:
+    case CONFIG_REFUSE:
         return true; /* libcyaml takes only the words of the schema */
     case CONFIG_NAME:
         return is_interface_name(text);

@@ -7,7 +7,6 @@ import subprocess
 import time
 
 import netlab
-import stacks
 import survivor
 
 ASKED_S = 60    # for mpactl to say how it ended
@@ -20,12 +19,6 @@ CUTS = {"nothing": 0.02, "migrate": 0.1, "drain": 0.2, "update": 4.0, "scale": 1
 UNKNOWN = ("connection lost", "no answer within", "no mpa-controld answers", "unknown", "no operation")
 
 
-def can_scale(stack):
-    """Whether this build knows `mpactl scale`."""
-    done = subprocess.run([stacks.program("mpactl", stack.programs["mpactl"]), "scale", "--help"], capture_output=True)
-    return done.returncode == 0
-
-
 class Control:
     """SIGKILL to mpa-controld; done when the next one has found everything and nothing is left half done."""
     name, count_name, default_every_ms = "control", "control_kills", 100
@@ -33,12 +26,14 @@ class Control:
     def __init__(self):
         self.outcomes = {}  # {operation: Counter of outcomes}
         self.back_ms = []   # from the kill to the next one answering with everything found
-        self.has_scale = None
 
     def inject(self, stack, crowd, rng):
         stack.all_serve()
+        self.strike(stack, crowd, rng, rng.choice(self.operations(stack)))
+        return True
+
+    def strike(self, stack, crowd, rng, operation):
         before = stack.slots()
-        operation = rng.choice(self.operations(stack))
         words = self.words(operation, stack, rng)
         crowd.fault()
         asked = stack.ask(*words) if words else None
@@ -52,13 +47,10 @@ class Control:
         self.settle(stack, operation, asked)
         if operation not in ("update", "scale") and stack.slots() != before:
             raise netlab.LabError(f"workers {before} were replaced by {stack.slots()} for a dead controld")
-        return True
 
-    def operations(self, stack):
-        if self.has_scale is None:
-            self.has_scale = can_scale(stack)
-        several = ["migrate", "drain"] if stack.n_workers > 1 else []
-        return ["nothing", "update"] + several + (["scale"] if self.has_scale else [])
+    @staticmethod
+    def operations(stack):
+        return ["nothing", "update", "scale"] + (["migrate", "drain"] if stack.n_workers > 1 else [])
 
     @staticmethod
     def words(operation, stack, rng):
@@ -78,10 +70,10 @@ class Control:
         is in doubt is given again."""
         if asked is not None:
             self.outcomes.setdefault(operation, collections.Counter())[self.outcome(operation, asked)] += 1
-        if operation == "scale":
-            stack.scale(stack.n_workers)
-        else:
-            stack.repaired(REPAIR_S)
+        n_before = stack.n_workers
+        stack.repaired(REPAIR_S, is_any_number=operation == "scale")
+        if stack.n_workers != n_before:
+            stack.scale(n_before)
 
     @staticmethod
     def outcome(operation, asked):

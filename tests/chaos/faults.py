@@ -178,10 +178,6 @@ class Schedule:
         self.refusals = []
         self.n_turns = 0
 
-    def leave_out(self, name):
-        """Not this kind, though all were asked for."""
-        self.faults = [fault for fault in self.faults if fault.name != name]
-
     def report(self, stack, stalls_ms):
         """What the kinds have to tell besides. The stalls of a kind are known when it was the only one."""
         told = {}

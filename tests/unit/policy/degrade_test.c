@@ -20,13 +20,13 @@ static void ladder_init(struct degrade *degrade)
 static struct degrade_decision run(struct degrade *degrade, uint32_t memory, uint32_t pool, uint32_t cpu,
                                    uint32_t n_rounds)
 {
-    const uint32_t used_permille[DEGRADE_N_PRESSURES] = {memory, pool, cpu};
+    const struct degrade_used used = {{memory, pool, cpu}, {memory, pool, cpu}};
     struct degrade_decision decision = {0};
 
     for (uint32_t i = 0; i < n_rounds; i++) {
         enum degrade_step before = degrade->step;
 
-        degrade_round(degrade, used_permille, &decision);
+        degrade_round(degrade, &used, &decision);
         CU_ASSERT_EQUAL(decision.from, before);
         CU_ASSERT_EQUAL(decision.to, degrade->step);
         CU_ASSERT_TRUE(degrade->step + 1 >= before && degrade->step <= before + 1);
@@ -66,6 +66,34 @@ static void test_rows(void)
         run(&degrade, 0, 0, 0, 50);
         CU_ASSERT_EQUAL(degrade.step, DEGRADE_NONE);
     }
+}
+
+static void test_one_full_worker_does_not_close_all(void)
+{
+    const struct degrade_used one = {{1000, 0, 0}, {500, 0, 0}}, none = {{0, 0, 0}, {0, 0, 0}};
+    struct degrade_decision decision;
+    struct degrade degrade;
+
+    ladder_init(&degrade);
+    for (int i = 0; i < 1000; i++)
+        degrade_round(&degrade, &one, &decision);
+    CU_ASSERT_EQUAL(degrade.step, DEGRADE_SHED_CONGESTED);
+    for (int i = 0; i < 10; i++)
+        degrade_round(&degrade, &none, &decision);
+    CU_ASSERT_EQUAL(degrade.step, DEGRADE_NONE);
+}
+
+static void test_an_operators_step_begins_its_rounds_anew(void)
+{
+    struct degrade degrade;
+
+    ladder_init(&degrade);
+    run(&degrade, 860, 0, 0, 1);
+    degrade_set_step(&degrade, DEGRADE_SHED_ALL);
+    run(&degrade, 0, 0, 0, 9);
+    CU_ASSERT_EQUAL(degrade.step, DEGRADE_SHED_ALL);
+    run(&degrade, 0, 0, 0, 1);
+    CU_ASSERT_EQUAL(degrade.step, DEGRADE_SHED_CONGESTED);
 }
 
 static void test_a_peak_does_nothing(void)
@@ -126,6 +154,8 @@ static void test_config_faults(void)
 
 const struct unit_test unit_tests[] = {
     {"each pressure leads to its step, one at a time, and back", test_rows},
+    {"one worker that is full does not close all of them", test_one_full_worker_does_not_close_all},
+    {"a step that an operator sets begins its rounds anew", test_an_operators_step_begins_its_rounds_anew},
     {"a peak does nothing", test_a_peak_does_nothing},
     {"between the limits it stays, for an hour", test_between_limits_it_stays},
     {"a change says what pressed and how much", test_decision_says_why},
