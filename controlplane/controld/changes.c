@@ -191,10 +191,23 @@ static nng_msg *refuse(const Mpa__V1__Request *request, int error)
                         access_command_name(request->body_case), "mpa-frontend is not running (see status)");
 }
 
+int changes_scale(struct controld *controld, uint32_t n_workers)
+{
+    uint32_t n_before = controld->supervisor.n_workers;
+    int error = update_scale(&controld->update, n_workers, clock_now_ns());
+
+    if (error != 0)
+        return error;
+    /* Told behind the first step, which may have been the last one. */
+    scaler_asked(&controld->scaler, n_before, n_workers);
+    if (controld->update.phase == UPDATE_IDLE)
+        scaler_ended(&controld->scaler, NULL);
+    return 0;
+}
+
 static nng_msg *answer_scale(struct controld *controld, const Mpa__V1__Request *request)
 {
     const struct config_worker *config = &controld->config.worker;
-    uint32_t n_before = controld->supervisor.n_workers;
     uint32_t n_wanted = request->scale->workers;
     char text[128];
     int error;
@@ -204,13 +217,9 @@ static nng_msg *answer_scale(struct controld *controld, const Mpa__V1__Request *
                  n_wanted, config->min, config->max);
         return wire_refusal(request->id, MPA__V1__ERROR_CODE__ERROR_CODE_INVALID, "workers", text);
     }
-    error = update_scale(&controld->update, n_wanted, clock_now_ns());
+    error = changes_scale(controld, n_wanted);
     if (error != 0)
         return refuse(request, error);
-    /* Told behind the first step, which may have been the last one. */
-    scaler_asked(&controld->scaler, n_before, n_wanted);
-    if (controld->update.phase == UPDATE_IDLE)
-        scaler_ended(&controld->scaler, NULL);
     return reply_progress(&controld->update, request);
 }
 

@@ -30,6 +30,10 @@ void degrader_tick(struct degrader *degrader, uint64_t now_ns);
 /* Takes limits and interval of controld->config over; the step stays. */
 void degrader_configure(struct degrader *degrader);
 
+/* control.degrade has changed: the policy decides from now on, or nobody does; a step that an operator holds
+ * ends. */
+void degrader_switch(struct degrader *degrader, bool is_on);
+
 /* For whoever else decides on the number of workers: true while there are to be fewer, and it is decided
  * here.
  */

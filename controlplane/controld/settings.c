@@ -15,6 +15,8 @@
 
 #include "base/clock.h"
 #include "controlplane/controld/balancer.h"
+#include "controlplane/controld/changes.h"
+#include "controlplane/controld/degrader.h"
 #include "controlplane/controld/wire.h"
 
 #define ANSWER_MS 1000u
@@ -44,9 +46,35 @@ static void apply_orphan(struct settings *settings)
     tell_frontend(settings, TOLD_ORPHAN);
 }
 
+static void apply_idle(struct settings *settings)
+{
+    tell_frontend(settings, TOLD_IDLE);
+}
+
+static void apply_degrade(struct settings *settings)
+{
+    degrader_configure(settings->controld->degrader);
+}
+
+static void apply_degrade_switch(struct settings *settings)
+{
+    degrader_switch(settings->controld->degrader, settings->controld->config.control.degrade);
+}
+
 static void apply_balance(struct settings *settings)
 {
     balancer_configure(settings->controld->balancer);
+}
+
+static void apply_scale(struct settings *settings)
+{
+    scaler_configure(&settings->controld->scaler, &settings->controld->config);
+}
+
+/* Carried out by settings_tick(): an update may be under way. */
+static void apply_count(struct settings *settings)
+{
+    settings->is_count_due = !settings->controld->supervisor.manager.is_onlooker;
 }
 
 /* Whoever goes by it looks into controld->config each time. */
@@ -63,6 +91,25 @@ static const struct applier {
     {"control.heartbeat_ms", apply_heartbeat},
     {"worker.orphan_s", apply_orphan},
     {"control.restart_delay_ms", apply_by_use},
+    {"worker.idle_s", apply_idle},
+    {"worker.count", apply_count},
+    {"worker.min", apply_scale},
+    {"worker.max", apply_scale},
+    {"control.scale", apply_scale},
+    {"control.scale_up_permille", apply_scale},
+    {"control.scale_up_looks", apply_scale},
+    {"control.scale_down_permille", apply_scale},
+    {"control.scale_down_looks", apply_scale},
+    {"control.scale_pause_looks", apply_scale},
+    {"control.degrade", apply_degrade_switch},
+    {"control.degrade_ms", apply_by_use},
+    {"control.degrade_congested_permille", apply_degrade},
+    {"control.degrade_all_permille", apply_degrade},
+    {"control.degrade_idle_permille", apply_degrade},
+    {"control.degrade_workers_permille", apply_degrade},
+    {"control.degrade_relief_permille", apply_degrade},
+    {"control.degrade_idle_s", apply_by_use},
+    {"control.refuse", apply_by_use},
     {"control.balance", apply_balance},
     {"control.balance_ms", apply_balance},
     {"control.balance_weight_cpu", apply_balance},
@@ -133,7 +180,8 @@ nng_msg *settings_pack_for_frontend(const struct settings *settings)
 {
     static const char *const keys[N_TOLD] = {[TOLD_LOG_LEVEL] = "control.log_level",
                                              [TOLD_HEARTBEAT] = "control.heartbeat_ms",
-                                             [TOLD_ORPHAN] = "worker.orphan_s"};
+                                             [TOLD_ORPHAN] = "worker.orphan_s",
+                                             [TOLD_IDLE] = "worker.idle_s"};
     Mpa__V1__Request request = MPA__V1__REQUEST__INIT;
     Mpa__V1__SetConfigRequest body = MPA__V1__SET_CONFIG_REQUEST__INIT;
     Mpa__V1__ConfigValue values[N_TOLD];
@@ -200,6 +248,16 @@ static void answered(void *context, int error, nng_msg *answer)
     mpa__v1__reply__free_unpacked(reply, NULL);
 }
 
+/* One change at a time: this one waits for its turn, and for the frontend. */
+static void scale_to_count(struct settings *settings)
+{
+    struct controld *controld = settings->controld;
+
+    if (settings->is_count_due && changes_obstacle(controld) == NULL &&
+        changes_scale(controld, controld->config.worker.count) == 0)
+        settings->is_count_due = false;
+}
+
 void settings_tick(struct settings *settings, uint64_t now_ns)
 {
     const struct process *frontend = &settings->controld->supervisor.processes[0];
@@ -207,6 +265,7 @@ void settings_tick(struct settings *settings, uint64_t now_ns)
     bool is_needed = false;
     nng_msg *packed;
 
+    scale_to_count(settings);
     for (size_t i = 0; i < N_TOLD; i++)
         is_needed |= settings->is_told[i];
     if (!is_needed || (!settings->is_due && !is_new) || now_ns < settings->next_try_ns ||

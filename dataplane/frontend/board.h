@@ -61,7 +61,7 @@ struct board_lane {
     _Atomic uint32_t fault;    /* why QUARANTINED: enum lane_counter of the fault */
     _Atomic uint32_t peer_pid; /* of its worker as the kernel tells, until it is dead; 0: not known here */
     /* Control thread writes, loop passes on to the worker (frontend_writes.h); 0: nothing was set. */
-    _Atomic uint32_t log_level, orphan_s_plus_1;
+    _Atomic uint32_t log_level, orphan_s_plus_1, idle_s_plus_1;
     _Atomic uint64_t gauges[N_LANE_GAUGES];
     counter counters[N_LANE_COUNTERS];              /* written by the loop as it goes */
     counter worker_counters[N_WORKER_COUNTERS];     /* copied from the worker's segment with the gauges; a

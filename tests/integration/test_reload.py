@@ -151,6 +151,16 @@ def test_live_keys_act_and_others_say_what_they_need(stack):
     assert stack.config()["worker.burst_frames"]["value"] == "32"
 
 
+def test_another_number_of_workers_is_started_and_ended(stack):
+    stack.edit(worker={"count": 3, "max": 3})
+    assert stack.changes() == {"worker.count": ("2", "3", "changed"), "worker.max": ("16", "3", "changed")}
+    netlab.wait_until(lambda: set(stack.slots()) == {0, 1, 2}, 10, what="three workers")
+    stack.edit()
+    # At once: the workers that are on their way count.
+    assert stack.changes() == {"worker.count": ("3", "2", "changed"), "worker.max": ("3", "16", "changed")}
+    netlab.wait_until(lambda: set(stack.slots()) == {0, 1}, 10, what="two workers")
+
+
 def test_what_is_set_by_hand_is_held_to_the_rules_of_the_file(stack):
     stack.mpactl("balance", "set", "weight_cpu=10", "factor_permille=2000", "ms=400")
     explained = stack.mpactl("explain")
