@@ -297,11 +297,17 @@ void balancer_step(struct balancer *balancer)
 
 /* ---- commands ---- */
 
-void balancer_set(struct balancer *balancer, bool is_on)
+void balancer_configure(struct balancer *balancer)
 {
-    if (balancer->is_on != is_on)
-        log_info("balance_set on=%s", is_on ? "true" : "false");
-    balancer->is_on = is_on;
+    const struct config_control *control = &balancer->controld->config.control;
+    struct balance_config config = policy_config(control);
+
+    if (balancer->is_on != control->balance)
+        log_info("balance_set on=%s", control->balance ? "true" : "false");
+    balancer->is_on = control->balance;
+    balancer->due_ns = 0; /* a round may be due sooner now */
+    if (balancer->policy != NULL)
+        balance_configure(balancer->policy, &config);
 }
 
 nng_msg *balancer_rebalance(struct balancer *balancer, uint64_t id, bool is_dry)
@@ -349,6 +355,16 @@ static size_t fill_scores(const struct balancer *balancer, Mpa__V1__WorkerScore 
     return n;
 }
 
+static void fill_config(const struct config_control *control, Mpa__V1__ExplainReply *body)
+{
+    body->interval_ms = control->balance_ms;
+    body->weight_cpu = control->balance_weight_cpu;
+    body->weight_ring = control->balance_weight_ring;
+    body->weight_connections = control->balance_weight_connections;
+    body->floor_permille = control->balance_floor_permille;
+    body->factor_permille = control->balance_factor_permille;
+}
+
 nng_msg *balancer_explain(const struct balancer *balancer, uint64_t id, uint32_t limit)
 {
     uint32_t n = decisions_count(&balancer->decisions);
@@ -371,7 +387,7 @@ nng_msg *balancer_explain(const struct balancer *balancer, uint64_t id, uint32_t
         list[i] = &wires[i].message;
     }
     body.on = balancer->is_on;
-    body.interval_ms = balancer->controld->config.control.balance_ms;
+    fill_config(&balancer->controld->config.control, &body);
     body.n_workers = fill_scores(balancer, scores, score_list);
     body.workers = score_list;
     body.n_decisions = n;

@@ -30,6 +30,7 @@
 #include "controlplane/controld/exporter.h"
 #include "controlplane/controld/frontend_link.h"
 #include "controlplane/controld/manager_external.h"
+#include "controlplane/controld/settings.h"
 #include "controlplane/controld/spawner.h"
 #include "controlplane/controld/watch.h"
 
@@ -113,6 +114,8 @@ static void controld_news(void *context, const struct supervisor_news *news)
     if (news->kind == NEWS_KILLED)
         event_field(&event, "reason", news->cause);
     news_log(news);
+    if (news->kind == NEWS_STARTED)
+        settings_process_started(controld->settings, news->process);
     events_publish(controld->events, &event);
 }
 
@@ -186,6 +189,7 @@ static int on_wake(sd_event_source *source, int fd, uint32_t revents, void *cont
     operation_step(controld->operation);
     balancer_step(controld->balancer);
     degrader_step(controld->degrader);
+    settings_step(controld->settings);
     exporter_step(controld->exporter);
     endpoint_step(controld->endpoint);
     return controld_settle(controld);
@@ -203,6 +207,7 @@ static int on_tick(sd_event_source *source, uint64_t time_us, void *context)
     operation_tick(controld->operation, now_ns);
     balancer_tick(controld->balancer, now_ns);
     degrader_tick(controld->degrader, now_ns);
+    settings_tick(controld->settings, now_ns);
     exporter_tick(controld->exporter, now_ns);
     /* A timer of sd-event fires once and is then off. */
     if ((error = sd_event_source_set_time_relative(source, TICK_US)) < 0 ||
@@ -226,6 +231,17 @@ static int on_stop_signal(sd_event_source *source, const struct signalfd_siginfo
     return controld_settle(controld);
 }
 
+/* The configuration is read again. */
+static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *info, void *context)
+{
+    struct controld *controld = context;
+
+    (void)source;
+    (void)info;
+    settings_hangup(controld->settings);
+    return controld_settle(controld);
+}
+
 /* ---- start and end ---- */
 
 /* Every socket of ours, and the processes that an earlier controld left. 0 or an nng error. */
@@ -245,6 +261,7 @@ static int sockets_open(struct controld *controld)
         (error = operation_new(&controld->operation, controld->link, operation_done, controld)) != 0 ||
         (error = balancer_new(&controld->balancer, controld)) != 0 ||
         (error = degrader_new(&controld->degrader, controld)) != 0 ||
+        (error = settings_new(&controld->settings, controld)) != 0 ||
         (error = endpoint_new(&controld->endpoint, controld)) != 0 ||
         (error = exporter_new(&controld->exporter, controld)) != 0)
         return error;
@@ -252,7 +269,7 @@ static int sockets_open(struct controld *controld)
     return 0;
 }
 
-/* nng starts threads: the stop signals must be blocked in all of them, to reach the loop by signalfd. */
+/* nng starts threads: our signals must be blocked in all of them, to reach the loop by signalfd. */
 static void signals_block(void)
 {
     sigset_t signals;
@@ -260,6 +277,7 @@ static void signals_block(void)
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
     sigprocmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN);
 }
@@ -287,6 +305,18 @@ static int manager_open(struct controld *controld, const struct spawner_plan *pl
     return -EINVAL;
 }
 
+/* The helper that opens the configuration file, if there is one. 0, or -errno after one ERROR line. */
+static int reader_open_file(struct controld *controld)
+{
+    int error = controld->options.config_path == NULL
+                    ? 0
+                    : reader_init(&controld->reader, controld->options.config_path);
+
+    if (error != 0)
+        log_error("start_failed step=reader error=\"%s\"", strerror(-error));
+    return error;
+}
+
 int controld_init_privileged(struct controld *controld, const struct spawner_plan *plan)
 {
     struct manager manager;
@@ -304,6 +334,9 @@ int controld_init_privileged(struct controld *controld, const struct spawner_pla
     error = access_init(&controld->access, &controld->config.control);
     if (error == 0)
         error = manager_open(controld, plan, &manager);
+    if (error != 0)
+        return error;
+    error = reader_open_file(controld);
     if (error != 0)
         return error;
     runtime_raise_files(); /* after the helper was born, which hands its own limit on */
@@ -341,6 +374,7 @@ int controld_init_confined(struct controld *controld)
     if ((error = sd_event_new(&controld->loop)) < 0 ||
         (error = sd_event_add_signal(controld->loop, NULL, SIGTERM, on_stop_signal, controld)) < 0 ||
         (error = sd_event_add_signal(controld->loop, NULL, SIGINT, on_stop_signal, controld)) < 0 ||
+        (error = sd_event_add_signal(controld->loop, NULL, SIGHUP, on_hangup, controld)) < 0 ||
         (error = sd_event_add_io(controld->loop, NULL, controld->wake_fd, EPOLLIN, on_wake, controld)) < 0 ||
         (error = sd_event_add_time_relative(controld->loop, NULL, CLOCK_MONOTONIC, 0, 0, on_tick, controld)) <
             0 ||
@@ -391,6 +425,7 @@ void controld_fini(struct controld *controld)
     endpoint_free(controld->endpoint);
     frontend_watch_free(controld->watch);
     operation_free(controld->operation);
+    settings_free(controld->settings);
     balancer_free(controld->balancer);
     degrader_free(controld->degrader);
     exporter_free(controld->exporter);
@@ -407,5 +442,6 @@ void controld_fini(struct controld *controld)
     notify_close(&controld->notify);
     fd_close(&controld->wake_fd);
     fd_close(&controld->spawner_socket);
+    reader_fini(&controld->reader);
     fd_close(&controld->lock_fd);
 }

@@ -3,8 +3,8 @@
  * controld.h — inside of mpa-controld: one thread with an sd-event loop; nng's threads only wake it. The
  * parts: supervisor (state machine) over a manager (spawner), update (state machine over the supervisor and
  * operations to the frontend), balancer and degrader (policies over both), endpoint (mpactl's requests),
- * frontend link (requests to the frontend), events (published news), status (the merged picture), exporter
- * (/metrics, /livez, /readyz over HTTP).
+ * settings (the configuration while it is in use), frontend link (requests to the frontend), events
+ * (published news), status (the merged picture), exporter (/metrics, /livez, /readyz over HTTP).
  */
 #ifndef MPA_CONTROLD_CONTROLD_H
 #define MPA_CONTROLD_CONTROLD_H
@@ -18,10 +18,12 @@
 #include "base/find.h"
 #include "base/inherit.h"
 #include "base/notify.h"
+#include "base/start.h"
 #include "controlplane/controld/access.h"
 #include "controlplane/controld/manager_direct.h"
 #include "controlplane/controld/manager_systemd.h"
 #include "controlplane/controld/scaler.h"
+#include "controlplane/controld/reader.h"
 #include "controlplane/controld/supervisor.h"
 #include "controlplane/controld/update.h"
 
@@ -34,6 +36,7 @@ struct frontend_link;
 struct frontend_watch;
 struct sd_event;
 struct sd_event_source;
+struct settings;
 struct spawner_plan;
 
 /* Processes of an earlier controld, as /proc shows them. */
@@ -51,7 +54,10 @@ struct runtime_memory {
 };
 
 struct controld {
-    struct config config;
+    struct config config;         /* in force: see settings.h */
+    struct start_options options; /* borrowed from the command line */
+    struct reader reader;
+    struct settings *settings;
     struct access access; /* who may ask what; constant from the start on */
     struct leftovers leftovers;
     int lock_fd;

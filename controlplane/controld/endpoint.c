@@ -25,6 +25,7 @@
 #include "controlplane/controld/frontend_link.h"
 #include "controlplane/controld/gate.h"
 #include "controlplane/controld/remote.h"
+#include "controlplane/controld/settings.h"
 #include "controlplane/controld/snapshot.h"
 #include "controlplane/controld/status.h"
 #include "controlplane/controld/wire.h"
@@ -52,7 +53,8 @@ struct session {
     enum access_role role; /* of whoever asks */
     Mpa__V1__Request__BodyCase command;
     struct snapshot_query snapshot;
-    bool is_status; /* the frontend's answer is merged into ours */
+    bool is_status;    /* the frontend's answer is merged into ours */
+    bool is_log_level; /* the same */
 };
 
 struct endpoint {
@@ -180,7 +182,7 @@ static void answer_set_balance(struct session *session, bool is_on)
     Mpa__V1__Reply reply = MPA__V1__REPLY__INIT;
     Mpa__V1__SetBalanceReply body = MPA__V1__SET_BALANCE_REPLY__INIT;
 
-    balancer_set(session->endpoint->controld->balancer, is_on);
+    settings_set_balance(session->endpoint->controld->settings, is_on);
     body.on = is_on;
     reply.id = session->request_id;
     reply.body_case = MPA__V1__REPLY__BODY_SET_BALANCE;
@@ -225,6 +227,39 @@ static bool answer_degrade(struct session *session, const Mpa__V1__Request *requ
     }
 }
 
+static void answer_log_level(struct session *session, const Mpa__V1__Request *request, uint32_t timeout_ms)
+{
+    struct settings *settings = session->endpoint->controld->settings;
+    bool is_refused;
+    nng_msg *message = settings_set_log_level(settings, request, &is_refused);
+
+    if (is_refused || message == NULL) {
+        session_send(session, message);
+    } else if (is_frontend_up(session)) {
+        session->is_log_level = true;
+        session_relay(session, message, timeout_ms < STATUS_TIMEOUT_MS ? timeout_ms : STATUS_TIMEOUT_MS);
+    } else {
+        nng_msg_free(message);
+        session_send(session, settings_log_level_reply(settings, session->request_id, NULL));
+    }
+}
+
+/* The commands about the configuration. False: it is none of them. */
+static bool answer_settings(struct session *session, const Mpa__V1__Request *request, uint32_t timeout_ms)
+{
+    bool is_mine;
+    nng_msg *reply;
+
+    if (request->body_case == MPA__V1__REQUEST__BODY_SET_LOG_LEVEL) {
+        answer_log_level(session, request, timeout_ms);
+        return true;
+    }
+    reply = settings_answer(session->endpoint->controld->settings, request, &is_mine);
+    if (is_mine)
+        session_send(session, reply);
+    return is_mine;
+}
+
 static uint32_t deadline_ms(const Mpa__V1__Request *request)
 {
     if (request->deadline_ms == 0)
@@ -236,7 +271,7 @@ static uint32_t deadline_ms(const Mpa__V1__Request *request)
 static void session_dispatch(struct session *session, nng_msg *packed, const Mpa__V1__Request *request)
 {
     session->request_id = request->id;
-    session->is_status = false;
+    session->is_status = session->is_log_level = false;
     if (request->body_case == MPA__V1__REQUEST__BODY_GET_STATUS) {
         answer_status(session, packed, deadline_ms(request));
         return;
@@ -251,7 +286,8 @@ static void session_dispatch(struct session *session, nng_msg *packed, const Mpa
         answer_stop(session);
         return;
     }
-    if (answer_balance(session, request) || answer_degrade(session, request)) {
+    if (answer_balance(session, request) || answer_degrade(session, request) ||
+        answer_settings(session, request, deadline_ms(request))) {
         nng_msg_free(packed);
         return;
     }
@@ -368,6 +404,14 @@ static void relay_status(struct session *session, nng_msg *answer)
         nng_msg_free(answer);
 }
 
+static void relay_log_level(struct session *session, nng_msg *answer)
+{
+    session_send(session, settings_log_level_reply(session->endpoint->controld->settings, session->request_id,
+                                                   answer));
+    if (answer != NULL)
+        nng_msg_free(answer);
+}
+
 /* frontend_call_done_fn: the frontend has answered, or not. */
 static void relay_done(void *context, int error, nng_msg *answer)
 {
@@ -375,6 +419,8 @@ static void relay_done(void *context, int error, nng_msg *answer)
 
     if (session->is_status)
         relay_status(session, answer);
+    else if (session->is_log_level)
+        relay_log_level(session, answer);
     else if (error == 0)
         session_send(session, answer);
     else if (error == NNG_ETIMEDOUT)

@@ -10,12 +10,14 @@
 #include "controlplane/mpactl/degrade_text.h"
 #include "controlplane/mpactl/json.h"
 #include "controlplane/mpactl/mpactl.h"
+#include "controlplane/mpactl/settings.h"
 #include "controlplane/mpactl/text.h"
 
-/* ---- balance on|off ---- */
+/* ---- balance on|off|set ---- */
 
 struct switch_options {
-    bool is_given, is_on;
+    const char *action;
+    struct assignments assignments;
 };
 
 static error_t parse_switch(int key, char *value, struct argp_state *state)
@@ -24,16 +26,21 @@ static error_t parse_switch(int key, char *value, struct argp_state *state)
 
     switch (key) {
     case ARGP_KEY_ARG:
-        if (options->is_given)
+        if (options->action != NULL && strcmp(options->action, "set") == 0) {
+            assignments_add(&options->assignments, value, state);
+            return 0;
+        }
+        if (options->action != NULL)
             return ARGP_ERR_UNKNOWN;
-        if (strcmp(value, "on") != 0 && strcmp(value, "off") != 0)
-            argp_error(state, "'%s': on or off?", value);
-        options->is_given = true;
-        options->is_on = strcmp(value, "on") == 0;
+        if (strcmp(value, "on") != 0 && strcmp(value, "off") != 0 && strcmp(value, "set") != 0)
+            argp_error(state, "'%s': on, off or set?", value);
+        options->action = value;
         return 0;
     case ARGP_KEY_END:
-        if (!options->is_given)
-            argp_error(state, "on or off?");
+        if (options->action == NULL)
+            argp_error(state, "on, off or set?");
+        if (strcmp(options->action, "set") == 0 && options->assignments.n == 0)
+            argp_error(state, "set: KEY=VALUE is missing (control.balance_* of the configuration)");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -43,9 +50,11 @@ static error_t parse_switch(int key, char *value, struct argp_state *state)
 int command_balance(struct mpactl *mpactl, int argc, char **argv)
 {
     static const struct command_syntax syntax = {
-        NULL, parse_switch, "on|off",
-        "Lets the balancer move buckets by itself, or not, until mpa-controld ends (control.balance is for "
-        "longer)."};
+        NULL, parse_switch, "on\noff\nset KEY=VALUE...",
+        "on, off: lets the balancer move buckets by itself, or not. set: changes what it goes by, the keys "
+        "control.balance_* of the configuration, which may be written without control.balance_ "
+        "(weight_cpu=80). "
+        "All until the next 'mpactl config reload' or the end of mpa-controld."};
     struct switch_options options = {0};
     Mpa__V1__SetBalanceRequest body = MPA__V1__SET_BALANCE_REQUEST__INIT;
     Mpa__V1__Request request = MPA__V1__REQUEST__INIT;
@@ -53,7 +62,9 @@ int command_balance(struct mpactl *mpactl, int argc, char **argv)
     int exit_code;
 
     command_parse(mpactl, &syntax, argc, argv, &options);
-    body.on = options.is_on;
+    if (strcmp(options.action, "set") == 0)
+        return settings_set(mpactl, "control.balance_", &options.assignments);
+    body.on = strcmp(options.action, "on") == 0;
     request.body_case = MPA__V1__REQUEST__BODY_SET_BALANCE;
     request.set_balance = &body;
     exit_code = client_ask_once(mpactl, &request, &reply);
@@ -198,6 +209,9 @@ static void print_scale_decision(const Mpa__V1__ScaleDecision *decision)
 static void print_explain(const Mpa__V1__ExplainReply *reply)
 {
     printf("balance is %s, a look every %u ms\n", reply->on ? "on" : "off", reply->interval_ms);
+    printf("weights: cpu %u, rings %u, connections %u; above score %u, beyond %.2f times the lightest\n",
+           reply->weight_cpu, reply->weight_ring, reply->weight_connections, reply->floor_permille,
+           (double)reply->factor_permille / 1000.0);
     for (size_t i = 0; i < reply->n_workers; i++)
         printf("worker %u has score %u of 1000\n", reply->workers[i]->slot,
                reply->workers[i]->score_permille);

@@ -92,6 +92,7 @@ int command_restart(struct mpactl *mpactl, int argc, char **argv);
 int command_degrade(struct mpactl *mpactl, int argc, char **argv);
 int command_stop(struct mpactl *mpactl, int argc, char **argv);
 int command_config(struct mpactl *mpactl, int argc, char **argv);
+int command_log(struct mpactl *mpactl, int argc, char **argv);
 int command_version(struct mpactl *mpactl, int argc, char **argv);
 int command_help(struct mpactl *mpactl, int argc, char **argv);
 

@@ -72,6 +72,12 @@ struct balance *balance_new(uint32_t n_buckets, const struct balance_config *con
     return balance;
 }
 
+void balance_configure(struct balance *balance, const struct balance_config *config)
+{
+    mpa_assert(balance_config_fault(config) == NULL);
+    balance->config = *config;
+}
+
 void balance_free(struct balance *balance)
 {
     free(balance);

@@ -107,6 +107,8 @@ const char *balance_config_fault(const struct balance_config *config);
 /* For a table of n_buckets (1..BALANCE_MAX_BUCKETS); NULL when memory is out. The configuration, without a
  * fault, is copied. */
 struct balance *balance_new(uint32_t n_buckets, const struct balance_config *config) MPA_WARN_UNUSED;
+/* Another configuration, without a fault, from the next round on; what was measured stays. */
+void balance_configure(struct balance *balance, const struct balance_config *config);
 void balance_free(struct balance *balance);
 
 uint32_t balance_n_buckets(const struct balance *balance);

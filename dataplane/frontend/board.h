@@ -60,6 +60,8 @@ struct board_lane {
     _Atomic uint32_t state;    /* enum board_lane_state */
     _Atomic uint32_t fault;    /* why QUARANTINED: enum lane_counter of the fault */
     _Atomic uint32_t peer_pid; /* of its worker as the kernel tells, until it is dead; 0: not known here */
+    /* Control thread writes, loop passes on to the worker (frontend_writes.h); 0: nothing was set. */
+    _Atomic uint32_t log_level, orphan_s_plus_1;
     _Atomic uint64_t gauges[N_LANE_GAUGES];
     counter counters[N_LANE_COUNTERS];              /* written by the loop as it goes */
     counter worker_counters[N_WORKER_COUNTERS];     /* copied from the worker's segment with the gauges; a
@@ -202,11 +204,12 @@ struct board {
     _Atomic uint64_t events_written; /* release-stored after the entry; a reader BOARD_N_EVENTS or more
                                         behind has missed some */
     /* control thread writes, loop reads */
-    _Atomic uint32_t command;     /* enum board_command_kind; the loop sets NONE (release) when done */
-    struct board_capture capture; /* valid while a CAPTURE_START is pending */
-    int command_fd;               /* eventfd, non-blocking: wakes the loop; owned by the board */
-    struct board_orders *orders;  /* owned, opaque: see board_order_add() */
-    _Atomic uint64_t shed;        /* what to refuse, in one word: board_shed.h; 0: nothing came yet */
+    _Atomic uint32_t command;      /* enum board_command_kind; the loop sets NONE (release) when done */
+    struct board_capture capture;  /* valid while a CAPTURE_START is pending */
+    int command_fd;                /* eventfd, non-blocking: wakes the loop; owned by the board */
+    struct board_orders *orders;   /* owned, opaque: see board_order_add() */
+    _Atomic uint64_t shed;         /* what to refuse, in one word: board_shed.h; 0: nothing came yet */
+    _Atomic uint32_t heartbeat_ms; /* 0: as the configuration says */
     /* capture ring: loop writes records, control thread reads; free-running byte positions */
     uint8_t *capture_ring; /* BOARD_CAPTURE_RING_BYTES; records may wrap */
     _Atomic uint64_t capture_written;

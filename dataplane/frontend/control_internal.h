@@ -15,6 +15,7 @@
 
 #include "base/assert.h"
 #include "base/config.h"
+#include "base/log.h"
 #include "frontend/board.h"
 
 #define CONTROL_MAX_REQUEST_BYTES (64u << 10)
@@ -51,12 +52,20 @@ struct control_capture {
 
 struct control_operations; /* opaque, control_operation.c */
 
+/* How much is logged, as controld has asked; an empty place (0): as all. */
+struct control_levels {
+    enum log_level all; /* at first as the frontend was started */
+    enum log_level frontend;
+    enum log_level workers[CONFIG_MAX_WORKERS];
+};
+
 struct control_core {
     const struct config *config; /* borrowed */
     struct board *board;         /* borrowed */
     struct control_arena arena;
     struct control_capture capture;
     struct control_operations *operations; /* owned */
+    struct control_levels levels;
     uint64_t started_ns;
     bool is_stop_due; /* the loop is still to be told to stop */
 };
@@ -124,6 +133,7 @@ int control_kill(struct control_call *call);
 int control_get_operation(struct control_call *call);
 int control_get_flows(struct control_call *call);
 int control_set_degrade(struct control_call *call);
+int control_set_config(struct control_call *call);
 
 /* Operations: orders to the loop that take their time. The ids begin at `first_id`. NULL: out of memory. */
 struct control_operations *control_operations_new(uint64_t first_id) MPA_WARN_UNUSED;

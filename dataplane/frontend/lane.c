@@ -45,6 +45,21 @@ static int lane_map(struct lane *lane, int fds[N_ATTACH_HELLO_FDS])
     return failed;
 }
 
+/* True when the half now says something else. Relaxed: each word stands for itself. */
+static bool lane_store_settings(struct lane *lane)
+{
+    struct frontend_half *own = lane->own_half.base;
+    uint32_t level = atomic_load_explicit(&lane->board->log_level, memory_order_relaxed);
+    uint32_t orphan = atomic_load_explicit(&lane->board->orphan_s_plus_1, memory_order_relaxed);
+
+    if (atomic_load_explicit(&own->log_level, memory_order_relaxed) == level &&
+        atomic_load_explicit(&own->orphan_s_plus_1, memory_order_relaxed) == orphan)
+        return false;
+    atomic_store_explicit(&own->log_level, level, memory_order_relaxed);
+    atomic_store_explicit(&own->orphan_s_plus_1, orphan, memory_order_relaxed);
+    return true;
+}
+
 static int lane_new_half(struct lane *lane)
 {
     struct segment_spec spec = {
@@ -57,6 +72,7 @@ static int lane_new_half(struct lane *lane)
     if (failed < 0)
         return failed;
     ((struct frontend_half *)lane->own_half.base)->shape = lane->shape;
+    lane_store_settings(lane);
     return segment_seal(&lane->own_half);
 }
 
@@ -168,6 +184,13 @@ bool lane_take_returns(struct lane *lane, struct frame_pool *pool, enum lane_cou
     ring_consumer_take(ring, n);
     ring_consumer_free(ring);
     return true;
+}
+
+/* A worker that falls asleep just now sees it at its next tick. */
+void lane_tell_settings(struct lane *lane)
+{
+    if (lane_store_settings(lane) && wake_peer(&lane->rx_wake))
+        lane_count(lane, LANE_rx_wakes, 1);
 }
 
 static void lane_set_gauge(struct lane *lane, enum lane_gauge gauge, uint64_t value)

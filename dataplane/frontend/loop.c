@@ -87,6 +87,8 @@ static void loop_report(struct frontend *frontend)
     for (unsigned i = 0; i < FRONTEND_MAX_LANES; i++) {
         frontend_report_lane(frontend, &frontend->lanes[i], n_buckets[i]);
         loop_congestion(frontend, &frontend->lanes[i]);
+        if ((frontend->lane_mask >> i & 1) != 0)
+            lane_tell_settings(&frontend->lanes[i]);
     }
     atomic_store_explicit(&frontend->board.pool_free_chunks, frontend->pool.n_free_head,
                           memory_order_relaxed);

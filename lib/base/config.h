@@ -23,8 +23,11 @@
 #define CONFIG_USER_BYTES 32         /* a user name or number with its NUL */
 #define CONFIG_LISTEN_BYTES 48       /* "[IPv6 address]:port" with its NUL */
 #define CONFIG_VALUE_TEXT_BYTES 640  /* any value as text: eight addresses, or a path */
-#define CONFIG_USERS_BYTES 256       /* a list of users and %groups with its NUL */
-#define CONFIG_REMOTE_BYTES 64       /* ADDRESS:PORT with its NUL */
+#define CONFIG_KEY_BYTES 64          /* "services.discard.enabled" with its NUL */
+#define CONFIG_MAX_KEYS 160          /* config_n_keys() is below */
+#define CONFIG_MAX_FILE_BYTES (1u << 20)
+#define CONFIG_USERS_BYTES 256 /* a list of users and %groups with its NUL */
+#define CONFIG_REMOTE_BYTES 64 /* ADDRESS:PORT with its NUL */
 
 enum config_backend { CONFIG_BACKEND_TAP, CONFIG_BACKEND_PACKET, CONFIG_BACKEND_MEMORY };
 
@@ -171,9 +174,19 @@ struct config_text {
     const char *name;
     const char *bytes; /* need not end with a NUL */
     size_t n_bytes;
+    bool *is_given; /* NULL, or CONFIG_MAX_KEYS places: on success, which keys stand in the text */
 };
 int config_load_text(const struct config_text *text, struct config *config, char *error,
                      size_t error_size) MPA_WARN_UNUSED;
+
+/* The same from a descriptor, to its end; it stays open. */
+struct config_source {
+    int fd;
+    const char *name; /* of the file, for messages */
+    bool *is_given;   /* as in struct config_text */
+};
+int config_load_fd(const struct config_source *source, struct config *config, char *error,
+                   size_t error_size) MPA_WARN_UNUSED;
 
 /* Text to address with prefix ("10.0.0.1/24", "fd00::1/64"; no prefix: /32 or /128). 0 or -EINVAL. */
 int config_address_parse(const char *text, struct config_address *address) MPA_WARN_UNUSED;
@@ -203,6 +216,37 @@ size_t config_n_keys(void);
 const struct config_key *config_key(size_t idx);
 /* The value of that key as it would stand in the file; CONFIG_VALUE_TEXT_BYTES are always enough. */
 void config_value_format(const struct config *config, size_t idx, char *text, size_t size);
+
+/* The name of that key with its section, "nic.mtu". */
+void config_key_path(size_t idx, char path[CONFIG_KEY_BYTES]);
+/* The key of that name; config_n_keys(): there is none. */
+size_t config_key_find(const char *path);
+
+/* When a new value in the file comes into force. */
+enum config_change {
+    CONFIG_CHANGE_LIVE,     /* at once, by `mpactl config reload` */
+    CONFIG_CHANGE_WORKER,   /* when the workers are replaced: `mpactl update` */
+    CONFIG_CHANGE_FRONTEND, /* when the frontend is replaced: `mpactl update --frontend` */
+    CONFIG_CHANGE_CONTROLD, /* when mpa-controld is started again; the data plane runs on meanwhile */
+    CONFIG_CHANGE_ALL,      /* when everything was stopped and is started again */
+    CONFIG_N_CHANGES
+};
+
+enum config_change config_change(size_t idx);
+/* "live", "worker", ...: the word of the reference page. */
+const char *config_change_name(enum config_change change);
+
+/* True when both have the same value at that key. */
+bool config_is_same(const struct config *config, const struct config *other, size_t idx);
+/* Copies the value of that key. */
+void config_copy_key(struct config *to, const struct config *from, size_t idx);
+/*
+ * Sets a live key from text as it would stand in the file, by the rules of the file. 0, or -EINVAL (not
+ * allowed) or -ENOENT (no such key, or not a live one) with one line in `error`; *config is written only on
+ * success.
+ */
+int config_set(struct config *config, const char *path, const char *value, char *error,
+               size_t error_size) MPA_WARN_UNUSED;
 
 /* The whole configuration as a commented file that config_load() takes (deploy/mpa.yaml: the defaults). */
 void config_print_yaml(const struct config *config, FILE *out);

@@ -74,6 +74,10 @@ const struct config_rule *config_rule_find(const char *path);
 /* The number at a numeric rule's place in `config`. */
 int64_t config_number(const struct config_rule *rule, const struct config *config);
 
+/* Keys whose class does not follow from their section: for the test that each of them exists. */
+size_t config_n_named_changes(void);
+const char *config_named_change(size_t idx);
+
 /* Where the messages go: lines "FILE:LINE: text" in the caller's buffer, cut off when it is full. */
 struct config_report {
     const char *name;

@@ -173,16 +173,26 @@ void config_print_markdown(FILE *out)
         "One YAML file for all processes; every key may be left out, an empty file is valid. The defaults\n"
         "run as they are: `deploy/mpa.yaml` has them all. `mpactl config check FILE` names every mistake\n"
         "with its line. This page and that file are printed from the table in "
-        "`lib/base/config_keys.c`.\n");
+        "`lib/base/config_keys.c`.\n\n"
+        "*changes* says when a new value in the file comes into force:\n\n"
+        "- live: at once, by `mpactl config reload` or SIGHUP to mpa-controld\n"
+        "- worker: when the workers are replaced, `mpactl update`\n"
+        "- frontend: when the frontend is replaced, `mpactl update --frontend`\n"
+        "- controld: when mpa-controld is started again; the data plane runs on meanwhile\n"
+        "- all: when everything was stopped and is started again\n\n"
+        "Every process reads the file at its start. One that is started again between an edit and the "
+        "reload\n"
+        "has the new values before the others: `mpactl config show` tells.\n");
     for (size_t i = 0; i < config_n_rules; i++) {
         const struct config_key *key = &config_rules[i].text;
 
         if (strcmp(key->section, section) != 0)
-            fprintf(out, "\n## %s\n\n| key | default | allowed | meaning |\n|---|---|---|---|\n",
+            fprintf(out,
+                    "\n## %s\n\n| key | default | allowed | changes | meaning |\n|---|---|---|---|---|\n",
                     key->section);
         section = key->section;
         fprintf(out, "| `%s` | `%s` | ", key->key, key->default_text);
         print_cell(key->allowed, out);
-        fprintf(out, " | %s |\n", key->help);
+        fprintf(out, " | %s | %s |\n", config_change_name(config_change(i)), key->help);
     }
 }

@@ -227,7 +227,8 @@ def test_without_a_daemon_the_exit_code_is_3(control):
 @pytest.mark.parametrize("words", [
     [], ["nonsense"], ["status", "surplus"], ["--timeout", "0", "status"], ["--timeout", "x", "status"],
     ["capture", "--lane", "16"], ["capture", "--lane", "-1"], ["capture", "--count", "0"], ["config"],
-    ["config", "eat"], ["config", "check"], ["help", "nonsense"], ["capture", "--filter", "no such filter"],
+    ["config", "eat"], ["config", "check"], ["config", "set"], ["config", "set", "x"], ["config", "show", "--dry-run"], ["log"], ["log", "eat"],
+    ["log", "level", "info", "--process", "worker:16"], ["balance", "set"], ["help", "nonsense"], ["capture", "--filter", "no such filter"],
 ])
 def test_a_wrong_command_line_has_exit_code_2(control, words):
     done = control.mpactl(*words)
@@ -253,10 +254,25 @@ def test_config_check_names_file_and_line(control, tmp_path):
 
 def test_config_show_is_a_configuration(control, tmp_path):
     shown = tmp_path / "shown.yaml"
-    done = control.mpactl("config", "show")
+    done = control.mpactl("config", "defaults")
     shown.write_text(done.stdout)
     assert control.mpactl("config", "check", str(shown)).returncode == OK
-    assert "worker" in json.loads(control.mpactl("--json", "config", "show").stdout)
+    assert "worker" in json.loads(control.mpactl("--json", "config", "defaults").stdout)
+    assert control.mpactl("config", "show", str(shown)).stdout == done.stdout
+
+
+def test_config_show_without_a_daemon_says_so(control):
+    assert control.mpactl("config", "show").returncode == NO_DAEMON
+    assert control.mpactl("config", "reload").returncode == NO_DAEMON
+    assert control.mpactl("log", "level").returncode == NO_DAEMON
+
+
+def test_a_stack_without_a_file_has_nothing_to_reload(control):
+    control.start().up()
+    assert {it["source"] for it in control.json("config", "show")["entries"]} <= {"default", "command_line"}
+    done = control.mpactl("config", "reload")
+    assert done.returncode == FAILED and "started without --config" in done.stderr
+    assert len(control.json("log", "level", "warn")["processes"]) == 4
 
 
 def test_the_number_of_workers_comes_from_the_file(control, tmp_path):

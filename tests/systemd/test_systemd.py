@@ -301,6 +301,34 @@ def test_a_wrong_configuration_is_not_tried_again(system):
         pathlib.Path(CONFIG).write_text(text)
 
 
+def test_a_reload_takes_what_can_change_and_refuses_what_is_wrong(system):
+    """`systemctl reload` waits for the answer and fails with it; SIGHUP does the same without one."""
+    before = system.up().pids()
+    text = pathlib.Path(CONFIG).read_text()
+
+    def said(words):
+        return any(words in it["MESSAGE"] for it in journal(f"_SYSTEMD_UNIT={CONTROLD}"))
+
+    def levels():
+        return {it["level"] for it in json.loads(run("mpactl", "--json", "log", "level").stdout)["processes"]}
+    try:
+        pathlib.Path(CONFIG).write_text(text.replace("\ncontrol:\n", "\ncontrol:\n  log_level: debug\n"))
+        run("systemctl", "reload", CONTROLD, timeout=30)
+        wait_until(lambda: levels() == {"debug"}, "debug for all")
+        pathlib.Path(CONFIG).write_text("nic:\n  mtu: 3\n")
+        assert run("systemctl", "reload", CONTROLD, check=False).returncode != 0
+        assert said("refused: /") and said("'nic.mtu': '3'")
+        kill(CONTROLD, signal.SIGHUP)
+        wait_until(lambda: said('config_refused by="signal"'), "the refusal of the signal's reload")
+        wait_until(lambda: show(CONTROLD, "ActiveState") == "active", "the end of the reload")
+        assert levels() == {"debug"}
+    finally:
+        pathlib.Path(CONFIG).write_text(text)
+    kill(CONTROLD, signal.SIGHUP)
+    wait_until(lambda: levels() == {"info"}, "info for all")
+    assert system.pids() == before
+
+
 def test_the_source_has_no_unit_that_is_not_installed(installed):
     names = {name.removesuffix(".in") for name in os.listdir(os.path.join(SOURCE_DIR, "systemd"))
              if name.removesuffix(".in").endswith((".service", ".socket", ".target"))}

@@ -16,7 +16,7 @@ static char error[ERROR_BYTES];
 
 static int load(const char *text, struct config *config)
 {
-    const struct config_text source = {"t.yaml", text, strlen(text)};
+    const struct config_text source = {.name = "t.yaml", .bytes = text, .n_bytes = strlen(text)};
 
     return config_load_text(&source, config, error, sizeof(error));
 }
@@ -406,7 +406,7 @@ static void a_refused_file_leaves_the_configuration_alone(void)
 static void messages_fit_any_buffer_and_forge_no_line(void)
 {
     static const char text[] = "\"a\\nt.yaml:9: forged\": 1\nb: 2\nc: 3\n";
-    const struct config_text source = {"t.yaml", text, sizeof(text) - 1};
+    const struct config_text source = {.name = "t.yaml", .bytes = text, .n_bytes = sizeof(text) - 1};
     struct config config;
     char small[24];
 
