@@ -237,7 +237,7 @@ static void answer_log_level(struct session *session, const Mpa__V1__Request *re
         session_send(session, message);
     } else if (is_frontend_up(session)) {
         session->is_log_level = true;
-        session_relay(session, message, timeout_ms < STATUS_TIMEOUT_MS ? timeout_ms : STATUS_TIMEOUT_MS);
+        session_relay(session, message, timeout_ms);
     } else {
         nng_msg_free(message);
         session_send(session, settings_log_level_reply(settings, session->request_id, NULL));

@@ -63,8 +63,9 @@ static bool settings_check_levels(struct control_call *call, struct control_leve
         if (strcmp(request->values[i]->key, "control.log_level") != 0)
             continue;
         *levels = (struct control_levels){0};
-        if (log_level_parse(request->values[i]->value, &levels->all) != 0)
-            mpa_assert(!"config_set() has let it pass");
+        /* Cannot fail: config_set() has let it pass. */
+        if (log_level_parse(request->values[i]->value, &levels->all) < 0)
+            levels->all = log_level();
     }
     for (size_t i = 0; i < request->n_levels; i++) {
         if (!settings_take_level(levels, request->levels[i])) {
