@@ -184,16 +184,30 @@ static nng_msg *reply_progress(const struct update *update, const Mpa__V1__Reque
 static nng_msg *refuse(const Mpa__V1__Request *request, int error)
 {
     if (error == -ENOSPC)
-        return wire_error(request->id, MPA__V1__ERROR_CODE__ERROR_CODE_FAILED,
-                          "all worker slots are in use: there is none for a spare");
-    return wire_error(request->id, MPA__V1__ERROR_CODE__ERROR_CODE_UNAVAILABLE,
-                      "mpa-frontend is not running (see status)");
+        return wire_refusal(request->id, MPA__V1__ERROR_CODE__ERROR_CODE_FAILED,
+                            access_command_name(request->body_case),
+                            "all worker slots are in use: there is none for a spare");
+    return wire_refusal(request->id, MPA__V1__ERROR_CODE__ERROR_CODE_UNAVAILABLE,
+                        access_command_name(request->body_case), "mpa-frontend is not running (see status)");
+}
+
+int changes_scale(struct controld *controld, uint32_t n_workers)
+{
+    uint32_t n_before = controld->supervisor.n_workers;
+    int error = update_scale(&controld->update, n_workers, clock_now_ns());
+
+    if (error != 0)
+        return error;
+    /* Told behind the first step, which may have been the last one. */
+    scaler_asked(&controld->scaler, n_before, n_workers);
+    if (controld->update.phase == UPDATE_IDLE)
+        scaler_ended(&controld->scaler, NULL);
+    return 0;
 }
 
 static nng_msg *answer_scale(struct controld *controld, const Mpa__V1__Request *request)
 {
     const struct config_worker *config = &controld->config.worker;
-    uint32_t n_before = controld->supervisor.n_workers;
     uint32_t n_wanted = request->scale->workers;
     char text[128];
     int error;
@@ -203,13 +217,9 @@ static nng_msg *answer_scale(struct controld *controld, const Mpa__V1__Request *
                  n_wanted, config->min, config->max);
         return wire_refusal(request->id, MPA__V1__ERROR_CODE__ERROR_CODE_INVALID, "workers", text);
     }
-    error = update_scale(&controld->update, n_wanted, clock_now_ns());
+    error = changes_scale(controld, n_wanted);
     if (error != 0)
         return refuse(request, error);
-    /* Told behind the first step, which may have been the last one. */
-    scaler_asked(&controld->scaler, n_before, n_wanted);
-    if (controld->update.phase == UPDATE_IDLE)
-        scaler_ended(&controld->scaler, NULL);
     return reply_progress(&controld->update, request);
 }
 
@@ -251,11 +261,13 @@ nng_msg *changes_answer(struct controld *controld, const Mpa__V1__Request *reque
     if (request->body_case == MPA__V1__REQUEST__BODY_GET_OPERATION)
         return reply_progress(&controld->update, request);
     if (controld->supervisor.manager.is_onlooker)
-        return wire_error(request->id, MPA__V1__ERROR_CODE__ERROR_CODE_FAILED,
-                          "control.manager is external: whoever starts the processes ends, replaces and "
-                          "scales them (after 'mpactl drain')");
+        return wire_refusal(request->id, MPA__V1__ERROR_CODE__ERROR_CODE_FAILED,
+                            access_command_name(request->body_case),
+                            "control.manager is external: whoever starts the processes ends, replaces and "
+                            "scales them (after 'mpactl drain')");
     if (obstacle != NULL)
-        return wire_error(request->id, MPA__V1__ERROR_CODE__ERROR_CODE_BUSY, obstacle);
+        return wire_refusal(request->id, MPA__V1__ERROR_CODE__ERROR_CODE_BUSY,
+                            access_command_name(request->body_case), obstacle);
     if (request->body_case == MPA__V1__REQUEST__BODY_SCALE)
         return answer_scale(controld, request);
     if (request->body_case == MPA__V1__REQUEST__BODY_RESTART)

@@ -16,6 +16,9 @@ bool changes_know(const struct controld *controld, const Mpa__V1__Request *reque
 /* The reply to such a request; NULL: out of memory. */
 nng_msg *changes_answer(struct controld *controld, const Mpa__V1__Request *request) MPA_WARN_UNUSED;
 
+/* Begins to scale because somebody has asked. 0 or -errno, as update_scale(). */
+int changes_scale(struct controld *controld, uint32_t n_workers) MPA_WARN_UNUSED;
+
 /* Why nothing of the kind may begin now; NULL: it may. */
 const char *changes_obstacle(const struct controld *controld);
 

@@ -103,6 +103,9 @@ void controld_fini(struct controld *controld);
  * -errno after one ERROR line (-EBUSY: another controld is running). */
 int runtime_lock(const char *runtime_dir) MPA_WARN_UNUSED;
 
+/* runtime.c: as many descriptors as clients may take, if the system lets us have them. */
+void runtime_raise_files(void);
+
 /* runtime.c: the memory is written over the one before. */
 void runtime_remember(int lock_fd, const struct runtime_memory *memory);
 /* False when there is none, or not one that we would have written. */

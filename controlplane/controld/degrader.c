@@ -337,6 +337,24 @@ static const char *request_fault(const Mpa__V1__SetDegradeRequest *request)
     return (unsigned)request->step >= DEGRADE_N_STEPS ? "step" : NULL;
 }
 
+/* `step` counts when it is held. */
+static void set_mode(struct degrader *degrader, Mpa__V1__DegradeMode mode, enum degrade_step step)
+{
+    degrader->mode = mode;
+    if (mode == MPA__V1__DEGRADE_MODE__DEGRADE_MODE_OFF)
+        force(degrader, DEGRADE_NONE);
+    else if (mode == MPA__V1__DEGRADE_MODE__DEGRADE_MODE_HELD)
+        force(degrader, step);
+    degrader->due_ns = 0; /* at once */
+}
+
+void degrader_switch(struct degrader *degrader, bool is_on)
+{
+    set_mode(degrader,
+             is_on ? MPA__V1__DEGRADE_MODE__DEGRADE_MODE_AUTO : MPA__V1__DEGRADE_MODE__DEGRADE_MODE_OFF,
+             DEGRADE_NONE);
+}
+
 nng_msg *degrader_set(struct degrader *degrader, uint64_t id, const Mpa__V1__SetDegradeRequest *request)
 {
     Mpa__V1__Reply reply = MPA__V1__REPLY__INIT;
@@ -353,12 +371,7 @@ nng_msg *degrader_set(struct degrader *degrader, uint64_t id, const Mpa__V1__Set
         reply.error = &error;
         return wire_pack(&reply.base);
     }
-    degrader->mode = request->mode;
-    if (request->mode == MPA__V1__DEGRADE_MODE__DEGRADE_MODE_OFF)
-        force(degrader, DEGRADE_NONE);
-    else if (request->mode == MPA__V1__DEGRADE_MODE__DEGRADE_MODE_HELD)
-        force(degrader, (enum degrade_step)request->step);
-    degrader->due_ns = 0; /* at once */
+    set_mode(degrader, request->mode, (enum degrade_step)request->step);
     body.mode = degrader->mode;
     body.step = (Mpa__V1__DegradeStep)degrader->policy.step;
     reply.body_case = MPA__V1__REPLY__BODY_SET_DEGRADE;
@@ -457,15 +470,6 @@ void degrader_fill_status(const struct degrader *degrader, Mpa__V1__GetStatusRep
 void degrader_configure(struct degrader *degrader)
 {
     degrader->policy.config = policy_config(&degrader->controld->config.control);
-}
-
-void degrader_enable(struct degrader *degrader, bool is_on)
-{
-    degrader->mode =
-        is_on ? MPA__V1__DEGRADE_MODE__DEGRADE_MODE_AUTO : MPA__V1__DEGRADE_MODE__DEGRADE_MODE_OFF;
-    if (!is_on)
-        force(degrader, DEGRADE_NONE);
-    degrader->due_ns = 0; /* at once */
 }
 
 int degrader_new(struct degrader **degrader, struct controld *controld)

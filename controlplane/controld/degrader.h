@@ -29,8 +29,10 @@ void degrader_tick(struct degrader *degrader, uint64_t now_ns);
 
 /* Takes the limits of controld->config over; the step stays. The rest is looked up when it is used. */
 void degrader_configure(struct degrader *degrader);
-/* The pressure decides, or nothing is given up. */
-void degrader_enable(struct degrader *degrader, bool is_on);
+
+/* control.degrade has changed: the policy decides from now on, or nobody does; a step that an operator holds
+ * ends. */
+void degrader_switch(struct degrader *degrader, bool is_on);
 
 /* For whoever else decides on the number of workers: true while there are to be fewer, and it is decided
  * here.

@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "controlplane/controld/balancer.h"
+#include "controlplane/controld/changes.h"
 #include "controlplane/controld/degrader.h"
 #include "controlplane/controld/wire.h"
 
@@ -45,9 +46,9 @@ static void apply_orphan(struct settings *settings)
     tell_frontend(settings, TOLD_ORPHAN);
 }
 
-static void apply_balance(struct settings *settings)
+static void apply_idle(struct settings *settings)
 {
-    balancer_configure(settings->controld->balancer);
+    tell_frontend(settings, TOLD_IDLE);
 }
 
 static void apply_degrade(struct settings *settings)
@@ -55,9 +56,25 @@ static void apply_degrade(struct settings *settings)
     degrader_configure(settings->controld->degrader);
 }
 
-static void apply_degrade_mode(struct settings *settings)
+static void apply_degrade_switch(struct settings *settings)
 {
-    degrader_enable(settings->controld->degrader, settings->controld->config.control.degrade);
+    degrader_switch(settings->controld->degrader, settings->controld->config.control.degrade);
+}
+
+static void apply_balance(struct settings *settings)
+{
+    balancer_configure(settings->controld->balancer);
+}
+
+static void apply_scale(struct settings *settings)
+{
+    scaler_configure(&settings->controld->scaler, &settings->controld->config);
+}
+
+/* Carried out by settings_tick(): an update may be under way. */
+static void apply_count(struct settings *settings)
+{
+    settings->is_count_due = !settings->controld->supervisor.manager.is_onlooker;
 }
 
 /* Whoever goes by it looks into controld->config each time. */
@@ -74,14 +91,17 @@ static const struct applier {
     {"control.heartbeat_ms", apply_heartbeat},
     {"worker.orphan_s", apply_orphan},
     {"control.restart_delay_ms", apply_by_use},
-    {"control.balance", apply_balance},
-    {"control.balance_ms", apply_balance},
-    {"control.balance_weight_cpu", apply_balance},
-    {"control.balance_weight_ring", apply_balance},
-    {"control.balance_weight_connections", apply_balance},
-    {"control.balance_floor_permille", apply_balance},
-    {"control.balance_factor_permille", apply_balance},
-    {"control.degrade", apply_degrade_mode},
+    {"worker.idle_s", apply_idle},
+    {"worker.count", apply_count},
+    {"worker.min", apply_scale},
+    {"worker.max", apply_scale},
+    {"control.scale", apply_scale},
+    {"control.scale_up_permille", apply_scale},
+    {"control.scale_up_looks", apply_scale},
+    {"control.scale_down_permille", apply_scale},
+    {"control.scale_down_looks", apply_scale},
+    {"control.scale_pause_looks", apply_scale},
+    {"control.degrade", apply_degrade_switch},
     {"control.degrade_machine", apply_by_use},
     {"control.degrade_ms", apply_by_use},
     {"control.degrade_congested_permille", apply_degrade},
@@ -91,6 +111,13 @@ static const struct applier {
     {"control.degrade_relief_permille", apply_degrade},
     {"control.degrade_idle_s", apply_by_use},
     {"control.refuse", apply_by_use},
+    {"control.balance", apply_balance},
+    {"control.balance_ms", apply_balance},
+    {"control.balance_weight_cpu", apply_balance},
+    {"control.balance_weight_ring", apply_balance},
+    {"control.balance_weight_connections", apply_balance},
+    {"control.balance_floor_permille", apply_balance},
+    {"control.balance_factor_permille", apply_balance},
 };
 
 static const struct applier *applier_find(const char *path)
@@ -154,7 +181,8 @@ nng_msg *settings_pack_for_frontend(const struct settings *settings)
 {
     static const char *const keys[N_TOLD] = {[TOLD_LOG_LEVEL] = "control.log_level",
                                              [TOLD_HEARTBEAT] = "control.heartbeat_ms",
-                                             [TOLD_ORPHAN] = "worker.orphan_s"};
+                                             [TOLD_ORPHAN] = "worker.orphan_s",
+                                             [TOLD_IDLE] = "worker.idle_s"};
     Mpa__V1__Request request = MPA__V1__REQUEST__INIT;
     Mpa__V1__SetConfigRequest body = MPA__V1__SET_CONFIG_REQUEST__INIT;
     Mpa__V1__ConfigValue values[N_TOLD];
@@ -221,6 +249,16 @@ static void answered(void *context, int error, nng_msg *answer)
     mpa__v1__reply__free_unpacked(reply, NULL);
 }
 
+/* One change at a time: this one waits for its turn, and for the frontend. */
+static void scale_to_count(struct settings *settings)
+{
+    struct controld *controld = settings->controld;
+
+    if (settings->is_count_due && changes_obstacle(controld) == NULL &&
+        changes_scale(controld, controld->config.worker.count) == 0)
+        settings->is_count_due = false;
+}
+
 void settings_tick(struct settings *settings, uint64_t now_ns)
 {
     const struct process *frontend = &settings->controld->supervisor.processes[0];
@@ -228,6 +266,7 @@ void settings_tick(struct settings *settings, uint64_t now_ns)
     bool is_needed = false;
     nng_msg *packed;
 
+    scale_to_count(settings);
     for (size_t i = 0; i < N_TOLD; i++)
         is_needed |= settings->is_told[i];
     if (!is_needed || (!settings->is_due && !is_new) || now_ns < settings->next_try_ns ||

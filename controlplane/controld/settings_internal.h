@@ -13,7 +13,7 @@
 #define SETTINGS_TEXT_BYTES 512
 
 /* Keys that the frontend is told of. */
-enum settings_told { TOLD_LOG_LEVEL, TOLD_HEARTBEAT, TOLD_ORPHAN, N_TOLD };
+enum settings_told { TOLD_LOG_LEVEL, TOLD_HEARTBEAT, TOLD_ORPHAN, TOLD_IDLE, N_TOLD };
 
 struct settings {
     struct controld *controld;
@@ -25,6 +25,7 @@ struct settings {
     /* Of single processes, by hand; 0: as control.log_level says. */
     enum log_level own_level;
     enum log_level levels[SUPERVISOR_MAX_PROCESSES];
+    bool is_count_due; /* worker.count has changed, and nothing could begin yet */
     /* What was changed since our start, and so has to reach the frontend. */
     bool is_told[N_TOLD];
     bool is_due;          /* it has not taken all of it yet */

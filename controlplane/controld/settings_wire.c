@@ -215,6 +215,8 @@ static nng_msg *answer_set(struct settings *settings, const Mpa__V1__Request *re
         if (config_set(&changed, wanted->values[i]->key, wanted->values[i]->value, error, sizeof(error)) != 0)
             return refuse(request->id, error, "values");
     }
+    if (config_check_whole(&changed, error, sizeof(error)) != 0)
+        return refuse(request->id, error, "values");
     set_apply(settings, wanted, &changed, &list->changes);
     settings_announce(settings, "by hand", &list->changes, NULL);
     list_fill(list);

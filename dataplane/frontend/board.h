@@ -61,7 +61,7 @@ struct board_lane {
     _Atomic uint32_t fault;    /* why QUARANTINED: enum lane_counter of the fault */
     _Atomic uint32_t peer_pid; /* of its worker as the kernel tells, until it is dead; 0: not known here */
     /* Control thread writes, loop passes on to the worker (frontend_writes.h); 0: nothing was set. */
-    _Atomic uint32_t log_level, orphan_s_plus_1;
+    _Atomic uint32_t log_level, orphan_s_plus_1, idle_s_plus_1;
     _Atomic uint64_t gauges[N_LANE_GAUGES];
     counter counters[N_LANE_COUNTERS];              /* written by the loop as it goes */
     counter worker_counters[N_WORKER_COUNTERS];     /* copied from the worker's segment with the gauges; a
@@ -187,11 +187,12 @@ struct board_nic {
 
 struct board {
     struct board_nic nic_info; /* written before control_start(), read-only from then on */
+    struct flow_seed seed;     /* likewise */
     /* loop writes, control thread reads */
     counter nic[N_NIC_COUNTERS];
     struct board_lane lanes[CONFIG_MAX_WORKERS];
     uint32_t n_buckets;
-    counter *bucket_frames;         /* n_buckets: frames classified into each */
+    counter *bucket_frames;         /* n_buckets: frames classified into each; not those of pinned flows */
     _Atomic uint8_t *bucket_worker; /* n_buckets: worker slot or BUCKET_NO_WORKER */
     _Atomic uint64_t loop_turns;
     _Atomic uint64_t loop_heartbeat_ns;

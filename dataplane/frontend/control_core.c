@@ -62,6 +62,7 @@ int control_core_init(struct control_core *core, const struct config *config, st
                       uint64_t now_ns)
 {
     *core = (struct control_core){.config = config, .board = board, .started_ns = now_ns};
+    core->own_uid = geteuid(); /* now: the confined may not ask */
     core->levels.all = log_level();
     core->arena.bytes = malloc(ARENA_BYTES);
     core->arena.size = ARENA_BYTES;
@@ -182,7 +183,7 @@ static Mpa__V1__Reply *core_new_reply(struct control_core *core)
 
 bool control_core_may_ask(const struct control_core *core, const struct control_peer *peer)
 {
-    if (peer->uid != 0 && peer->uid != geteuid())
+    if (peer->uid != 0 && peer->uid != core->own_uid)
         return false;
     for (unsigned i = 0; i < CONFIG_MAX_WORKERS && peer->pid != 0; i++) {
         if (atomic_load_explicit(&core->board->lanes[i].peer_pid, memory_order_relaxed) == peer->pid)

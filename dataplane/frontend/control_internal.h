@@ -67,6 +67,7 @@ struct control_core {
     struct control_operations *operations; /* owned */
     struct control_levels levels;
     uint64_t started_ns;
+    uint64_t own_uid; /* besides root, who may ask */
     bool is_stop_due; /* the loop is still to be told to stop */
 };
 
@@ -169,8 +170,8 @@ extern const struct counter_text control_frontend_gauge_texts[N_FRONTEND_GAUGES]
 /* Their values now. */
 void control_frontend_gauges(const struct board *board, counter values[N_FRONTEND_GAUGES]);
 
-/* True for the lanes that stand in lists of numbers: those of configured workers, so that a graph does not lose
- * a line with a worker, and whoever else is there. */
+/* True for the lanes that stand in lists of numbers: those of configured workers, so that a graph does not
+ * lose a line with a worker, and whoever else is there. */
 bool control_shows_lane(const struct control_core *core, uint32_t slot);
 
 /* The addresses we serve as texts, *n of them; NULL when the arena is full. */

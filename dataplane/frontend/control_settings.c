@@ -13,7 +13,7 @@
 static bool settings_has(const char *key)
 {
     return strcmp(key, "control.log_level") == 0 || strcmp(key, "control.heartbeat_ms") == 0 ||
-           strcmp(key, "worker.orphan_s") == 0;
+           strcmp(key, "worker.orphan_s") == 0 || strcmp(key, "worker.idle_s") == 0;
 }
 
 /* False after a refusal. What passes is in *changed. */
@@ -63,8 +63,9 @@ static bool settings_check_levels(struct control_call *call, struct control_leve
         if (strcmp(request->values[i]->key, "control.log_level") != 0)
             continue;
         *levels = (struct control_levels){0};
-        if (log_level_parse(request->values[i]->value, &levels->all) != 0)
-            mpa_assert(!"config_set() has let it pass");
+        /* Cannot fail: config_set() has let it pass. */
+        if (log_level_parse(request->values[i]->value, &levels->all) < 0)
+            levels->all = log_level();
     }
     for (size_t i = 0; i < request->n_levels; i++) {
         if (!settings_take_level(levels, request->levels[i])) {
@@ -96,19 +97,18 @@ static void settings_apply_levels(struct control_call *call, const struct contro
     core->levels = *levels;
 }
 
-static void settings_apply_values(struct control_call *call, const struct config *changed)
+/* For workers that are there, and those that come. */
+static void settings_apply_value(struct board *board, const char *key, const struct config *changed)
 {
-    const Mpa__V1__SetConfigRequest *request = call->request->set_config;
-    struct board *board = call->core->board;
+    if (strcmp(key, "control.heartbeat_ms") == 0)
+        atomic_store_explicit(&board->heartbeat_ms, changed->control.heartbeat_ms, memory_order_relaxed);
+    for (unsigned slot = 0; slot < CONFIG_MAX_WORKERS; slot++) {
+        struct board_lane *lane = &board->lanes[slot];
 
-    for (size_t i = 0; i < request->n_values; i++) {
-        if (strcmp(request->values[i]->key, "control.heartbeat_ms") == 0)
-            atomic_store_explicit(&board->heartbeat_ms, changed->control.heartbeat_ms, memory_order_relaxed);
-        if (strcmp(request->values[i]->key, "worker.orphan_s") != 0)
-            continue;
-        for (unsigned slot = 0; slot < CONFIG_MAX_WORKERS; slot++)
-            atomic_store_explicit(&board->lanes[slot].orphan_s_plus_1, changed->worker.orphan_s + 1,
-                                  memory_order_relaxed);
+        if (strcmp(key, "worker.orphan_s") == 0)
+            atomic_store_explicit(&lane->orphan_s_plus_1, changed->worker.orphan_s + 1, memory_order_relaxed);
+        if (strcmp(key, "worker.idle_s") == 0)
+            atomic_store_explicit(&lane->idle_s_plus_1, changed->worker.idle_s + 1, memory_order_relaxed);
     }
 }
 
@@ -168,6 +168,7 @@ int control_set_config(struct control_call *call)
     if (!settings_check_values(call, &changed) || !settings_check_levels(call, &levels))
         return 0;
     settings_apply_levels(call, &levels, is_for_all);
-    settings_apply_values(call, &changed);
+    for (size_t i = 0; i < call->request->set_config->n_values; i++)
+        settings_apply_value(call->core->board, call->request->set_config->values[i]->key, &changed);
     return settings_reply(call);
 }

@@ -45,19 +45,25 @@ static int lane_map(struct lane *lane, int fds[N_ATTACH_HELLO_FDS])
     return failed;
 }
 
-/* True when the half now says something else. Relaxed: each word stands for itself. */
+/* True when the word changes. Relaxed: each stands for itself. */
+static bool lane_store_word(_Atomic uint32_t *word, uint32_t value)
+{
+    return atomic_exchange_explicit(word, value, memory_order_relaxed) != value;
+}
+
+/* True when the half now says something else. */
 static bool lane_store_settings(struct lane *lane)
 {
     struct frontend_half *own = lane->own_half.base;
-    uint32_t level = atomic_load_explicit(&lane->board->log_level, memory_order_relaxed);
-    uint32_t orphan = atomic_load_explicit(&lane->board->orphan_s_plus_1, memory_order_relaxed);
+    struct board_lane *board = lane->board;
+    bool is_news =
+        lane_store_word(&own->log_level, atomic_load_explicit(&board->log_level, memory_order_relaxed));
 
-    if (atomic_load_explicit(&own->log_level, memory_order_relaxed) == level &&
-        atomic_load_explicit(&own->orphan_s_plus_1, memory_order_relaxed) == orphan)
-        return false;
-    atomic_store_explicit(&own->log_level, level, memory_order_relaxed);
-    atomic_store_explicit(&own->orphan_s_plus_1, orphan, memory_order_relaxed);
-    return true;
+    is_news |= lane_store_word(&own->orphan_s_plus_1,
+                               atomic_load_explicit(&board->orphan_s_plus_1, memory_order_relaxed));
+    is_news |= lane_store_word(&own->idle_s_plus_1,
+                               atomic_load_explicit(&board->idle_s_plus_1, memory_order_relaxed));
+    return is_news;
 }
 
 static int lane_new_half(struct lane *lane)

@@ -242,12 +242,14 @@ bool config_is_same(const struct config *config, const struct config *other, siz
 /* Copies the value of that key. */
 void config_copy_key(struct config *to, const struct config *from, size_t idx);
 /*
- * Sets a live key from text as it would stand in the file, by the rules of the file. 0, or -EINVAL (not
+ * Sets a live key from text as it would stand in the file, by the rules of that key. 0, or -EINVAL (not
  * allowed) or -ENOENT (no such key, or not a live one) with one line in `error`; *config is written only on
- * success.
+ * success. Several are set one after the other, and checked against each other at the end.
  */
 int config_set(struct config *config, const char *path, const char *value, char *error,
                size_t error_size) MPA_WARN_UNUSED;
+/* 0, or -EINVAL and one line in `error` when keys contradict each other. */
+int config_check_whole(const struct config *config, char *error, size_t error_size) MPA_WARN_UNUSED;
 
 /* The whole configuration as a commented file that config_load() takes (deploy/mpa.yaml: the defaults). */
 void config_print_yaml(const struct config *config, FILE *out);

@@ -38,7 +38,9 @@ static const struct {
 } key_changes[] = {
     {"frontend.n_buckets", CONFIG_CHANGE_ALL},   /* workers hash by it, and cannot return to another number */
     {"frontend.pool_chunks", CONFIG_CHANGE_ALL}, /* the return rings of workers are made for it */
-    {"worker.count", CONFIG_CHANGE_CONTROLD},
+    {"worker.count", CONFIG_CHANGE_LIVE},
+    {"worker.min", CONFIG_CHANGE_LIVE},
+    {"worker.max", CONFIG_CHANGE_LIVE},
     {"worker.orphan_s", CONFIG_CHANGE_LIVE},
     {"control.manager", CONFIG_CHANGE_ALL},
     {"control.runtime_dir", CONFIG_CHANGE_ALL},
@@ -51,6 +53,7 @@ static const struct {
     {"control.balance_weight_connections", CONFIG_CHANGE_LIVE},
     {"control.balance_floor_permille", CONFIG_CHANGE_LIVE},
     {"control.balance_factor_permille", CONFIG_CHANGE_LIVE},
+    {"worker.idle_s", CONFIG_CHANGE_LIVE},
     {"control.degrade", CONFIG_CHANGE_LIVE},
     {"control.degrade_machine", CONFIG_CHANGE_LIVE},
     {"control.degrade_ms", CONFIG_CHANGE_LIVE},
@@ -61,6 +64,12 @@ static const struct {
     {"control.degrade_relief_permille", CONFIG_CHANGE_LIVE},
     {"control.degrade_idle_s", CONFIG_CHANGE_LIVE},
     {"control.refuse", CONFIG_CHANGE_LIVE},
+    {"control.scale", CONFIG_CHANGE_LIVE},
+    {"control.scale_up_permille", CONFIG_CHANGE_LIVE},
+    {"control.scale_up_looks", CONFIG_CHANGE_LIVE},
+    {"control.scale_down_permille", CONFIG_CHANGE_LIVE},
+    {"control.scale_down_looks", CONFIG_CHANGE_LIVE},
+    {"control.scale_pause_looks", CONFIG_CHANGE_LIVE},
     {"control.log_level", CONFIG_CHANGE_LIVE},
 };
 
@@ -171,6 +180,10 @@ static bool value_parse(const struct config_rule *rule, const char *value, struc
         snprintf(place, rule->size, "%s", value);
         return log_level_parse(value, &level) == 0;
     }
+    if (rule->kind == CONFIG_REFUSE) {
+        config->control.refuse = strcmp(value, "silent") == 0 ? CONFIG_REFUSE_SILENT : CONFIG_REFUSE_RESET;
+        return strcmp(value, "silent") == 0 || strcmp(value, "reset") == 0;
+    }
     errno = 0;
     number = strtoll(value, &end, 10);
     if (rule->kind != CONFIG_UINT || rule->size != sizeof(wide) || value[0] < '0' || value[0] > '9' ||
@@ -193,8 +206,6 @@ static int set_refused(char *error, int status)
 
 int config_set(struct config *config, const char *path, const char *value, char *error, size_t error_size)
 {
-    static const struct config_index nothing; /* no key stands in a file */
-    struct config_report report = {.name = "", .text = error, .size = error_size};
     struct config changed = *config;
     size_t idx = config_key_find(path);
 
@@ -210,12 +221,20 @@ int config_set(struct config *config, const char *path, const char *value, char 
                  config_rules[idx].text.allowed);
         return set_refused(error, -EINVAL);
     }
-    config_validate_whole(&changed, &nothing, &report);
-    if (report.n_faults > 0) {
-        /* Without the place in a file that it did not come from: ":1: ". */
-        memmove(error, error + strlen(":1: "), strlen(error + strlen(":1: ")) + 1);
-        return -EINVAL;
-    }
     *config = changed;
     return 0;
+}
+
+int config_check_whole(const struct config *config, char *error, size_t error_size)
+{
+    static const struct config_index nothing; /* no key stands in a file */
+    struct config_report report = {.name = "", .text = error, .size = error_size};
+
+    config_validate_whole(config, &nothing, &report);
+    if (report.n_faults == 0)
+        return 0;
+    /* The first, without the place in a file that it did not come from: ":1: ". */
+    memmove(error, error + strlen(":1: "), strlen(error + strlen(":1: ")) + 1);
+    *strchrnul(error, '\n') = '\0';
+    return -EINVAL;
 }

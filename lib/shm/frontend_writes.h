@@ -14,9 +14,10 @@ struct frontend_half {
     struct segment_header header;
     struct lane_shape shape; /* constant after attach */
     /* What an operator has changed since the worker read its file. Frontend writes · worker reads, each alone
-     * and checks it; 0: as its own configuration says. Older frontends leave both 0. */
+     * and checks it; 0: as its own configuration says. Older frontends leave all 0. */
     _Atomic uint32_t log_level;                   /* enum log_level */
     _Atomic uint32_t orphan_s_plus_1;             /* worker.orphan_s */
+    _Atomic uint32_t idle_s_plus_1;               /* worker.idle_s */
     struct lane_index rx_tail[N_LANE_PRIORITIES]; /* frontend writes · worker reads · publishes rx slots */
     struct lane_index tx_head[N_LANE_PRIORITIES]; /* frontend writes · worker reads · frees tx slots, arena */
     struct lane_index return_head;                /* frontend writes · worker reads · frees return slots */

@@ -42,6 +42,11 @@ class Reloaded(survivor.Survivor):
         return {it["role"] + (f":{it['slot']}" if it["role"] == "worker" else ""): it["level"]
                 for it in self.mpactl("log", "level", *words)["processes"]}
 
+    def wait_levels(self, *exceptions, **levels):
+        """Everybody has this level, but for the exceptions: what the frontend is told comes a moment later."""
+        wanted = dict.fromkeys(PROCESSES, levels["all"]) | dict(exceptions)
+        netlab.wait_until(lambda: self.levels() == wanted, 10, what=f"the levels {wanted}")
+
     def ask(self, *words):
         return subprocess.run(
             self.space.command(stacks.program("mpactl", self.programs["mpactl"]), "--runtime-dir", self.runtime_dir,
@@ -81,21 +86,22 @@ def test_a_reload_of_the_same_file_changes_nothing(stack):
 
 
 def test_the_log_level_reaches_all_processes_and_goes_back(stack):
-    assert stack.levels() == dict.fromkeys(PROCESSES, "info")
+    stack.wait_levels(all="info")
     assert stack.levels("debug") == dict.fromkeys(PROCESSES, "debug")
     stack.wait_said(*level_lines("debug"))
     assert len(set(re.findall(r"mpa-worker\[(\d+)\] info: log_level_set level=debug", stack.log()))) == 2
     # A worker that is started now reads "info" in the file, and is told what the others were.
     stack.mpactl("kill", "1")
     stack.all_serve()
-    netlab.wait_until(lambda: stack.levels() == dict.fromkeys(PROCESSES, "debug"), 5, what="debug for all")
+    stack.wait_levels(all="debug")
     netlab.wait_until(lambda: len(set(re.findall(r"mpa-worker\[(\d+)\] info: log_level_set level=debug",
                                                  stack.log()))) == 3, 5, what="the new worker's line")
-    assert stack.levels("warn", "--process", "worker:1") == dict.fromkeys(PROCESSES, "debug") | {"worker:1": "warn"}
+    stack.levels("warn", "--process", "worker:1")
+    stack.wait_levels(("worker:1", "warn"), all="debug")
     changes = stack.changes()
     assert changes == {"control.log_level": ("debug", "info", "changed"),
                        "control.log_level of worker 1": ("warn", "info", "changed")}
-    netlab.wait_until(lambda: stack.levels() == dict.fromkeys(PROCESSES, "info"), 5, what="info for all")
+    stack.wait_levels(all="info")
     stack.wait_said(*level_lines("info"))
 
 
@@ -151,6 +157,16 @@ def test_live_keys_act_and_others_say_what_they_need(stack):
     assert stack.config()["worker.burst_frames"]["value"] == "32"
 
 
+def test_another_number_of_workers_is_started_and_ended(stack):
+    stack.edit(worker={"count": 3, "max": 3})
+    assert stack.changes() == {"worker.count": ("2", "3", "changed"), "worker.max": ("16", "3", "changed")}
+    netlab.wait_until(lambda: set(stack.slots()) == {0, 1, 2}, 10, what="three workers")
+    stack.edit()
+    # At once: the workers that are on their way count.
+    assert stack.changes() == {"worker.count": ("3", "2", "changed"), "worker.max": ("3", "16", "changed")}
+    netlab.wait_until(lambda: set(stack.slots()) == {0, 1}, 10, what="two workers")
+
+
 def test_what_is_set_by_hand_is_held_to_the_rules_of_the_file(stack):
     stack.mpactl("balance", "set", "weight_cpu=10", "factor_permille=2000", "ms=400")
     explained = stack.mpactl("explain")
@@ -173,18 +189,19 @@ def test_what_is_set_by_hand_is_held_to_the_rules_of_the_file(stack):
 def test_sighup_reloads_and_a_new_frontend_hears_what_was_changed(stack):
     stack.edit(control={"log_level": "debug"})
     os.kill(stack.process.pid, signal.SIGHUP)
-    netlab.wait_until(lambda: stack.levels() == dict.fromkeys(PROCESSES, "debug"), 5, what="debug for all")
+    stack.wait_levels(all="debug")
     stack.edit(control={"log_level": "loud"})
     os.kill(stack.process.pid, signal.SIGHUP)
     stack.wait_said(r"config_refused by=\"signal\" error=\".*mpa.yaml:\d+: key 'control.log_level': 'loud'")
-    assert [event["fields"]["text"] for event in stack.events("reload")][-1] == "signal: refused, nothing has changed"
+    netlab.wait_until(lambda: [event["fields"]["text"] for event in stack.events("reload")][-1:] ==
+                      ["signal: refused, nothing has changed"], 5, what="the event")
     # Its file says "info"; what was set by hand is sent to it again.
     stack.edit()
     stack.changes()
     stack.levels("debug")
     os.kill(stack.frontend(), signal.SIGKILL)
     stack.all_serve()
-    netlab.wait_until(lambda: stack.levels() == dict.fromkeys(PROCESSES, "debug"), 10, what="debug for all")
+    stack.wait_levels(all="debug")
     stack.levels("info")
 
 

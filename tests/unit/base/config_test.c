@@ -216,8 +216,9 @@ static void broken_yaml_is_named_at_its_line(void)
 
 static void unknown_keys_are_named_with_what_is_allowed(void)
 {
-    check_refused("nic:\n  mtu: 1500\n\n  # a comment\n  mtuu: 1400\n  name: x\n",
-                  "t.yaml:5: key 'nic.mtuu': unknown (allowed: backend, name, mac, mtu, offload, tap_queue_frames)");
+    check_refused(
+        "nic:\n  mtu: 1500\n\n  # a comment\n  mtuu: 1400\n  name: x\n",
+        "t.yaml:5: key 'nic.mtuu': unknown (allowed: backend, name, mac, mtu, offload, tap_queue_frames)");
     check_refused("\nnics: {}\nhost: {}\n",
                   "t.yaml:2: key 'nics': unknown (allowed: nic, host, frontend, worker, services, control)");
     check_refused("services:\n  echo:\n    prt: 7\n",
@@ -232,9 +233,10 @@ static void unknown_keys_are_named_with_what_is_allowed(void)
 
 static void several_mistakes_have_a_line_each(void)
 {
-    check_refused("nic:\n  a: 1\n  b: 2\n",
-                  "t.yaml:2: key 'nic.a': unknown (allowed: backend, name, mac, mtu, offload, tap_queue_frames)\n"
-                  "t.yaml:3: key 'nic.b': unknown (allowed: backend, name, mac, mtu, offload, tap_queue_frames)");
+    check_refused(
+        "nic:\n  a: 1\n  b: 2\n",
+        "t.yaml:2: key 'nic.a': unknown (allowed: backend, name, mac, mtu, offload, tap_queue_frames)\n"
+        "t.yaml:3: key 'nic.b': unknown (allowed: backend, name, mac, mtu, offload, tap_queue_frames)");
     check_refused("worker:\n  count: 17\nnic:\n  mtu: 1000\n",
                   "t.yaml:4: key 'nic.mtu': '1000' is not valid (allowed: 1280..9000)\n"
                   "t.yaml:2: key 'worker.count': '17' is not valid (allowed: 1..16)");
@@ -253,8 +255,9 @@ static void wrong_shapes_are_refused(void)
     check_refused(
         "- nic\n",
         "t.yaml:1: not a list of sections (allowed: nic, host, frontend, worker, services, control)");
-    check_refused("nic:\nhost: {}\n",
-                  "t.yaml:1: section 'nic': has no keys (allowed: backend, name, mac, mtu, offload, tap_queue_frames)");
+    check_refused(
+        "nic:\nhost: {}\n",
+        "t.yaml:1: section 'nic': has no keys (allowed: backend, name, mac, mtu, offload, tap_queue_frames)");
     check_refused("nic:\n  mtu: [1500]\n",
                   "t.yaml:2: key 'nic.mtu': wants a single value (allowed: 1280..9000)");
     check_refused(

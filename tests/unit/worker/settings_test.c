@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* settings_test.c — a worker takes what an operator has changed from the frontend's half, within its rules. */
+/* settings_test.c — a worker takes what an operator has changed from the frontend's half, within its rules.
+ */
 #include "base/log.h"
 #include "shm/frontend_writes.h"
 #include "tests/support/unit.h"
@@ -15,6 +16,22 @@ static void tell(uint32_t level, uint32_t orphan_s_plus_1)
     atomic_store(&half->log_level, level);
     atomic_store(&half->orphan_s_plus_1, orphan_s_plus_1);
     worker_take_settings(&rig.worker);
+}
+
+static void it_takes_the_idle_limit(void)
+{
+    struct frontend_half *half;
+
+    log_set_level(LOG_LEVEL_WARN);
+    worker_rig_start(&rig);
+    half = rig.frontend.half.base;
+    atomic_store(&half->idle_s_plus_1, 1 + 604800);
+    worker_take_settings(&rig.worker);
+    CU_ASSERT_EQUAL(rig.worker.config.worker.idle_s, 604800);
+    atomic_store(&half->idle_s_plus_1, 1 + 604801);
+    worker_take_settings(&rig.worker);
+    CU_ASSERT_EQUAL(rig.worker.config.worker.idle_s, 604800);
+    worker_rig_end(&rig);
 }
 
 static void it_takes_level_and_patience(void)
@@ -54,5 +71,6 @@ static void it_keeps_its_own_without_a_valid_word(void)
 const char unit_suite_name[] = "worker/settings";
 const struct unit_test unit_tests[] = {
     {"it takes level and patience", it_takes_level_and_patience},
+    {"it takes the idle limit", it_takes_the_idle_limit},
     {"it keeps its own without a valid word", it_keeps_its_own_without_a_valid_word},
     {NULL, NULL}};
