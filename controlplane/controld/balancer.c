@@ -3,9 +3,10 @@
  * balancer.c — one round: GetWorkers, GetLanes, GetBuckets, one after the other; then the policy observes,
  * and decides unless something is under way. A round that gets no answer is left out.
  *
- * Orders are apart from rounds: a Migrate for each worker that gets buckets, in turn. Rounds go on meanwhile
- * and only measure. What an order really did shows in the owners of the next round, so one that failed needs
- * no repair.
+ * Orders are apart from rounds: a Migrate for each worker that gets buckets, in turn; for an elephant first a
+ * search for the flow that makes its bucket heavy (elephant.h), which goes alone if there is one. Rounds go
+ * on meanwhile and only measure. What an order really did shows in the owners of the next round, so one that
+ * failed needs no repair.
  */
 #include "controlplane/controld/balancer.h"
 
@@ -18,6 +19,7 @@
 #include "controlplane/controld/changes.h"
 #include "controlplane/controld/decisions.h"
 #include "controlplane/controld/degrader.h"
+#include "controlplane/controld/elephant.h"
 #include "controlplane/controld/events.h"
 #include "controlplane/controld/frontend_link.h"
 #include "controlplane/controld/measures.h"
@@ -42,8 +44,10 @@ struct balancer {
     struct operation *operation;
     bool is_ordering;
     struct balance_decision order;
-    uint64_t order_number; /* decisions.n_made of it, to find its entry */
-    uint32_t n_ordered;    /* workers that have been given their buckets, as a slot number */
+    uint64_t order_number;     /* decisions.n_made of it, to find its entry */
+    uint32_t n_ordered;        /* workers that have been given their buckets, as a slot number */
+    struct elephant *elephant; /* looks for the flow behind a heavy bucket */
+    char flow_outcome[DECISION_OUTCOME_BYTES]; /* of a flow that was ordered alone; else empty */
 };
 
 /* ---- orders ---- */
@@ -87,7 +91,7 @@ static void order_next(struct balancer *balancer)
         }
     }
     if (n == 0) {
-        order_end(balancer, "done");
+        order_end(balancer, balancer->flow_outcome[0] == '\0' ? "done" : balancer->flow_outcome);
         return;
     }
     qsort(buckets, n, sizeof(buckets[0]), compare_buckets);
@@ -103,8 +107,27 @@ static void order_done(void *context, bool is_good, const char *text)
         order_next(balancer);
         return;
     }
-    log_warn("balance_order_failed to=%u error=\"%s\"", balancer->n_ordered - 1, text);
+    log_warn("balance_order_failed reason=%s error=\"%s\"", balance_reason_name(balancer->order.reason),
+             text);
     order_end(balancer, text);
+}
+
+/* elephant_found_fn. Its company in the bucket stays where it is. */
+static void elephant_found(void *context, const Mpa__V1__FlowKey *flow)
+{
+    struct balancer *balancer = context;
+    uint32_t to = balancer->order.moves[0].to;
+
+    if (flow == NULL) {
+        order_next(balancer);
+        return;
+    }
+    snprintf(balancer->flow_outcome, sizeof(balancer->flow_outcome), "done: tcp %s:%u -> %s:%u alone",
+             flow->remote_address, flow->remote_port, flow->local_address, flow->local_port);
+    log_info("balance_flow bucket=%u to=%u remote=%s remote_port=%u", balancer->order.moves[0].bucket, to,
+             flow->remote_address, flow->remote_port);
+    balancer->n_ordered = BALANCE_MAX_WORKERS;
+    operation_begin_migrate_flow(balancer->operation, flow, to);
 }
 
 /* ---- decisions ---- */
@@ -142,7 +165,11 @@ static struct decision *follow(struct balancer *balancer, const struct balance_d
     balancer->order_number = balancer->decisions.n_made;
     balancer->n_ordered = 0;
     balancer->is_ordering = true;
-    order_next(balancer);
+    balancer->flow_outcome[0] = '\0';
+    if (decision->reason == BALANCE_MOVE_ELEPHANT)
+        elephant_begin(balancer->elephant, decision->moves[0].from, decision->moves[0].bucket);
+    else
+        order_next(balancer);
     return entry;
 }
 
@@ -282,6 +309,7 @@ void balancer_tick(struct balancer *balancer, uint64_t now_ns)
     const struct controld *controld = balancer->controld;
 
     operation_tick(balancer->operation, now_ns);
+    elephant_tick(balancer->elephant, now_ns);
     if (now_ns < balancer->due_ns || balancer->call.state != FRONTEND_CALL_IDLE ||
         controld->supervisor.processes[0].state != PROCESS_RUNNING || controld->supervisor.is_stopping)
         return;
@@ -293,6 +321,7 @@ void balancer_step(struct balancer *balancer)
 {
     frontend_call_step(&balancer->call);
     operation_step(balancer->operation);
+    elephant_step(balancer->elephant);
 }
 
 /* ---- commands ---- */
@@ -421,6 +450,8 @@ int balancer_new(struct balancer **balancer, struct controld *controld)
     if (error == 0)
         error = operation_new(&new->operation, controld->link, order_done, new);
     if (error == 0)
+        error = elephant_new(&new->elephant, controld->link, elephant_found, new);
+    if (error == 0)
         *balancer = new;
     else
         balancer_free(new);
@@ -433,6 +464,7 @@ void balancer_free(struct balancer *balancer)
         return;
     frontend_call_fini(&balancer->call);
     operation_free(balancer->operation);
+    elephant_free(balancer->elephant);
     balance_free(balancer->policy);
     measures_fini(&balancer->measures);
     free(balancer);

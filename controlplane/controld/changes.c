@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "controlplane/controld/degrader.h"
 #include "controlplane/controld/events.h"
 #include "controlplane/controld/measures.h"
 #include "controlplane/controld/operation.h"
@@ -120,7 +121,9 @@ void changes_round(struct controld *controld, const struct measures *measures, c
     const struct supervisor *supervisor = &controld->supervisor;
     struct scale_worker workers[SCALE_MAX_WORKERS] = {0};
 
-    if (supervisor->manager.is_onlooker || changes_obstacle(controld) != NULL)
+    /* The degrader has workers ended just now, and starts them again. */
+    if (supervisor->manager.is_onlooker || changes_obstacle(controld) != NULL ||
+        degrader_wants_fewer_workers(controld->degrader))
         return;
     for (uint32_t slot = 0; slot < supervisor->n_workers; slot++) {
         /* Whom an operator has drained is no help, and is not to be awaited. */
@@ -181,10 +184,11 @@ static nng_msg *reply_progress(const struct update *update, const Mpa__V1__Reque
 static nng_msg *refuse(const Mpa__V1__Request *request, int error)
 {
     if (error == -ENOSPC)
-        return wire_error(request->id, MPA__V1__ERROR_CODE__ERROR_CODE_FAILED,
-                          "all worker slots are in use: there is none for a spare");
-    return wire_error(request->id, MPA__V1__ERROR_CODE__ERROR_CODE_UNAVAILABLE,
-                      "mpa-frontend is not running (see status)");
+        return wire_refusal(request->id, MPA__V1__ERROR_CODE__ERROR_CODE_FAILED,
+                            access_command_name(request->body_case),
+                            "all worker slots are in use: there is none for a spare");
+    return wire_refusal(request->id, MPA__V1__ERROR_CODE__ERROR_CODE_UNAVAILABLE,
+                        access_command_name(request->body_case), "mpa-frontend is not running (see status)");
 }
 
 int changes_scale(struct controld *controld, uint32_t n_workers)
@@ -257,11 +261,13 @@ nng_msg *changes_answer(struct controld *controld, const Mpa__V1__Request *reque
     if (request->body_case == MPA__V1__REQUEST__BODY_GET_OPERATION)
         return reply_progress(&controld->update, request);
     if (controld->supervisor.manager.is_onlooker)
-        return wire_error(request->id, MPA__V1__ERROR_CODE__ERROR_CODE_FAILED,
-                          "control.manager is external: whoever starts the processes ends, replaces and "
-                          "scales them (after 'mpactl drain')");
+        return wire_refusal(request->id, MPA__V1__ERROR_CODE__ERROR_CODE_FAILED,
+                            access_command_name(request->body_case),
+                            "control.manager is external: whoever starts the processes ends, replaces and "
+                            "scales them (after 'mpactl drain')");
     if (obstacle != NULL)
-        return wire_error(request->id, MPA__V1__ERROR_CODE__ERROR_CODE_BUSY, obstacle);
+        return wire_refusal(request->id, MPA__V1__ERROR_CODE__ERROR_CODE_BUSY,
+                            access_command_name(request->body_case), obstacle);
     if (request->body_case == MPA__V1__REQUEST__BODY_SCALE)
         return answer_scale(controld, request);
     if (request->body_case == MPA__V1__REQUEST__BODY_RESTART)

@@ -339,6 +339,7 @@ int controld_init_privileged(struct controld *controld, const struct spawner_pla
     error = reader_open_file(controld);
     if (error != 0)
         return error;
+    runtime_raise_files(); /* after the helper was born, which hands its own limit on */
     controld->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (controld->wake_fd < 0) {
         log_error("start_failed step=wake error=\"%s\"", strerror(errno));

@@ -22,8 +22,8 @@
 #include "controlplane/controld/access.h"
 #include "controlplane/controld/manager_direct.h"
 #include "controlplane/controld/manager_systemd.h"
-#include "controlplane/controld/reader.h"
 #include "controlplane/controld/scaler.h"
+#include "controlplane/controld/reader.h"
 #include "controlplane/controld/supervisor.h"
 #include "controlplane/controld/update.h"
 
@@ -102,6 +102,9 @@ void controld_fini(struct controld *controld);
 /* runtime.c: the runtime folder, made 0755 where it is missing, and the lock in it. The lock's descriptor, or
  * -errno after one ERROR line (-EBUSY: another controld is running). */
 int runtime_lock(const char *runtime_dir) MPA_WARN_UNUSED;
+
+/* runtime.c: as many descriptors as clients may take, if the system lets us have them. */
+void runtime_raise_files(void);
 
 /* runtime.c: the memory is written over the one before. */
 void runtime_remember(int lock_fd, const struct runtime_memory *memory);

@@ -10,13 +10,17 @@
 #include "controlplane/controld/degrader.h"
 
 #include <assert.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/log.h"
+#include "controlplane/controld/changes.h"
 #include "controlplane/controld/events.h"
 #include "controlplane/controld/frontend_link.h"
 #include "controlplane/controld/pressure.h"
@@ -26,6 +30,8 @@
 #define ANSWER_MS 1000u
 #define LEASE_ROUNDS 3u /* an order outlives so many rounds that fail, and LEASE_MS */
 #define LEASE_MS 2000u
+#define SHRINK_ROUNDS 10u  /* between two workers that end: what the last one gave has to show */
+#define MEMINFO_BYTES 512u /* what is looked for stands in its first lines */
 
 enum question { QUESTION_WORKERS, QUESTION_LANES, QUESTION_NIC, QUESTION_ORDER };
 
@@ -43,8 +49,12 @@ struct degrader {
     uint32_t shed_mask; /* workers that are to get no new connections */
     bool is_told;       /* the frontend has an order that is not NONE */
     struct frontend_call call;
-    enum question question;                                /* under way, when the call is */
-    uint64_t due_ns;                                       /* next round */
+    enum question question;  /* under way, when the call is */
+    uint64_t due_ns;         /* next round */
+    int meminfo_fd;          /* of the machine; opened before we are confined, -1: not looked at */
+    uint32_t n_workers_full; /* workers before the first was ended here; 0: none was */
+    uint32_t n_workers_left; /* and how many that has left */
+    uint64_t shrink_ns;      /* not before */
     struct degrader_entry entries[DEGRADER_MAX_DECISIONS]; /* a ring */
     uint64_t n_made;
     char text[DEGRADER_TEXT_BYTES]; /* of the last decision */
@@ -54,6 +64,7 @@ struct degrader {
 static_assert(MPA__V1__DEGRADE_STEP__DEGRADE_STEP_SHED_ALL == (int)DEGRADE_SHED_ALL, "step");
 static_assert(MPA__V1__DEGRADE_STEP__DEGRADE_STEP_FEWER_WORKERS == (int)DEGRADE_N_STEPS - 1, "step");
 static_assert(MPA__V1__DEGRADE_PRESSURE__DEGRADE_PRESSURE_CPU == (int)DEGRADE_CPU, "pressure");
+static_assert(MPA__V1__DEGRADE_PRESSURE__DEGRADE_PRESSURE_MACHINE == (int)DEGRADE_MACHINE, "pressure");
 
 /* ---- decisions ---- */
 
@@ -184,11 +195,55 @@ static void order(struct degrader *degrader)
     send(degrader, QUESTION_ORDER, &request);
 }
 
+static void look_at_machine(struct degrader *degrader)
+{
+    char text[MEMINFO_BYTES];
+    ssize_t n;
+
+    if (!degrader->controld->config.control.degrade_machine || degrader->meminfo_fd < 0 ||
+        lseek(degrader->meminfo_fd, 0, SEEK_SET) < 0)
+        return;
+    n = read(degrader->meminfo_fd, text, sizeof(text) - 1);
+    if (n <= 0)
+        return;
+    text[n] = '\0';
+    pressure_take_machine(&degrader->pressure, text);
+}
+
+/* Ends a worker, or starts those again that were ended here. Never more than one change at a time, and none
+ * that would leave connections without memory. */
+static void fit_workers(struct degrader *degrader, uint64_t now_ns)
+{
+    struct controld *controld = degrader->controld;
+    uint32_t n_workers = controld->supervisor.n_workers;
+
+    if (controld->supervisor.manager.is_onlooker || changes_obstacle(controld) != NULL)
+        return;
+    /* Somebody else has a say about their number by now. */
+    if (degrader->n_workers_full != 0 && n_workers != degrader->n_workers_left)
+        degrader->n_workers_full = 0;
+    if (!degrader_wants_fewer_workers(degrader)) {
+        if (degrader->n_workers_full != 0 &&
+            update_scale(&controld->update, degrader->n_workers_full, now_ns) == 0)
+            degrader->n_workers_full = 0;
+        return;
+    }
+    if (now_ns < degrader->shrink_ns || n_workers <= controld->config.worker.min ||
+        !pressure_has_room(&degrader->pressure, &degrader->policy.config) ||
+        update_scale(&controld->update, n_workers - 1, now_ns) != 0)
+        return;
+    degrader->shrink_ns = now_ns + SHRINK_ROUNDS * controld->config.control.degrade_ms * CLOCK_NS_PER_MS;
+    degrader->n_workers_left = n_workers - 1;
+    if (degrader->n_workers_full == 0)
+        degrader->n_workers_full = n_workers;
+}
+
 /* Every reply of the round is there. */
 static void round_end(struct degrader *degrader)
 {
     struct degrade_decision decision;
 
+    look_at_machine(degrader);
     if (degrader->mode == MPA__V1__DEGRADE_MODE__DEGRADE_MODE_AUTO) {
         degrade_round(&degrader->policy, &degrader->pressure.used, &decision);
         if (decision.change != DEGRADE_SAME)
@@ -198,6 +253,7 @@ static void round_end(struct degrader *degrader)
         degrader->policy.step == DEGRADE_NONE
             ? 0
             : pressure_congested(&degrader->pressure, &degrader->policy.config, degrader->shed_mask);
+    fit_workers(degrader, clock_now_ns());
     order(degrader);
 }
 
@@ -391,6 +447,7 @@ nng_msg *degrader_get(const struct degrader *degrader, uint64_t id)
     body.memory_permille = all_permille[DEGRADE_MEMORY];
     body.pool_permille = all_permille[DEGRADE_POOL];
     body.cpu_permille = all_permille[DEGRADE_CPU];
+    body.machine_permille = all_permille[DEGRADE_MACHINE];
     body.n_workers = fill_workers(degrader, workers, worker_list);
     body.workers = worker_list;
     body.n_decisions = degrader_fill_decisions(degrader, 0, &wire);
@@ -425,6 +482,7 @@ int degrader_new(struct degrader **degrader, struct controld *controld)
     if (new == NULL)
         return NNG_ENOMEM;
     new->controld = controld;
+    new->meminfo_fd = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
     new->mode = controld->config.control.degrade ? MPA__V1__DEGRADE_MODE__DEGRADE_MODE_AUTO
                                                  : MPA__V1__DEGRADE_MODE__DEGRADE_MODE_OFF;
     degrade_init(&new->policy, &config);
@@ -441,5 +499,6 @@ void degrader_free(struct degrader *degrader)
     if (degrader == NULL)
         return;
     frontend_call_fini(&degrader->call);
+    fd_close(&degrader->meminfo_fd);
     free(degrader);
 }

@@ -34,7 +34,9 @@ void degrader_configure(struct degrader *degrader);
  * ends. */
 void degrader_switch(struct degrader *degrader, bool is_on);
 
-/* For whoever decides on the number of workers: true while memory is so short that there should be fewer. */
+/* For whoever else decides on the number of workers: true while there are to be fewer, and it is decided
+ * here.
+ */
 bool degrader_wants_fewer_workers(const struct degrader *degrader);
 
 /* The reply to each command, as request `id`; NULL: out of memory. */

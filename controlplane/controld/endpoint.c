@@ -3,8 +3,9 @@
  * endpoint.c — sessions of the control socket.
  *
  * A session is an nng context: it receives a request, answers it or has it answered by the frontend, sends
- * the reply, receives again. A client that does not read its reply holds one session until SEND_TIMEOUT_MS; a
- * frontend that does not answer holds one until the request's deadline. The others go on.
+ * the reply, receives again. A reply behind others that a client does not read holds its session for
+ * SEND_TIMEOUT_MS, and then the next of its requests is looked at: it comes no faster. A frontend that does
+ * not answer holds one until the request's deadline. clients.h says how many one client may have.
  */
 #include "controlplane/controld/endpoint.h"
 
@@ -19,6 +20,7 @@
 #include "base/log.h"
 #include "controlplane/controld/balancer.h"
 #include "controlplane/controld/changes.h"
+#include "controlplane/controld/clients.h"
 #include "controlplane/controld/degrader.h"
 #include "controlplane/controld/frontend_link.h"
 #include "controlplane/controld/gate.h"
@@ -28,8 +30,8 @@
 #include "controlplane/controld/status.h"
 #include "controlplane/controld/wire.h"
 
-#define N_SESSIONS 16
-#define SEND_TIMEOUT_MS 2000
+#define N_SESSIONS 32
+#define SEND_TIMEOUT_MS 200     /* until an answer is on its way, behind others that are not read */
 #define STATUS_TIMEOUT_MS 1000u /* status must come even when the frontend hangs */
 
 enum session_state {
@@ -46,6 +48,7 @@ struct session {
     struct frontend_call call;
     enum session_state state;
     atomic_bool is_done; /* nng's thread sets it, ours clears it; publishes the aio's result */
+    int pipe_id;         /* the connection whose request this is; 0: none */
     uint64_t request_id;
     enum access_role role; /* of whoever asks */
     Mpa__V1__Request__BodyCase command;
@@ -57,7 +60,7 @@ struct session {
 struct endpoint {
     struct controld *controld;
     nng_socket socket;
-    int remote_id; /* of the listener for clients from elsewhere; 0: none */
+    struct clients clients;
     struct gate gate;
     struct session sessions[N_SESSIONS];
     unsigned n_sessions;
@@ -75,6 +78,8 @@ static void session_done(void *argument)
 
 static void session_receive(struct session *session)
 {
+    clients_end(&session->endpoint->clients, session->pipe_id);
+    session->pipe_id = 0;
     session->state = SESSION_RECEIVING;
     nng_aio_set_timeout(session->aio, NNG_DURATION_INFINITE);
     nng_ctx_recv(session->ctx, session->aio);
@@ -205,6 +210,23 @@ static bool answer_balance(struct session *session, const Mpa__V1__Request *requ
     }
 }
 
+/* The same for the degrader. */
+static bool answer_degrade(struct session *session, const Mpa__V1__Request *request)
+{
+    struct degrader *degrader = session->endpoint->controld->degrader;
+
+    switch ((int)request->body_case) {
+    case MPA__V1__REQUEST__BODY_GET_DEGRADE:
+        session_send(session, degrader_get(degrader, session->request_id));
+        return true;
+    case MPA__V1__REQUEST__BODY_SET_DEGRADE:
+        session_send(session, degrader_set(degrader, session->request_id, request->set_degrade));
+        return true;
+    default:
+        return false;
+    }
+}
+
 static void answer_log_level(struct session *session, const Mpa__V1__Request *request, uint32_t timeout_ms)
 {
     struct settings *settings = session->endpoint->controld->settings;
@@ -236,23 +258,6 @@ static bool answer_settings(struct session *session, const Mpa__V1__Request *req
     if (is_mine)
         session_send(session, reply);
     return is_mine;
-}
-
-/* The same for the degrader. */
-static bool answer_degrade(struct session *session, const Mpa__V1__Request *request)
-{
-    struct degrader *degrader = session->endpoint->controld->degrader;
-
-    switch ((int)request->body_case) {
-    case MPA__V1__REQUEST__BODY_GET_DEGRADE:
-        session_send(session, degrader_get(degrader, session->request_id));
-        return true;
-    case MPA__V1__REQUEST__BODY_SET_DEGRADE:
-        session_send(session, degrader_set(degrader, session->request_id, request->set_degrade));
-        return true;
-    default:
-        return false;
-    }
 }
 
 static uint32_t deadline_ms(const Mpa__V1__Request *request)
@@ -303,33 +308,15 @@ static void session_dispatch(struct session *session, nng_msg *packed, const Mpa
 
 /* A worker that was taken over can reach our socket, because it may connect to return to the next frontend.
  */
-static bool is_from_worker(const struct session *session, nng_msg *packed)
+static bool is_worker(const struct session *session, uint64_t pid)
 {
     const struct process *processes = session->endpoint->controld->supervisor.processes;
-    uint64_t pid = 0;
 
-    if (nng_pipe_get_uint64(nng_msg_get_pipe(packed), NNG_OPT_IPC_PEER_PID, &pid) != 0)
-        return false;
-    for (uint32_t slot = 0; slot < CONFIG_MAX_WORKERS; slot++) {
+    for (uint32_t slot = 0; slot < CONFIG_MAX_WORKERS && pid != 0; slot++) {
         if (process_is_alive(&processes[1 + slot]) && (uint64_t)processes[1 + slot].handle.pid == pid)
             return true;
     }
     return false;
-}
-
-/* By what the kernel tells of the other end; a connection that has gone meanwhile has no role. */
-static enum access_role role_of(const struct session *session, nng_pipe pipe)
-{
-    const struct access *access = &session->endpoint->controld->access;
-    const int remote_id = session->endpoint->remote_id;
-    uint64_t uid, gid;
-
-    if (remote_id != 0 && nng_listener_id(nng_pipe_listener(pipe)) == remote_id)
-        return access->remote_role;
-    if (nng_pipe_get_uint64(pipe, NNG_OPT_IPC_PEER_UID, &uid) != 0 ||
-        nng_pipe_get_uint64(pipe, NNG_OPT_IPC_PEER_GID, &gid) != 0)
-        return ACCESS_NONE;
-    return access_of_peer(access, uid, gid);
 }
 
 /* Packs anew what is passed on for somebody who is not an admin: see gate_pass(). NULL: out of memory. */
@@ -341,26 +328,36 @@ static nng_msg *repack(const struct session *session, nng_msg *packed, const Mpa
     return wire_pack(&request->base);
 }
 
-static void session_answer(struct session *session)
+/* True, and refused, when the connection takes more than its share. */
+static bool is_refused_greedy(struct session *session, enum client_verdict verdict)
 {
-    nng_msg *packed = nng_aio_get_msg(session->aio);
-    nng_pipe pipe = nng_msg_get_pipe(packed);
-    struct gate_input input = {.bytes = nng_msg_body(packed),
-                               .size = nng_msg_len(packed),
-                               .connection = (uint32_t)nng_pipe_id(pipe),
-                               .now_ns = clock_now_ns()};
-    struct gate_refusal refusal;
-    Mpa__V1__Request *request;
+    char text[128];
 
-    session->request_id = 0;
-    session->command = MPA__V1__REQUEST__BODY__NOT_SET;
-    if (is_from_worker(session, packed)) {
-        nng_msg_free(packed);
-        session_refuse(session, MPA__V1__ERROR_CODE__ERROR_CODE_DENIED, "workers have no say here");
-        return;
+    switch (verdict) {
+    case CLIENT_GOOD:
+        return false;
+    case CLIENT_TOO_FAST:
+        snprintf(text, sizeof(text), "more than %u requests a second from one connection", CLIENT_RATE_PER_S);
+        break;
+    case CLIENT_TOO_MANY:
+        snprintf(text, sizeof(text), "%u requests of this connection, or %u of all readers, wait already",
+                 CLIENT_MAX_WAITING, CLIENTS_MAX_GUESTS);
+        break;
     }
-    session->role = input.role = role_of(session, pipe);
-    request = gate_pass(&session->endpoint->gate, &input, &refusal);
+    session_refuse(session, MPA__V1__ERROR_CODE__ERROR_CODE_BUSY, text);
+    return true;
+}
+
+static void session_decode(struct session *session, nng_msg *packed)
+{
+    const struct gate_input input = {.bytes = nng_msg_body(packed),
+                                     .size = nng_msg_len(packed),
+                                     .role = session->role,
+                                     .connection = (uint32_t)session->pipe_id,
+                                     .now_ns = clock_now_ns()};
+    struct gate_refusal refusal;
+    Mpa__V1__Request *request = gate_pass(&session->endpoint->gate, &input, &refusal);
+
     if (request == NULL) {
         nng_msg_free(packed);
         session_send(session, wire_refusal(refusal.id, refusal.code, refusal.field, refusal.text));
@@ -373,6 +370,26 @@ static void session_answer(struct session *session)
     else
         session_dispatch(session, packed, request);
     mpa__v1__request__free_unpacked(request, NULL);
+}
+
+static void session_answer(struct session *session)
+{
+    nng_msg *packed = nng_aio_get_msg(session->aio);
+    struct client_identity identity;
+    enum client_verdict verdict;
+
+    session->pipe_id = nng_pipe_id(nng_msg_get_pipe(packed));
+    session->request_id = 0;
+    session->command = MPA__V1__REQUEST__BODY__NOT_SET;
+    verdict = clients_begin(&session->endpoint->clients, session->pipe_id, clock_now_ns(), &identity);
+    session->role = identity.role;
+    if (verdict == CLIENT_GOOD && !is_worker(session, identity.pid)) {
+        session_decode(session, packed);
+        return;
+    }
+    nng_msg_free(packed);
+    if (!is_refused_greedy(session, verdict))
+        session_refuse(session, MPA__V1__ERROR_CODE__ERROR_CODE_DENIED, "workers have no say here");
 }
 
 static void relay_status(struct session *session, nng_msg *answer)
@@ -440,15 +457,25 @@ static void session_step(struct session *session)
     }
 }
 
-void endpoint_step(struct endpoint *endpoint)
+/* Those of the sessions that have a step to do, and are sending or are not. */
+static void sessions_step(struct endpoint *endpoint, bool is_sending)
 {
     for (unsigned i = 0; i < endpoint->n_sessions; i++) {
         struct session *session = &endpoint->sessions[i];
 
-        if (atomic_exchange_explicit(&session->is_done, false, memory_order_acquire))
+        if ((session->state == SESSION_SENDING) == is_sending &&
+            atomic_exchange_explicit(&session->is_done, false, memory_order_acquire))
             session_step(session);
-        frontend_call_step(&session->call);
     }
+}
+
+void endpoint_step(struct endpoint *endpoint)
+{
+    /* What has been answered does not count against the next request of the same connection. */
+    sessions_step(endpoint, true);
+    sessions_step(endpoint, false);
+    for (unsigned i = 0; i < endpoint->n_sessions; i++)
+        frontend_call_step(&endpoint->sessions[i].call);
 }
 
 static int endpoint_listen(struct endpoint *endpoint, const char *runtime_dir)
@@ -462,6 +489,7 @@ static int endpoint_listen(struct endpoint *endpoint, const char *runtime_dir)
     snprintf(url, sizeof(url), "ipc://%s/control.ipc", runtime_dir);
     if ((error = nng_rep0_open(&endpoint->socket)) != 0 ||
         (error = nng_socket_set_size(endpoint->socket, NNG_OPT_RECVMAXSZ, WIRE_MAX_MESSAGE_BYTES)) != 0 ||
+        (error = clients_watch(&endpoint->clients, endpoint->socket)) != 0 ||
         (error = nng_listener_create(&listener, endpoint->socket, url)) != 0 ||
         (error = nng_listener_set_int(listener, NNG_OPT_IPC_PERMISSIONS, mode)) != 0)
         return error;
@@ -493,9 +521,10 @@ int endpoint_new(struct endpoint **endpoint, struct controld *controld)
     if (new == NULL)
         return NNG_ENOMEM;
     new->controld = controld;
+    clients_init(&new->clients, &controld->access);
     error = endpoint_listen(new, controld->config.control.runtime_dir);
     if (error == 0)
-        error = remote_listen(new->socket, &controld->config.control, &new->remote_id);
+        error = remote_listen(new->socket, &controld->config.control, &new->clients.remote_id);
     for (; error == 0 && new->n_sessions < N_SESSIONS; new->n_sessions++)
         error = session_open(&new->sessions[new->n_sessions], new);
     if (error == 0)
@@ -526,5 +555,6 @@ void endpoint_free(struct endpoint *endpoint)
         nng_close(endpoint->socket);
     for (unsigned i = 0; i < N_SESSIONS; i++)
         session_close(&endpoint->sessions[i]);
+    clients_fini(&endpoint->clients);
     free(endpoint);
 }

@@ -20,10 +20,12 @@
 #include "base/config.h"
 #include "controlplane/controld/wire.h"
 
-#define BACKLOG 128 /* events held for one slow listener, then it loses some */
+#define MAX_LISTENERS 64u /* each may have a backlog */
+#define BACKLOG 128       /* events held for one slow listener, then it loses some */
 
 struct events {
     const struct access *access;
+    atomic_uint n_listeners; /* threads of nng count; nothing is published by it */
     nng_socket out;
     nng_socket in;
     nng_aio *aio;        /* receives from the frontend */
@@ -53,14 +55,18 @@ static void event_arrived(void *argument)
     (void)!write(events->wake_fd, &one, sizeof(one));
 }
 
-/* Runs in a thread of nng, before a listener is let in. */
+/* Runs in a thread of nng, before a listener is let in and after it has gone. */
 static void listener_judge(nng_pipe pipe, nng_pipe_ev event, void *argument)
 {
-    const struct events *events = argument;
+    struct events *events = argument;
     uint64_t uid, gid;
 
-    (void)event;
-    if (nng_pipe_get_uint64(pipe, NNG_OPT_IPC_PEER_UID, &uid) != 0 ||
+    if (event == NNG_PIPE_EV_REM_POST) {
+        atomic_fetch_sub_explicit(&events->n_listeners, 1, memory_order_relaxed);
+        return;
+    }
+    if (atomic_fetch_add_explicit(&events->n_listeners, 1, memory_order_relaxed) >= MAX_LISTENERS ||
+        nng_pipe_get_uint64(pipe, NNG_OPT_IPC_PEER_UID, &uid) != 0 ||
         nng_pipe_get_uint64(pipe, NNG_OPT_IPC_PEER_GID, &gid) != 0 ||
         access_of_peer(events->access, uid, gid) < ACCESS_READ)
         nng_pipe_close(pipe);
@@ -77,6 +83,7 @@ static int events_listen(struct events *events, const char *runtime_dir)
     if ((error = nng_pub0_open(&events->out)) != 0 ||
         (error = nng_socket_set_int(events->out, NNG_OPT_SENDBUF, BACKLOG)) != 0 ||
         (error = nng_pipe_notify(events->out, NNG_PIPE_EV_ADD_PRE, listener_judge, events)) != 0 ||
+        (error = nng_pipe_notify(events->out, NNG_PIPE_EV_REM_POST, listener_judge, events)) != 0 ||
         (error = nng_listener_create(&listener, events->out, url)) != 0 ||
         (error = nng_listener_set_int(listener, NNG_OPT_IPC_PERMISSIONS, mode)) != 0)
         return error;

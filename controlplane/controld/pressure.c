@@ -3,6 +3,7 @@
  */
 #include "controlplane/controld/pressure.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define BYTES_PER_MIB (1ull << 20)
@@ -103,6 +104,40 @@ void pressure_take_nic(struct pressure *pressure, const Mpa__V1__GetNicReply *re
     pressure->used.all_permille[DEGRADE_POOL] = pool_permille;
     pressure->used.worst_permille[DEGRADE_POOL] =
         larger(pressure->used.worst_permille[DEGRADE_POOL], pool_permille);
+}
+
+/* The number behind "MemTotal:" and such, at the beginning of a line; 0: there is none. */
+static uint64_t meminfo_kib(const char *meminfo, const char *name)
+{
+    const char *line = strstr(meminfo, name);
+
+    if (line == NULL || (line != meminfo && line[-1] != '\n'))
+        return 0;
+    return strtoull(line + strlen(name), NULL, 10);
+}
+
+void pressure_take_machine(struct pressure *pressure, const char *meminfo)
+{
+    uint64_t total_kib = meminfo_kib(meminfo, "MemTotal:");
+    uint64_t available_kib = meminfo_kib(meminfo, "MemAvailable:");
+    uint32_t used_permille =
+        available_kib < total_kib && available_kib > 0 ? permille(total_kib - available_kib, total_kib) : 0;
+
+    pressure->used.worst_permille[DEGRADE_MACHINE] = used_permille;
+    pressure->used.all_permille[DEGRADE_MACHINE] = used_permille;
+}
+
+bool pressure_has_room(const struct pressure *pressure, const struct degrade_config *config)
+{
+    uint32_t sum_permille = 0, n = 0;
+
+    for (uint32_t slot = 0; slot < CONFIG_MAX_WORKERS; slot++) {
+        if (!pressure->workers[slot].is_there)
+            continue;
+        n++;
+        sum_permille += pressure->workers[slot].used_permille[DEGRADE_MEMORY];
+    }
+    return n > 1 && sum_permille / (n - 1) < config->limits_permille[DEGRADE_SHED_CONGESTED - 1];
 }
 
 static uint32_t highest_of(const struct pressure_worker *worker)

@@ -34,6 +34,14 @@ void pressure_take_lanes(struct pressure *pressure, const Mpa__V1__GetLanesReply
  */
 void pressure_take_nic(struct pressure *pressure, const Mpa__V1__GetNicReply *reply);
 
+/* Machine: what is not available, from the text of /proc/meminfo; 0 where it does not say. After the others.
+ */
+void pressure_take_machine(struct pressure *pressure, const char *meminfo);
+
+/* True when all that the workers have in memory would leave one worker less below the first limit: what does
+ * not fit would be reset. */
+bool pressure_has_room(const struct pressure *pressure, const struct degrade_config *config);
+
 /*
  * Workers (bit i: slot i) that are to get no new connections: those with a pressure at the first limit, and
  * of `before` those that have not left it yet. When the pool alone is short: whoever holds most of it.

@@ -73,11 +73,13 @@ int remote_listen(nng_socket socket, const struct config_control *config, int *l
     error = tls_fill(tls, config);
     snprintf(url, sizeof(url), "tls+tcp://%s", config->remote);
     if (error == 0 && (error = nng_listener_create(&listener, socket, url)) == 0 &&
-        (error = nng_listener_set_ptr(listener, NNG_OPT_TLS_CONFIG, tls)) == 0)
+        (error = nng_listener_set_ptr(listener, NNG_OPT_TLS_CONFIG, tls)) == 0) {
+        /* Before the first connection is judged by it. */
+        *listener_id = nng_listener_id(listener);
         error = nng_listener_start(listener, 0);
+    }
     nng_tls_config_free(tls);
     if (error == 0) {
-        *listener_id = nng_listener_id(listener);
         log_info("remote_open address=%s role=%s", config->remote, config->remote_role);
     } else {
         log_error("remote_failed address=%s error=\"%s\"", config->remote, nng_strerror(error));

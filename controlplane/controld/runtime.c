@@ -9,12 +9,15 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "base/log.h"
 #include "controlplane/controld/controld.h"
+
+#define MAX_FILES 4096u /* clients in their handshake cannot be counted before they are through */
 
 /* The folder must be ours alone to write: who can write there can put sockets and keys of his own in. */
 static int runtime_check(const char *runtime_dir)
@@ -56,6 +59,17 @@ int runtime_lock(const char *runtime_dir)
     fd_close(&fd);
     log_error("already_running runtime_dir=%s hint=\"another mpa-controld holds %s\"", runtime_dir, path);
     return -EBUSY;
+}
+
+void runtime_raise_files(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= MAX_FILES)
+        return;
+    limit.rlim_cur = limit.rlim_max < MAX_FILES ? limit.rlim_max : MAX_FILES;
+    if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+        log_warn("files_limited n=%llu error=\"%s\"", (unsigned long long)limit.rlim_cur, strerror(errno));
 }
 
 #define MEMORY_FORMAT "workers=%02u configured=%02u drained=%04x\n"

@@ -22,11 +22,6 @@ char *wire_borrow(const char *text)
     return pointer.message;
 }
 
-nng_msg *wire_error(uint64_t id, Mpa__V1__ErrorCode code, const char *text)
-{
-    return wire_refusal(id, code, "request", text);
-}
-
 nng_msg *wire_refusal(uint64_t id, Mpa__V1__ErrorCode code, const char *field, const char *text)
 {
     Mpa__V1__Reply reply = MPA__V1__REPLY__INIT;

@@ -23,9 +23,6 @@ nng_msg *wire_pack(const ProtobufCMessage *message) MPA_WARN_UNUSED;
 nng_msg *wire_refusal(uint64_t id, Mpa__V1__ErrorCode code, const char *field,
                       const char *text) MPA_WARN_UNUSED;
 
-/* The same about nothing in particular. */
-nng_msg *wire_error(uint64_t id, Mpa__V1__ErrorCode code, const char *text) MPA_WARN_UNUSED;
-
 /* A string of ours in a message: protobuf-c has no const, and packing does not write. */
 char *wire_borrow(const char *text);
 

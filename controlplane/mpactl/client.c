@@ -87,7 +87,10 @@ int client_ask(struct client *client, Mpa__V1__Request *request, Mpa__V1__Reply 
         return mpactl_fail(MPACTL_FAILED, "no answer within %u ms (see --timeout)",
                            client->mpactl->timeout_ms);
     if (error != 0)
-        return mpactl_fail(MPACTL_FAILED, "connection lost: %s", nng_strerror(error));
+        return mpactl_fail(
+            MPACTL_FAILED,
+            "connection lost: %s; whether the command was carried out is not known (see status)",
+            nng_strerror(error));
     unpacked = mpa__v1__reply__unpack(NULL, nng_msg_len(answer), nng_msg_body(answer));
     nng_msg_free(answer);
     if (unpacked == NULL)

@@ -109,6 +109,9 @@ static int print_degrade(const Mpa__V1__GetDegradeReply *reply)
            text_enum(&mpa__v1__degrade_mode__descriptor, (int)reply->mode, mode),
            text_enum(&mpa__v1__degrade_step__descriptor, (int)reply->step, step), reply->interval_ms);
     exit_code = print_pressure(reply);
+    if (reply->machine_permille > 0)
+        printf("memory of the machine: %u.%u%%\n", reply->machine_permille / 10,
+               reply->machine_permille % 10);
     for (size_t i = 0; i < reply->n_decisions; i++)
         degrade_print_decision(reply->decisions[i]);
     return exit_code;

@@ -50,6 +50,7 @@ struct balance_worker {
     uint32_t busy_permille;
     uint32_t ring_permille;        /* fullest rx ring */
     uint32_t connections_permille; /* of those it may hold */
+    uint64_t frames;               /* given to it since ever, by its buckets and by pins; 0: not known */
 };
 
 /* The measures of one moment. The arrays have n_buckets entries. */

@@ -36,10 +36,10 @@ void degrade_init(struct degrade *degrade, const struct degrade_config *config)
     *degrade = (struct degrade){.config = *config, .step = DEGRADE_NONE};
 }
 
-/* Fewer workers free memory and take CPU away: CPU and frame pool must not lead there. */
+/* Fewer workers give memory back to the machine, and leave less of everything to serve with. */
 static bool counts_for(enum degrade_pressure pressure, enum degrade_step step)
 {
-    return step != DEGRADE_FEWER_WORKERS || pressure == DEGRADE_MEMORY;
+    return step != DEGRADE_FEWER_WORKERS || pressure == DEGRADE_MACHINE;
 }
 
 /* What the step goes by: the first one by the worst worker, the others by all. */
@@ -52,7 +52,7 @@ static const uint32_t *used_for(const struct degrade_used *used, enum degrade_st
 static enum degrade_pressure highest(const uint32_t used_permille[DEGRADE_N_PRESSURES],
                                      enum degrade_step step)
 {
-    enum degrade_pressure found = DEGRADE_MEMORY;
+    enum degrade_pressure found = DEGRADE_MACHINE; /* counts for every step */
 
     for (enum degrade_pressure i = DEGRADE_MEMORY; i < DEGRADE_N_PRESSURES; i++) {
         if (counts_for(i, step) && used_permille[i] > used_permille[found])
@@ -141,6 +141,8 @@ static const char *step_meaning(enum degrade_step step)
 void degrade_text(const struct degrade_decision *decision, bool is_forced, char *text, size_t size)
 {
     bool is_worse_now = decision->to > decision->from;
+    bool is_machine = decision->pressure == DEGRADE_MACHINE;
+    const char *whose = "the machine";
     /* The step whose limit was crossed. */
     enum degrade_step step = is_worse_now ? decision->to : decision->from;
 
@@ -148,11 +150,13 @@ void degrade_text(const struct degrade_decision *decision, bool is_forced, char 
         snprintf(text, size, "an operator asked: %s", step_meaning(decision->to));
         return;
     }
-    snprintf(
-        text, size, "%s of %s is at %u.%u %%, %s %u.%u %%: %s", degrade_pressure_name(decision->pressure),
-        step == DEGRADE_SHED_CONGESTED ? "the worst worker" : "all workers", decision->pressure_permille / 10,
-        decision->pressure_permille % 10, is_worse_now ? "not below" : "below", decision->limit_permille / 10,
-        decision->limit_permille % 10, step_meaning(decision->to));
+    if (!is_machine)
+        whose = step == DEGRADE_SHED_CONGESTED ? "the worst worker" : "all workers";
+    snprintf(text, size, "%s of %s is at %u.%u %%, %s %u.%u %%: %s",
+             is_machine ? "memory" : degrade_pressure_name(decision->pressure), whose,
+             decision->pressure_permille / 10, decision->pressure_permille % 10,
+             is_worse_now ? "not below" : "below", decision->limit_permille / 10,
+             decision->limit_permille % 10, step_meaning(decision->to));
 }
 
 const char *degrade_step_name(enum degrade_step step)
@@ -174,6 +178,7 @@ const char *degrade_pressure_name(enum degrade_pressure pressure)
         [DEGRADE_MEMORY] = "memory",
         [DEGRADE_POOL] = "pool",
         [DEGRADE_CPU] = "cpu",
+        [DEGRADE_MACHINE] = "machine",
     };
 
     return names[pressure];

@@ -16,12 +16,17 @@ enum degrade_step {
     DEGRADE_SHED_CONGESTED, /* no new connections on workers that are congested */
     DEGRADE_SHED_ALL,       /* no new connections anywhere */
     DEGRADE_SHORT_IDLE,     /* idle connections end sooner */
-    DEGRADE_FEWER_WORKERS,  /* a worker is drained and ended: helps memory, so only memory leads here */
+    DEGRADE_FEWER_WORKERS,  /* workers are drained and ended: helps the machine, so only that leads here */
 };
 #define DEGRADE_N_STEPS 5u
 
-enum degrade_pressure { DEGRADE_MEMORY, DEGRADE_POOL, DEGRADE_CPU };
-#define DEGRADE_N_PRESSURES 3u
+enum degrade_pressure {
+    DEGRADE_MEMORY,  /* of workers, as a part of what they may use: more workers would be a relief */
+    DEGRADE_POOL,    /* chunks of the rx pool */
+    DEGRADE_CPU,     /* workers that are busy while their rings fill */
+    DEGRADE_MACHINE, /* memory of the machine, where it is looked at */
+};
+#define DEGRADE_N_PRESSURES 4u
 
 /* Used parts in thousandths, by enum degrade_pressure. One worker that is full must not close all of them:
  * the first step, which spares single workers, goes by the worst, every other by all together. */
@@ -72,7 +77,7 @@ void degrade_set_step(struct degrade *degrade, enum degrade_step step);
  * numbers. */
 void degrade_text(const struct degrade_decision *decision, bool is_forced, char *text, size_t size);
 
-/* "none", "shed_congested", ...; "memory", "pool", "cpu": one word. */
+/* "none", "shed_congested", ...; "memory", "pool", "cpu", "machine": one word. */
 const char *degrade_step_name(enum degrade_step step);
 const char *degrade_pressure_name(enum degrade_pressure pressure);
 

@@ -187,11 +187,12 @@ struct board_nic {
 
 struct board {
     struct board_nic nic_info; /* written before control_start(), read-only from then on */
+    struct flow_seed seed;     /* likewise */
     /* loop writes, control thread reads */
     counter nic[N_NIC_COUNTERS];
     struct board_lane lanes[CONFIG_MAX_WORKERS];
     uint32_t n_buckets;
-    counter *bucket_frames;         /* n_buckets: frames classified into each */
+    counter *bucket_frames;         /* n_buckets: frames classified into each; not those of pinned flows */
     _Atomic uint8_t *bucket_worker; /* n_buckets: worker slot or BUCKET_NO_WORKER */
     _Atomic uint64_t loop_turns;
     _Atomic uint64_t loop_heartbeat_ns;
@@ -204,12 +205,12 @@ struct board {
     _Atomic uint64_t events_written; /* release-stored after the entry; a reader BOARD_N_EVENTS or more
                                         behind has missed some */
     /* control thread writes, loop reads */
-    _Atomic uint32_t heartbeat_ms; /* 0: as the configuration says */
     _Atomic uint32_t command;      /* enum board_command_kind; the loop sets NONE (release) when done */
     struct board_capture capture;  /* valid while a CAPTURE_START is pending */
     int command_fd;                /* eventfd, non-blocking: wakes the loop; owned by the board */
     struct board_orders *orders;   /* owned, opaque: see board_order_add() */
     _Atomic uint64_t shed;         /* what to refuse, in one word: board_shed.h; 0: nothing came yet */
+    _Atomic uint32_t heartbeat_ms; /* 0: as the configuration says */
     /* capture ring: loop writes records, control thread reads; free-running byte positions */
     uint8_t *capture_ring; /* BOARD_CAPTURE_RING_BYTES; records may wrap */
     _Atomic uint64_t capture_written;

@@ -62,7 +62,7 @@ int control_core_init(struct control_core *core, const struct config *config, st
                       uint64_t now_ns)
 {
     *core = (struct control_core){.config = config, .board = board, .started_ns = now_ns};
-    core->own_uid = geteuid();
+    core->own_uid = geteuid(); /* now: the confined may not ask */
     core->levels.all = log_level();
     core->arena.bytes = malloc(ARENA_BYTES);
     core->arena.size = ARENA_BYTES;
@@ -151,8 +151,8 @@ static const struct {
     {MPA__V1__REQUEST__BODY_KILL, control_kill},
     {MPA__V1__REQUEST__BODY_GET_OPERATION, control_get_operation},
     {MPA__V1__REQUEST__BODY_GET_FLOWS, control_get_flows},
-    {MPA__V1__REQUEST__BODY_SET_CONFIG, control_set_config},
     {MPA__V1__REQUEST__BODY_SET_DEGRADE, control_set_degrade},
+    {MPA__V1__REQUEST__BODY_SET_CONFIG, control_set_config},
 };
 
 static void answer_command(struct control_call *call)

@@ -67,7 +67,7 @@ struct control_core {
     struct control_operations *operations; /* owned */
     struct control_levels levels;
     uint64_t started_ns;
-    uint64_t own_uid; /* asked for at the start: later the call is not allowed */
+    uint64_t own_uid; /* besides root, who may ask */
     bool is_stop_due; /* the loop is still to be told to stop */
 };
 
@@ -133,8 +133,8 @@ int control_undrain(struct control_call *call);
 int control_kill(struct control_call *call);
 int control_get_operation(struct control_call *call);
 int control_get_flows(struct control_call *call);
-int control_set_config(struct control_call *call);
 int control_set_degrade(struct control_call *call);
+int control_set_config(struct control_call *call);
 
 /* Operations: orders to the loop that take their time. The ids begin at `first_id`. NULL: out of memory. */
 struct control_operations *control_operations_new(uint64_t first_id) MPA_WARN_UNUSED;

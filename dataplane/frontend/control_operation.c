@@ -342,7 +342,7 @@ int control_get_operation(struct control_call *call)
         return operation_reply(call, &operations->places[i]);
     }
     control_refuse(call, MPA__V1__ERROR_CODE__ERROR_CODE_NOT_FOUND, "operation_id",
-                   "no operation %llu is known (it ended long ago, or another frontend had it)",
+                   "no operation %llu is known (it ended long ago, or who had it was restarted: see status)",
                    (unsigned long long)id);
     return 0;
 }

@@ -103,7 +103,7 @@ static bool receive_take_vnet(const struct frontend *frontend, struct receive_fr
     return offload_check_rx(&frame->vnet, frame->head_len, &frame->offload);
 }
 
-/* Whom a pin names, or the bucket's worker; either may be one of BUCKET_. */
+/* Whom a pin names; it may be one of BUCKET_. */
 __attribute__((cold, noinline)) static uint8_t receive_pinned(const struct frontend *frontend,
                                                               const struct receive_frame *frame,
                                                               const struct classify_verdict *verdict)
@@ -115,14 +115,19 @@ __attribute__((cold, noinline)) static uint8_t receive_pinned(const struct front
     return pin_table_search(&frontend->pins, verdict->hash, &verdict->key);
 }
 
+/* Whom a pin names, BUCKET_NO_WORKER: there is none, as nearly always. */
+static inline uint8_t receive_pin(const struct frontend *frontend, const struct receive_frame *frame,
+                                  const struct classify_verdict *verdict)
+{
+    return frontend->pins.by_key.n_used > 0 ? receive_pinned(frontend, frame, verdict)
+                                            : (uint8_t)BUCKET_NO_WORKER;
+}
+
 static inline uint8_t receive_worker(const struct frontend *frontend, const struct receive_frame *frame,
                                      const struct classify_verdict *verdict)
 {
-    uint8_t worker = BUCKET_NO_WORKER;
+    uint8_t worker = receive_pin(frontend, frame, verdict);
 
-    /* Nearly always there is no pin at all. */
-    if (frontend->pins.by_key.n_used > 0)
-        worker = receive_pinned(frontend, frame, verdict);
     return worker == BUCKET_NO_WORKER ? frontend->buckets.worker[bucket_of(&frontend->buckets, verdict->hash)]
                                       : worker;
 }
@@ -131,9 +136,15 @@ static inline uint8_t receive_worker(const struct frontend *frontend, const stru
 static struct lane *receive_lane(struct frontend *frontend, const struct receive_frame *frame,
                                  const struct classify_verdict *verdict)
 {
-    uint8_t worker = receive_worker(frontend, frame, verdict);
+    uint8_t worker = receive_pin(frontend, frame, verdict);
 
-    counter_add(frontend->board.bucket_frames, bucket_of(&frontend->buckets, verdict->hash), 1);
+    /* What is pinned does not go where its bucket goes, so it is no part of its load. */
+    if (worker == BUCKET_NO_WORKER) {
+        uint32_t bucket = bucket_of(&frontend->buckets, verdict->hash);
+
+        worker = frontend->buckets.worker[bucket];
+        counter_add(frontend->board.bucket_frames, bucket, 1);
+    }
     if (worker >= FRONTEND_MAX_LANES || !(frontend->lane_mask >> worker & 1))
         return NULL;
     return &frontend->lanes[worker];

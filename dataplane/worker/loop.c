@@ -247,8 +247,8 @@ static void loop_gauges(struct worker *worker, uint64_t now_ns)
         return;
     worker->next_gauges_ns = now_ns + LOOP_GAUGES_NS;
     loop_poll(worker, 0); /* a loop that never sleeps still hears a signal */
-    worker_take_settings(worker);
     loop_idle_limit(worker);
+    worker_take_settings(worker);
     loop_set_gauge(worker, WORKER_GAUGE_connections, worker->stack.n_connections - worker->stack.n_time_wait);
     loop_set_gauge(worker, WORKER_GAUGE_time_wait, worker->stack.n_time_wait);
     loop_set_gauge(worker, WORKER_GAUGE_fifo_memory_used_bytes, fifo_memory_used_bytes(&worker->fifo_memory));

@@ -129,6 +129,7 @@ struct config_control {
     uint32_t balance_floor_permille;  /* score of the heaviest below which nothing is moved; default 100 */
     uint32_t balance_factor_permille; /* heaviest over lightest above which it is; default 1500 */
     bool degrade;                     /* give things up under pressure; default true */
+    bool degrade_machine;             /* the machine's memory counts too; default false */
     uint32_t degrade_ms;              /* between two looks at the pressure; default 1000 */
     /* Pressure at which each step begins; default 850, 900, 940, 970. */
     uint32_t degrade_congested_permille, degrade_all_permille, degrade_idle_permille,

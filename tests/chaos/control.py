@@ -14,7 +14,7 @@ REPAIR_S = 60   # for the next controld to put everything right
 SCALE_MOST = 4
 
 # Operations, and within how many seconds after its begin the operation is cut off; where in it is chance.
-CUTS = {"nothing": 0.02, "migrate": 0.1, "drain": 0.2, "update": 4.0, "scale": 1.5}
+CUTS = {"nothing": 0.02, "migrate": 0.06, "drain": 0.1, "update": 2.0, "scale": 0.25}
 # What mpactl says when it cannot know how its operation ended.
 UNKNOWN = ("connection lost", "no answer within", "no mpa-controld answers", "unknown", "no operation")
 

@@ -122,6 +122,7 @@ def test_an_interrupted_restart_leaves_nobody_drained(control):
     wait_until(lambda: control.worker(1)["is_draining"], "a drained worker")
     os.kill(control.process.pid, signal.SIGKILL)
     control.process.wait()
+    control.unplay("fake-worker-1-hangs")
     control.start().up()
     wait_until(lambda: not control.worker(1)["is_draining"] and control.worker(1)["buckets"] > 0, "its share")
 

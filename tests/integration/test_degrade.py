@@ -120,8 +120,11 @@ def test_shedding_outlives_the_frontend_and_ends_with_controld(lab):
     assert stack.mpactl("status")["degrade_step"] == "none"
 
 
-def test_idle_connections_end_under_pressure_and_busy_ones_do_not(lab):
-    stack = stack_of(lab, control={"degrade_ms": 100, "degrade_idle_s": 1})
+def test_idle_connections_end_and_then_workers_and_busy_connections_do_not(lab):
+    stack = stack_of(lab, control={"degrade_ms": 100, "degrade_idle_s": 1, "degrade_machine": "true",
+                                   # No machine is so full: the steps are ours.
+                                   "degrade_congested_permille": 996, "degrade_all_permille": 997,
+                                   "degrade_idle_permille": 998, "degrade_workers_permille": 999})
     with crowds.Crowd(stack.space) as crowd, stacks.Held(stack, 50):
         crowd.carry("trickle", 4, 8000)
         crowd.goes_on(20_000)
@@ -129,6 +132,11 @@ def test_idle_connections_end_under_pressure_and_busy_ones_do_not(lab):
         stack.order("degrade", "short_idle")
         # Our side has closed; the other end holds on, so they leave by and by (FIN_WAIT_2).
         netlab.wait_until(lambda: len(stack.flows()) == 4, 10, what="the end of the idle ones")
-        stack.order("degrade", "auto")
+        stack.order("degrade", "fewer_workers")
+        netlab.wait_until(lambda: len(stack.slots()) == 1, what="one worker less")
+        crowd.goes_on(20_000)
+        assert stack.mpactl("degrade")["machine_permille"] > 0
+        stack.order("degrade", "none")
+        netlab.wait_until(lambda: len(stack.slots()) == 2, what="both workers")
         crowd.goes_on(20_000)
         crowd.clean()

@@ -253,6 +253,19 @@ def test_an_update_goes_through_units(system, echo):
     wait_until(lambda: not is_active("mpa-worker@2.service"), "the end of the spare")
 
 
+def test_units_come_and_go_with_the_number_of_workers(system, echo):
+    before = system.pids()
+    for n in (4, 1, 2):
+        run("mpactl", "scale", str(n), timeout=60)
+        echo.check()
+        wait_until(lambda: [is_active(f"mpa-worker@{slot}.service") for slot in range(5)] == [slot < n for slot in range(5)],
+                   f"{n} active units")
+    run("mpactl", "restart", "0", timeout=60)
+    echo.check()
+    after = system.up().pids()
+    assert after[WORKER0] != before[WORKER0] and after[FRONTEND] == before[FRONTEND]
+
+
 def test_only_the_users_of_the_configuration_may_attach(system):
     worker = ("/usr/local/bin/mpa-worker", "--config", CONFIG, "--runtime-dir", "/run/mpa", "--slot", "9")
     outsider = subprocess.run(("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", *worker),

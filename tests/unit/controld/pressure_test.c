@@ -156,7 +156,39 @@ static void test_congested(void)
     CU_ASSERT_EQUAL(pressure_congested(&pressure, &config, 7), 0);
 }
 
+static void test_machine(void)
+{
+    static const char text[] = "MemTotal:       1000 kB\nMemFree:  5 kB\nMemAvailable:    250 kB\n";
+    struct pressure pressure = {0};
+
+    pressure_take_machine(&pressure, text);
+    CU_ASSERT_EQUAL(pressure.used.all_permille[DEGRADE_MACHINE], 750);
+    CU_ASSERT_EQUAL(pressure.used.worst_permille[DEGRADE_MACHINE], 750);
+    pressure_take_machine(&pressure, "");
+    CU_ASSERT_EQUAL(pressure.used.all_permille[DEGRADE_MACHINE], 0);
+    pressure_take_machine(&pressure, "MemTotal: 1000 kB\nMemAvailable: much\n");
+    CU_ASSERT_EQUAL(pressure.used.all_permille[DEGRADE_MACHINE], 0);
+}
+
+static void test_room(void)
+{
+    struct moment moment = {.fifo_mib = {60, 50, 40}, .pool_free = 1000};
+    struct pressure pressure = take(&moment);
+    struct degrade_config config;
+
+    degrade_defaults(&config);
+    CU_ASSERT_TRUE(pressure_has_room(&pressure, &config)); /* 750 each */
+    moment.fifo_mib[0] = 90;
+    pressure = take(&moment);
+    CU_ASSERT_FALSE(pressure_has_room(&pressure, &config)); /* 900 each */
+    moment = (struct moment){.is_draining = {true, true, false}};
+    pressure = take(&moment);
+    CU_ASSERT_FALSE(pressure_has_room(&pressure, &config)); /* the last one */
+}
+
 const struct unit_test unit_tests[] = {
+    {"the machine's memory is what is not available", test_machine},
+    {"a worker may go when the others have room for what it has", test_room},
     {"memory is the fuller of two, the worst worker's and the mean", test_memory},
     {"a busy worker that keeps up is under no pressure", test_cpu},
     {"a worker may hold half of the pool", test_pool},

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* control_test.c — promises of the control endpoint, from the bytes of a request to its reply. */
+#include "frontend/board_shed.h"
 #include "frontend/control_internal.h"
 
 #include <pcap/bpf.h>
@@ -399,7 +400,61 @@ static void test_events_as_messages(void)
     fixture_free(fixture);
 }
 
+static const Mpa__V1__Reply *ask_degrade(struct fixture *fixture, Mpa__V1__DegradeOrder *order)
+{
+    Mpa__V1__SetDegradeRequest body = MPA__V1__SET_DEGRADE_REQUEST__INIT;
+    Mpa__V1__Request request = MPA__V1__REQUEST__INIT;
+
+    body.order = order;
+    request.body_case = MPA__V1__REQUEST__BODY_SET_DEGRADE;
+    request.set_degrade = &body;
+    return ask(fixture, &request, SECOND_NS);
+}
+
+static void test_orders_to_refuse_reach_the_board(void)
+{
+    struct fixture *fixture = fixture_new();
+    Mpa__V1__DegradeOrder order = MPA__V1__DEGRADE_ORDER__INIT;
+    const Mpa__V1__Reply *reply;
+    uint32_t slots[2] = {0, 15};
+    struct board_shed shed;
+    uint64_t seen = 0;
+
+    order.step = MPA__V1__DEGRADE_STEP__DEGRADE_STEP_SHORT_IDLE;
+    order.shed_slots = slots;
+    order.n_shed_slots = 2;
+    order.silent = true;
+    order.idle_limit_s = 30;
+    order.lease_ms = 5000;
+    reply = ask_degrade(fixture, &order);
+    CU_ASSERT_EQUAL(reply->body_case, MPA__V1__REPLY__BODY_SET_DEGRADE);
+    CU_ASSERT_FATAL(board_shed_take(&fixture->board, &seen, &shed));
+    CU_ASSERT_EQUAL(shed.lane_mask, 0x8001);
+    CU_ASSERT_EQUAL(shed.step, 3);
+    CU_ASSERT(shed.is_silent && !shed.is_all);
+    CU_ASSERT(shed.idle_s == 30 && shed.lease_ms == 5000);
+    /* What cannot hold is refused by its field, and the last order stays. */
+    slots[1] = 16;
+    ASSERT_ERROR(ask_degrade(fixture, &order), INVALID);
+    order.n_shed_slots = 0;
+    order.lease_ms = 0;
+    CU_ASSERT_STRING_EQUAL(ask_degrade(fixture, &order)->error->field, "order.lease_ms");
+    order.lease_ms = BOARD_SHED_MAX_LEASE_MS + 1;
+    CU_ASSERT_STRING_EQUAL(ask_degrade(fixture, &order)->error->field, "order.lease_ms");
+    order.lease_ms = 1000;
+    order.idle_limit_s = 65536;
+    CU_ASSERT_STRING_EQUAL(ask_degrade(fixture, &order)->error->field, "order.idle_limit_s");
+    order.idle_limit_s = 0;
+    order.step = (Mpa__V1__DegradeStep)-1;
+    CU_ASSERT_STRING_EQUAL(ask_degrade(fixture, &order)->error->field, "order.step");
+    CU_ASSERT_STRING_EQUAL(ask_degrade(fixture, NULL)->error->field, "order");
+    CU_ASSERT_FALSE(board_shed_take(&fixture->board, &seen, &shed));
+    fixture_free(fixture);
+}
+
 const struct unit_test unit_tests[] = {
+    {"orders to refuse reach the board, others are refused by their field",
+     test_orders_to_refuse_reach_the_board},
     {"status tells the frontend and each attached worker", test_status},
     {"stats hold every counter of every list", test_stats_hold_every_counter},
     {"the largest bucket table fits into a reply", test_largest_replies_fit},

@@ -16,11 +16,14 @@ static void ladder_init(struct degrade *degrade)
     degrade_init(degrade, &config);
 }
 
+static uint32_t machine_permille;
+
 /* So many rounds with the same pressures; the last decision. */
 static struct degrade_decision run(struct degrade *degrade, uint32_t memory, uint32_t pool, uint32_t cpu,
                                    uint32_t n_rounds)
 {
-    const struct degrade_used used = {{memory, pool, cpu}, {memory, pool, cpu}};
+    const struct degrade_used used = {{memory, pool, cpu, machine_permille},
+                                      {memory, pool, cpu, machine_permille}};
     struct degrade_decision decision = {0};
 
     for (uint32_t i = 0; i < n_rounds; i++) {
@@ -38,19 +41,20 @@ static struct degrade_decision run(struct degrade *degrade, uint32_t memory, uin
 
 struct row {
     const char *name;
-    uint32_t memory, pool, cpu;
+    uint32_t memory, pool, cpu, machine;
     enum degrade_step step;
 };
 
 static const struct row rows[] = {
-    {"nothing", 0, 0, 0, DEGRADE_NONE},
-    {"just below", 849, 849, 849, DEGRADE_NONE},
-    {"memory", 850, 0, 0, DEGRADE_SHED_CONGESTED},
-    {"frame pool", 0, 900, 0, DEGRADE_SHED_ALL},
-    {"CPU", 0, 0, 940, DEGRADE_SHORT_IDLE},
-    {"all of the memory", 1000, 0, 0, DEGRADE_FEWER_WORKERS},
-    {"all of the CPU never takes a worker away", 0, 0, 1000, DEGRADE_SHORT_IDLE},
-    {"all of the pool neither", 0, 1000, 0, DEGRADE_SHORT_IDLE},
+    {"nothing", 0, 0, 0, 0, DEGRADE_NONE},
+    {"just below", 849, 849, 849, 849, DEGRADE_NONE},
+    {"memory", 850, 0, 0, 0, DEGRADE_SHED_CONGESTED},
+    {"frame pool", 0, 900, 0, 0, DEGRADE_SHED_ALL},
+    {"CPU", 0, 0, 940, 0, DEGRADE_SHORT_IDLE},
+    {"all of the machine's memory", 0, 0, 0, 1000, DEGRADE_FEWER_WORKERS},
+    {"all of the workers' own takes none of them away", 1000, 0, 0, 0, DEGRADE_SHORT_IDLE},
+    {"all of the CPU neither", 0, 0, 1000, 0, DEGRADE_SHORT_IDLE},
+    {"all of the pool neither", 0, 1000, 0, 0, DEGRADE_SHORT_IDLE},
 };
 
 static void test_rows(void)
@@ -59,7 +63,9 @@ static void test_rows(void)
         struct degrade degrade;
 
         ladder_init(&degrade);
+        machine_permille = rows[i].machine;
         run(&degrade, rows[i].memory, rows[i].pool, rows[i].cpu, 50);
+        machine_permille = 0;
         if (degrade.step != rows[i].step)
             CU_FAIL(rows[i].name);
         /* And all the way back. */
