@@ -105,7 +105,9 @@ int command_config(struct mpactl *mpactl, int argc, char **argv)
     static const struct command_syntax syntax = {NULL, parse_option, "check FILE\nshow [FILE]",
                                                  "check: says what is wrong in FILE, line by line. show: "
                                                  "prints the configuration of FILE, or the built-in "
-                                                 "one, with every default and what is allowed."};
+                                                 "one, with every default and what is allowed.\v"
+                                                 "mpactl config check /etc/mpa/mpa.yaml\tbefore a restart\n"
+                                                 "mpactl config show > my.yaml\ta file to begin with\n"};
     struct options options = {0};
 
     command_parse(mpactl, &syntax, argc, argv, &options);

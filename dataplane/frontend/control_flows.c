@@ -58,6 +58,8 @@ static Mpa__V1__Flow *flow_message(struct page *page, const struct border_flow *
     message->retransmits = facts->n_retransmits;
     message->age_ms = behind(page->call->now_ns, facts->opened_ns) / CLOCK_NS_PER_MS;
     message->epoch = facts->epoch;
+    message->rx_bytes = cursors->rx_written;
+    message->tx_bytes = cursors->tx_read;
     return message->key == NULL ? NULL : message;
 }
 
