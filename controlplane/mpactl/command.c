@@ -13,6 +13,7 @@
 
 const struct command commands[] = {
     {"status", "", "The whole at a glance: processes, restarts, traffic", command_status},
+    {"top", "[--page P] [--once]", "All of it live, over the whole terminal", command_top},
     {"workers", "", "Workers from inside: connections, memory, load", command_workers},
     {"buckets", "", "The bucket table: who serves which, and how busy they are", command_buckets},
     {"lanes", "", "Rings between frontend and workers: depth, drops, faults", command_lanes},

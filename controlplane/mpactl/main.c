@@ -48,8 +48,10 @@ static void look_ahead(int argc, char **argv)
 {
     static const struct command_syntax none = {0};
 
-    for (int i = 1; i < argc && argv[i][0] == '-'; i++)
+    for (int i = 1; i < argc && argv[i][0] == '-'; i++) {
         syntax_check_option(&none, "mpactl", argv[i]);
+        i += syntax_takes_next(argv[i]) ? 1 : 0;
+    }
 }
 
 int main(int argc, char **argv)

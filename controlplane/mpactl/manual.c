@@ -14,7 +14,7 @@ static const struct {
     {"0", "done"},
     {"1", "refused or failed; one line on standard error says why"},
     {"2", "wrong command line"},
-    {"3", "no daemon there; see --runtime-dir"},
+    {"3", "no daemon; see --runtime-dir"},
 };
 
 static bool is_option(const struct argp_option *option)

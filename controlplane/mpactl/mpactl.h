@@ -31,6 +31,9 @@ struct mpactl {
     uint64_t max_rounds; /* --rounds; 0: no limit */
     /* Set: command_parse() shows it the syntax of the command and leaves, nothing is carried out. */
     void (*inspect)(const struct mpactl *mpactl, const char *name, const struct command_syntax *syntax);
+    /* Set: messages about the connection go here and not to standard error. */
+    char *error;
+    size_t error_size;
     const void *inspect_context; /* for `inspect` alone */
 };
 
@@ -82,6 +85,9 @@ void command_parse(struct mpactl *mpactl, const struct command_syntax *syntax, i
 
 /* Leaves with MPACTL_USAGE when `argument` looks like a long option and is none; says which is meant. */
 void syntax_check_option(const struct command_syntax *syntax, const char *program, const char *argument);
+
+/* True when this global option has its value in the next word. */
+bool syntax_takes_next(const char *argument);
 
 /* "mpactl: ..." and a line end to stderr; returns `exit_code`. */
 int mpactl_fail(enum mpactl_exit exit_code, const char *format, ...) MPA_PRINTF(2, 3);

@@ -45,7 +45,7 @@ void progress_format(const struct progress_state *state, size_t n_columns, char 
     if (n_bar > MAX_BAR_COLUMNS)
         n_bar = MAX_BAR_COLUMNS;
     for (size_t i = 0; i < n_bar; i++)
-        bar[i] = i * state->n_total < (size_t)n_done * n_bar ? '#' : '-';
+        bar[i] = (i + 1) * state->n_total <= (size_t)n_done * n_bar ? '#' : '-';
     if (n_columns < n_tail + 1)
         n_text = 0;
     else if (n_bar == 0 && n_text > n_columns - n_tail - 1)

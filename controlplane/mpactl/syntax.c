@@ -194,6 +194,18 @@ void syntax_check_option(const struct command_syntax *syntax, const char *progra
                      strcmp(program, "mpactl") == 0 ? "help" : program));
 }
 
+bool syntax_takes_next(const char *argument)
+{
+    for (const struct argp_option *option = syntax_options_global; option->name != NULL; option++) {
+        bool is_short = argument[0] == '-' && argument[1] == option->key && argument[2] == '\0';
+        bool is_long = strncmp(argument, "--", 2) == 0 && strcmp(argument + 2, option->name) == 0;
+
+        if (option->arg != NULL && (is_short || is_long))
+            return true;
+    }
+    return false;
+}
+
 /* What is not left to argp: its words for an unknown option name none that is known, its help no examples. */
 static void look_ahead(struct mpactl *mpactl, const struct command_syntax *syntax, int argc, char **argv)
 {
