@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
 # chaos.sh [--connections N] [--minutes M] [--every MS] [--loss PCT] [--workers N] [--faults N] [--build-dir DIR]
-# kill|migrate|update|frontend|all: builds (-O2), starts a stack of its own, opens connections that carry verified
+# kill|migrate|update|frontend|stall|control|scale|all: builds (-O2), starts a stack of its own, opens connections that carry verified
 # bytes both ways, and does that to it. The last line is JSON; exit 0 only when nothing was lost (--help: all
 # options). As root: it makes namespaces, and the kernel takes them away however it ends.
 set -eu

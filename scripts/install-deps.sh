@@ -39,6 +39,7 @@ universal-ctags         size check: where functions begin and end
 python3                 checks, integration tests
 python3-pytest          integration tests
 python3-scapy           integration tests: frames of every kind
+python3-yaml            integration tests: rules of alerts
 libcunit1-dev           unit tests
 check                   unit tests of lwIP itself
 systemd                 integration: boots one of its own
@@ -74,6 +75,23 @@ install_quietly() {
         --no-install-recommends "$@" >"$log" 2>&1 </dev/null
 }
 
+# promtool comes with a daemon that Debian starts on installation: only the one program is taken out.
+install_promtool() {
+    local folder
+    command -v promtool >/dev/null && return
+    [ "$(id -u)" = 0 ] || fail 'not root; as root: promtool of the package prometheus is missing'
+    echo 'install-deps: taking promtool out of the package prometheus'
+    folder=$(mktemp -d)
+    (cd "$folder" && { apt-get -qq download prometheus || { apt-get -qq update && apt-get -qq download prometheus; }; }) \
+        >"$log" 2>&1 && dpkg-deb --fsys-tarfile "$folder"/prometheus_*.deb | tar -x -C "$folder" ./usr/bin/promtool &&
+        install "$folder/usr/bin/promtool" /usr/local/bin/promtool || {
+        rm -rf "$folder"
+        tail -n 20 "$log" >&2
+        fail 'promtool cannot be had from the package prometheus'
+    }
+    rm -rf "$folder"
+}
+
 case ${1:-all} in
 build) wanted=$build_packages ;;
 all) wanted=$build_packages$test_packages ;;
@@ -85,12 +103,13 @@ esac
 command -v dpkg-query >/dev/null && command -v apt-get >/dev/null ||
     fail "this is no Debian; install by hand: $(awk 'NF { printf "%s ", $1 }' <<<"$wanted")"
 
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+[ "${1:-all}" = build ] || install_promtool
 mapfile -t missing < <(missing_of "$wanted")
 [ "${#missing[@]}" -gt 0 ] || exit 0
 [ "$(id -u)" = 0 ] || fail "not root; as root run: apt-get install --no-install-recommends ${missing[*]}"
 
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
 echo "install-deps: installing ${missing[*]}"
 # The lists of a fresh machine may be absent or old: refresh them only when that is what stops us.
 install_quietly "${missing[@]}" || {

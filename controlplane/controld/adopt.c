@@ -102,26 +102,63 @@ static void adopt_found(struct controld *controld, enum manager_role role, const
     }
 }
 
-/* A spare is there only during an update: its controld has died. Who is draining then was drained by it. */
-static void adopt_update(struct controld *controld, uint32_t draining)
+/* Who was to be undrained, and is draining. Without a memory: everybody who is draining, if there is a spare,
+ * which is there only during an update. */
+static uint32_t drained_workers(const struct controld *controld, bool has_memory)
 {
-    if (supervisor_spare(&controld->supervisor) != NULL)
-        update_resume(&controld->update, draining, clock_now_ns());
+    uint32_t draining = 0;
+
+    for (uint32_t slot = 0; slot < controld->supervisor.n_workers; slot++) {
+        if (controld->supervisor.processes[1 + slot].is_draining)
+            draining |= 1u << slot;
+    }
+    return has_memory ? draining & controld->memory.drained : draining;
+}
+
+/* How many workers there shall be: what an operator or the load has asked for lasts as long as the stack runs
+ * and nobody changes the configuration. */
+static bool recall(struct controld *controld)
+{
+    if (!runtime_recall(controld->lock_fd, &controld->memory) ||
+        controld->memory.n_configured != controld->config.worker.count)
+        return false;
+    controld->supervisor.n_workers = controld->memory.n_workers;
+    if (controld->memory.n_workers != controld->config.worker.count)
+        log_info("scale_recalled workers=%u configured=%u", controld->memory.n_workers,
+                 controld->config.worker.count);
+    return true;
+}
+
+static bool is_anybody_alive(const struct supervisor *supervisor)
+{
+    for (size_t i = 0; i < SUPERVISOR_MAX_PROCESSES; i++) {
+        if (process_is_alive(&supervisor->processes[i]))
+            return true;
+    }
+    return false;
+}
+
+static bool has_leftovers(const struct controld *controld, bool is_frontend_there)
+{
+    return is_frontend_there || controld->leftovers.n_frontends > 0 || controld->leftovers.n_workers > 0;
 }
 
 void controld_adopt(struct controld *controld, bool is_frontend_there)
 {
-    uint32_t draining = 0;
+    struct supervisor *supervisor = &controld->supervisor;
+    bool has_memory;
+    uint32_t drained;
 
-    if (controld->supervisor.manager.is_onlooker)
+    if (supervisor->manager.is_onlooker || !has_leftovers(controld, is_frontend_there))
         return;
+    has_memory = recall(controld);
     if (is_frontend_there)
         adopt_by_asking(controld);
     adopt_found(controld, MANAGER_FRONTEND, controld->leftovers.frontends, controld->leftovers.n_frontends);
     adopt_found(controld, MANAGER_WORKER, controld->leftovers.workers, controld->leftovers.n_workers);
-    for (uint32_t slot = 0; slot < controld->config.worker.count; slot++) {
-        if (controld->supervisor.processes[1 + slot].is_draining)
-            draining |= 1u << slot;
-    }
-    adopt_update(controld, draining);
+    if (!is_anybody_alive(supervisor))
+        supervisor->n_workers = controld->config.worker.count;
+    drained = drained_workers(controld, has_memory);
+    if (supervisor_spare(supervisor) != NULL || (has_memory && drained != 0))
+        update_resume(&controld->update, drained, clock_now_ns());
 }

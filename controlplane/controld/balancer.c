@@ -3,9 +3,10 @@
  * balancer.c — one round: GetWorkers, GetLanes, GetBuckets, one after the other; then the policy observes,
  * and decides unless something is under way. A round that gets no answer is left out.
  *
- * Orders are apart from rounds: a Migrate for each worker that gets buckets, in turn. Rounds go on meanwhile
- * and only measure. What an order really did shows in the owners of the next round, so one that failed needs
- * no repair.
+ * Orders are apart from rounds: a Migrate for each worker that gets buckets, in turn; for an elephant first a
+ * search for the flow that makes its bucket heavy (elephant.h), which goes alone if there is one. Rounds go
+ * on meanwhile and only measure. What an order really did shows in the owners of the next round, so one that
+ * failed needs no repair.
  */
 #include "controlplane/controld/balancer.h"
 
@@ -15,7 +16,10 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "controlplane/controld/changes.h"
 #include "controlplane/controld/decisions.h"
+#include "controlplane/controld/degrader.h"
+#include "controlplane/controld/elephant.h"
 #include "controlplane/controld/events.h"
 #include "controlplane/controld/frontend_link.h"
 #include "controlplane/controld/measures.h"
@@ -40,8 +44,10 @@ struct balancer {
     struct operation *operation;
     bool is_ordering;
     struct balance_decision order;
-    uint64_t order_number; /* decisions.n_made of it, to find its entry */
-    uint32_t n_ordered;    /* workers that have been given their buckets, as a slot number */
+    uint64_t order_number;     /* decisions.n_made of it, to find its entry */
+    uint32_t n_ordered;        /* workers that have been given their buckets, as a slot number */
+    struct elephant *elephant; /* looks for the flow behind a heavy bucket */
+    char flow_outcome[DECISION_OUTCOME_BYTES]; /* of a flow that was ordered alone; else empty */
 };
 
 /* ---- orders ---- */
@@ -85,7 +91,7 @@ static void order_next(struct balancer *balancer)
         }
     }
     if (n == 0) {
-        order_end(balancer, "done");
+        order_end(balancer, balancer->flow_outcome[0] == '\0' ? "done" : balancer->flow_outcome);
         return;
     }
     qsort(buckets, n, sizeof(buckets[0]), compare_buckets);
@@ -101,8 +107,27 @@ static void order_done(void *context, bool is_good, const char *text)
         order_next(balancer);
         return;
     }
-    log_warn("balance_order_failed to=%u error=\"%s\"", balancer->n_ordered - 1, text);
+    log_warn("balance_order_failed reason=%s error=\"%s\"", balance_reason_name(balancer->order.reason),
+             text);
     order_end(balancer, text);
+}
+
+/* elephant_found_fn. Its company in the bucket stays where it is. */
+static void elephant_found(void *context, const Mpa__V1__FlowKey *flow)
+{
+    struct balancer *balancer = context;
+    uint32_t to = balancer->order.moves[0].to;
+
+    if (flow == NULL) {
+        order_next(balancer);
+        return;
+    }
+    snprintf(balancer->flow_outcome, sizeof(balancer->flow_outcome), "done: tcp %s:%u -> %s:%u alone",
+             flow->remote_address, flow->remote_port, flow->local_address, flow->local_port);
+    log_info("balance_flow bucket=%u to=%u remote=%s remote_port=%u", balancer->order.moves[0].bucket, to,
+             flow->remote_address, flow->remote_port);
+    balancer->n_ordered = BALANCE_MAX_WORKERS;
+    operation_begin_migrate_flow(balancer->operation, flow, to);
 }
 
 /* ---- decisions ---- */
@@ -140,22 +165,18 @@ static struct decision *follow(struct balancer *balancer, const struct balance_d
     balancer->order_number = balancer->decisions.n_made;
     balancer->n_ordered = 0;
     balancer->is_ordering = true;
-    order_next(balancer);
+    balancer->flow_outcome[0] = '\0';
+    if (decision->reason == BALANCE_MOVE_ELEPHANT)
+        elephant_begin(balancer->elephant, decision->moves[0].from, decision->moves[0].bucket);
+    else
+        order_next(balancer);
     return entry;
 }
 
 /* Why nothing may be ordered now; NULL: it may. */
 static const char *obstacle(const struct balancer *balancer)
 {
-    const struct controld *controld = balancer->controld;
-
-    if (balancer->is_ordering)
-        return "buckets are being moved";
-    if (controld->update.phase != UPDATE_IDLE)
-        return "an update is under way, or still being undone (see events)";
-    if (controld->supervisor.is_stopping)
-        return "everything is being stopped";
-    return NULL;
+    return balancer->is_ordering ? "buckets are being moved" : changes_obstacle(balancer->controld);
 }
 
 /* ---- rounds ---- */
@@ -205,6 +226,7 @@ static void round_end(struct balancer *balancer)
         input.interval_ms = 1;
     balancer->observed_ns = now_ns;
     balance_observe(balancer->policy, &input);
+    changes_round(balancer->controld, &balancer->measures, balancer->policy);
     if (!balancer->is_on || obstacle(balancer) != NULL)
         return;
     balance_decide(balancer->policy, false, &decision);
@@ -287,6 +309,7 @@ void balancer_tick(struct balancer *balancer, uint64_t now_ns)
     const struct controld *controld = balancer->controld;
 
     operation_tick(balancer->operation, now_ns);
+    elephant_tick(balancer->elephant, now_ns);
     if (now_ns < balancer->due_ns || balancer->call.state != FRONTEND_CALL_IDLE ||
         controld->supervisor.processes[0].state != PROCESS_RUNNING || controld->supervisor.is_stopping)
         return;
@@ -298,15 +321,22 @@ void balancer_step(struct balancer *balancer)
 {
     frontend_call_step(&balancer->call);
     operation_step(balancer->operation);
+    elephant_step(balancer->elephant);
 }
 
 /* ---- commands ---- */
 
-void balancer_set(struct balancer *balancer, bool is_on)
+void balancer_configure(struct balancer *balancer)
 {
-    if (balancer->is_on != is_on)
-        log_info("balance_set on=%s", is_on ? "true" : "false");
-    balancer->is_on = is_on;
+    const struct config_control *control = &balancer->controld->config.control;
+    struct balance_config config = policy_config(control);
+
+    if (balancer->is_on != control->balance)
+        log_info("balance_set on=%s", control->balance ? "true" : "false");
+    balancer->is_on = control->balance;
+    balancer->due_ns = 0; /* a round may be due sooner now */
+    if (balancer->policy != NULL)
+        balance_configure(balancer->policy, &config);
 }
 
 nng_msg *balancer_rebalance(struct balancer *balancer, uint64_t id, bool is_dry)
@@ -320,10 +350,10 @@ nng_msg *balancer_rebalance(struct balancer *balancer, uint64_t id, bool is_dry)
     struct decision_wire wire;
 
     if (refusal != NULL)
-        return wire_error(id, MPA__V1__ERROR_CODE__ERROR_CODE_BUSY, refusal);
+        return wire_refusal(id, MPA__V1__ERROR_CODE__ERROR_CODE_BUSY, "rebalance", refusal);
     if (balancer->policy == NULL)
-        return wire_error(id, MPA__V1__ERROR_CODE__ERROR_CODE_UNAVAILABLE,
-                          "mpa-frontend has told no load yet (see status)");
+        return wire_refusal(id, MPA__V1__ERROR_CODE__ERROR_CODE_UNAVAILABLE, "rebalance",
+                            "mpa-frontend has told no load yet (see status)");
     balance_decide(balancer->policy, true, &made);
     dry.balance = made;
     if (!is_dry)
@@ -354,6 +384,16 @@ static size_t fill_scores(const struct balancer *balancer, Mpa__V1__WorkerScore 
     return n;
 }
 
+static void fill_config(const struct config_control *control, Mpa__V1__ExplainReply *body)
+{
+    body->interval_ms = control->balance_ms;
+    body->weight_cpu = control->balance_weight_cpu;
+    body->weight_ring = control->balance_weight_ring;
+    body->weight_connections = control->balance_weight_connections;
+    body->floor_permille = control->balance_floor_permille;
+    body->factor_permille = control->balance_factor_permille;
+}
+
 nng_msg *balancer_explain(const struct balancer *balancer, uint64_t id, uint32_t limit)
 {
     uint32_t n = decisions_count(&balancer->decisions);
@@ -363,6 +403,8 @@ nng_msg *balancer_explain(const struct balancer *balancer, uint64_t id, uint32_t
     Mpa__V1__WorkerScore *score_list[BALANCE_MAX_WORKERS];
     Mpa__V1__Decision *list[DECISIONS_MAX];
     struct decision_wire *wires = calloc(DECISIONS_MAX, sizeof(*wires));
+    struct changes_wire scaling;
+    struct degrade_wire degrade;
     nng_msg *packed;
 
     if (wires == NULL)
@@ -374,11 +416,16 @@ nng_msg *balancer_explain(const struct balancer *balancer, uint64_t id, uint32_t
         list[i] = &wires[i].message;
     }
     body.on = balancer->is_on;
-    body.interval_ms = balancer->controld->config.control.balance_ms;
+    fill_config(&balancer->controld->config.control, &body);
     body.n_workers = fill_scores(balancer, scores, score_list);
     body.workers = score_list;
     body.n_decisions = n;
     body.decisions = list;
+    body.scale_on = balancer->controld->scaler.is_on;
+    body.n_scale_decisions = changes_explain(balancer->controld, &scaling, limit);
+    body.scale_decisions = scaling.list;
+    body.n_degrade = degrader_fill_decisions(balancer->controld->degrader, limit, &degrade);
+    body.degrade = degrade.list;
     reply.id = id;
     reply.body_case = MPA__V1__REPLY__BODY_EXPLAIN;
     reply.explain = &body;
@@ -403,6 +450,8 @@ int balancer_new(struct balancer **balancer, struct controld *controld)
     if (error == 0)
         error = operation_new(&new->operation, controld->link, order_done, new);
     if (error == 0)
+        error = elephant_new(&new->elephant, controld->link, elephant_found, new);
+    if (error == 0)
         *balancer = new;
     else
         balancer_free(new);
@@ -415,6 +464,7 @@ void balancer_free(struct balancer *balancer)
         return;
     frontend_call_fini(&balancer->call);
     operation_free(balancer->operation);
+    elephant_free(balancer->elephant);
     balance_free(balancer->policy);
     measures_fini(&balancer->measures);
     free(balancer);

@@ -24,8 +24,9 @@ void balancer_free(struct balancer *balancer);
 void balancer_step(struct balancer *balancer);
 void balancer_tick(struct balancer *balancer, uint64_t now_ns);
 
-/* Whether it moves buckets by itself; it measures in any case. */
-void balancer_set(struct balancer *balancer, bool is_on);
+/* control.balance and its kin have changed in controld->config: it goes by them from now on. It measures also
+ * when it is off. */
+void balancer_configure(struct balancer *balancer);
 
 /*
  * The reply to each command, as request `id`; NULL: out of memory. Rebalance decides on the last measures, at

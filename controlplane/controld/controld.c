@@ -23,11 +23,14 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "controlplane/controld/balancer.h"
+#include "controlplane/controld/changes.h"
+#include "controlplane/controld/degrader.h"
 #include "controlplane/controld/endpoint.h"
 #include "controlplane/controld/events.h"
 #include "controlplane/controld/exporter.h"
 #include "controlplane/controld/frontend_link.h"
 #include "controlplane/controld/manager_external.h"
+#include "controlplane/controld/settings.h"
 #include "controlplane/controld/spawner.h"
 #include "controlplane/controld/watch.h"
 
@@ -61,7 +64,7 @@ static void news_log(const struct supervisor_news *news)
         log_info("stopping");
         return;
     case NEWS_ENDED:
-        if (news->restart_ms > 0)
+        if (news->is_restarted)
             log_warn("process_ended process=%s slot=%u pid=%d cause=\"%s\" restart_ms=%llu",
                      process_name(process), process->slot, (int)news->pid, news->cause,
                      (unsigned long long)news->restart_ms);
@@ -102,42 +105,19 @@ static void controld_news(void *context, const struct supervisor_news *news)
         event.slot = news->process->slot;
         event_field(&event, "pid", pid);
     }
-    if (news->kind == NEWS_ENDED)
+    if (news->kind == NEWS_ENDED) {
         event_field(&event, "cause", news->cause);
-    if (news->kind == NEWS_ENDED && news->restart_ms > 0)
+        event_field(&event, "why", health_cause_name(news->process->last_cause));
+    }
+    if (news->kind == NEWS_ENDED && news->is_restarted)
         event_field(&event, "restart_ms", restart_ms);
     if (news->kind == NEWS_KILLED)
         event_field(&event, "reason", news->cause);
     news_log(news);
+    if (news->kind == NEWS_STARTED)
+        settings_process_started(controld->settings, news->process);
     events_publish(controld->events, &event);
 }
-
-/* ---- the update's ends ---- */
-
-static void update_operation(void *self, enum operation_kind kind, uint32_t slot, uint64_t now_ns)
-{
-    struct controld *controld = self;
-
-    operation_begin(controld->operation, kind, slot, now_ns);
-}
-
-static void update_tell(void *self, const struct update *update)
-{
-    struct controld *controld = self;
-    struct event event = {.kind = MPA__V1__EVENT_KIND__EVENT_KIND_UPDATE,
-                          .role = MPA__V1__ROLE__ROLE_CONTROLD};
-
-    event_field(&event, "text", update->text);
-    if (update->has_failed)
-        event_field(&event, "error", update->error);
-    if (update->has_failed)
-        log_warn("update_step text=\"%s\" error=\"%s\"", update->text, update->error);
-    else
-        log_info("update_step text=\"%s\"", update->text);
-    events_publish(controld->events, &event);
-}
-
-static const struct update_ops update_ops = {.operation = update_operation, .tell = update_tell};
 
 /* operation_done_fn. */
 static void operation_done(void *context, bool is_good, const char *text)
@@ -195,6 +175,7 @@ static int on_process_end(sd_event_source *source, int fd, uint32_t revents, voi
 static int on_wake(sd_event_source *source, int fd, uint32_t revents, void *context)
 {
     struct controld *controld = context;
+    struct events_stall stall;
     uint64_t ignored;
 
     (void)source;
@@ -202,9 +183,13 @@ static int on_wake(sd_event_source *source, int fd, uint32_t revents, void *cont
     (void)!read(fd, &ignored, sizeof(ignored));
     if (events_step(controld->events))
         frontend_watch_ask(controld->watch);
+    if (events_take_stall(controld->events, &stall))
+        supervisor_worker_stalled(&controld->supervisor, stall.slot, stall.still_ns, clock_now_ns());
     frontend_watch_step(controld->watch);
     operation_step(controld->operation);
     balancer_step(controld->balancer);
+    degrader_step(controld->degrader);
+    settings_step(controld->settings);
     exporter_step(controld->exporter);
     endpoint_step(controld->endpoint);
     return controld_settle(controld);
@@ -221,6 +206,8 @@ static int on_tick(sd_event_source *source, uint64_t time_us, void *context)
     frontend_watch_tick(controld->watch, now_ns);
     operation_tick(controld->operation, now_ns);
     balancer_tick(controld->balancer, now_ns);
+    degrader_tick(controld->degrader, now_ns);
+    settings_tick(controld->settings, now_ns);
     exporter_tick(controld->exporter, now_ns);
     /* A timer of sd-event fires once and is then off. */
     if ((error = sd_event_source_set_time_relative(source, TICK_US)) < 0 ||
@@ -244,6 +231,17 @@ static int on_stop_signal(sd_event_source *source, const struct signalfd_siginfo
     return controld_settle(controld);
 }
 
+/* The configuration is read again. */
+static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *info, void *context)
+{
+    struct controld *controld = context;
+
+    (void)source;
+    (void)info;
+    settings_hangup(controld->settings);
+    return controld_settle(controld);
+}
+
 /* ---- start and end ---- */
 
 /* Every socket of ours, and the processes that an earlier controld left. 0 or an nng error. */
@@ -258,10 +256,12 @@ static int sockets_open(struct controld *controld)
         return NNG_ENOMEM;
     if ((error = frontend_link_init(controld->link, runtime_dir, controld->wake_fd, &is_frontend_there)) !=
             0 ||
-        (error = events_new(&controld->events, runtime_dir, controld->wake_fd)) != 0 ||
+        (error = events_new(&controld->events, runtime_dir, &controld->access, controld->wake_fd)) != 0 ||
         (error = frontend_watch_new(&controld->watch, controld)) != 0 ||
         (error = operation_new(&controld->operation, controld->link, operation_done, controld)) != 0 ||
         (error = balancer_new(&controld->balancer, controld)) != 0 ||
+        (error = degrader_new(&controld->degrader, controld)) != 0 ||
+        (error = settings_new(&controld->settings, controld)) != 0 ||
         (error = endpoint_new(&controld->endpoint, controld)) != 0 ||
         (error = exporter_new(&controld->exporter, controld)) != 0)
         return error;
@@ -269,7 +269,7 @@ static int sockets_open(struct controld *controld)
     return 0;
 }
 
-/* nng starts threads: the stop signals must be blocked in all of them, to reach the loop by signalfd. */
+/* nng starts threads: our signals must be blocked in all of them, to reach the loop by signalfd. */
 static void signals_block(void)
 {
     sigset_t signals;
@@ -277,6 +277,7 @@ static void signals_block(void)
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
     sigprocmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN);
 }
@@ -304,12 +305,25 @@ static int manager_open(struct controld *controld, const struct spawner_plan *pl
     return -EINVAL;
 }
 
+/* The helper that opens the configuration file, if there is one. 0, or -errno after one ERROR line. */
+static int reader_open_file(struct controld *controld)
+{
+    int error = controld->options.config_path == NULL
+                    ? 0
+                    : reader_init(&controld->reader, controld->options.config_path);
+
+    if (error != 0)
+        log_error("start_failed step=reader error=\"%s\"", strerror(-error));
+    return error;
+}
+
 int controld_init_privileged(struct controld *controld, const struct spawner_plan *plan)
 {
     struct manager manager;
     sd_id128_t boot_id;
     int error;
 
+    inherit_open(&controld->inherit);
     notify_open(&controld->notify);
     controld->started_ns = clock_now_ns();
     controld->spawner_socket = -1;
@@ -317,9 +331,15 @@ int controld_init_privileged(struct controld *controld, const struct spawner_pla
     controld->lock_fd = runtime_lock(controld->config.control.runtime_dir);
     if (controld->lock_fd < 0)
         return controld->lock_fd;
-    error = manager_open(controld, plan, &manager);
+    error = access_init(&controld->access, &controld->config.control);
+    if (error == 0)
+        error = manager_open(controld, plan, &manager);
     if (error != 0)
         return error;
+    error = reader_open_file(controld);
+    if (error != 0)
+        return error;
+    runtime_raise_files(); /* after the helper was born, which hands its own limit on */
     controld->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (controld->wake_fd < 0) {
         log_error("start_failed step=wake error=\"%s\"", strerror(errno));
@@ -327,7 +347,7 @@ int controld_init_privileged(struct controld *controld, const struct spawner_pla
     }
     supervisor_init(&controld->supervisor, &controld->config, manager, controld_news, controld);
     controld_find_leftovers(controld);
-    update_init(&controld->update, &controld->supervisor, &update_ops, controld);
+    changes_init(controld);
     signals_block();
     /* The loop's timers ask for the boot id later, when no file may be opened any more: this keeps it. */
     if (sd_id128_get_boot(&boot_id) < 0)
@@ -354,6 +374,7 @@ int controld_init_confined(struct controld *controld)
     if ((error = sd_event_new(&controld->loop)) < 0 ||
         (error = sd_event_add_signal(controld->loop, NULL, SIGTERM, on_stop_signal, controld)) < 0 ||
         (error = sd_event_add_signal(controld->loop, NULL, SIGINT, on_stop_signal, controld)) < 0 ||
+        (error = sd_event_add_signal(controld->loop, NULL, SIGHUP, on_hangup, controld)) < 0 ||
         (error = sd_event_add_io(controld->loop, NULL, controld->wake_fd, EPOLLIN, on_wake, controld)) < 0 ||
         (error = sd_event_add_time_relative(controld->loop, NULL, CLOCK_MONOTONIC, 0, 0, on_tick, controld)) <
             0 ||
@@ -404,7 +425,9 @@ void controld_fini(struct controld *controld)
     endpoint_free(controld->endpoint);
     frontend_watch_free(controld->watch);
     operation_free(controld->operation);
+    settings_free(controld->settings);
     balancer_free(controld->balancer);
+    degrader_free(controld->degrader);
     exporter_free(controld->exporter);
     events_free(controld->events);
     free(controld->link);
@@ -415,8 +438,10 @@ void controld_fini(struct controld *controld)
         remove_socket(controld, "events.ipc");
     }
     manager_systemd_fini(&controld->systemd);
+    inherit_close(&controld->inherit);
     notify_close(&controld->notify);
     fd_close(&controld->wake_fd);
     fd_close(&controld->spawner_socket);
+    reader_fini(&controld->reader);
     fd_close(&controld->lock_fd);
 }

@@ -2,9 +2,9 @@
 /*
  * controld.h — inside of mpa-controld: one thread with an sd-event loop; nng's threads only wake it. The
  * parts: supervisor (state machine) over a manager (spawner), update (state machine over the supervisor and
- * operations to the frontend), balancer (the policy of balance over both), endpoint (mpactl's requests),
- * frontend link (requests to the frontend), events (published news), status (the merged picture), exporter
- * (/metrics, /livez, /readyz over HTTP).
+ * operations to the frontend), balancer and degrader (policies over both), endpoint (mpactl's requests),
+ * settings (the configuration while it is in use), frontend link (requests to the frontend), events
+ * (published news), status (the merged picture), exporter (/metrics, /livez, /readyz over HTTP).
  */
 #ifndef MPA_CONTROLD_CONTROLD_H
 #define MPA_CONTROLD_CONTROLD_H
@@ -16,13 +16,19 @@
 #include "base/config.h"
 #include "base/confine.h"
 #include "base/find.h"
+#include "base/inherit.h"
 #include "base/notify.h"
+#include "base/start.h"
+#include "controlplane/controld/access.h"
 #include "controlplane/controld/manager_direct.h"
 #include "controlplane/controld/manager_systemd.h"
+#include "controlplane/controld/scaler.h"
+#include "controlplane/controld/reader.h"
 #include "controlplane/controld/supervisor.h"
 #include "controlplane/controld/update.h"
 
 struct balancer;
+struct degrader;
 struct endpoint;
 struct events;
 struct exporter;
@@ -30,6 +36,7 @@ struct frontend_link;
 struct frontend_watch;
 struct sd_event;
 struct sd_event_source;
+struct settings;
 struct spawner_plan;
 
 /* Processes of an earlier controld, as /proc shows them. */
@@ -39,21 +46,36 @@ struct leftovers {
     size_t n_frontends, n_workers;
 };
 
+/* What a controld leaves to the next, in the lock's file. */
+struct runtime_memory {
+    uint32_t n_workers;    /* that shall run */
+    uint32_t n_configured; /* worker.count at that time: who has changed it since wants that */
+    uint32_t drained;      /* bit mask of workers that are to be undrained */
+};
+
 struct controld {
-    struct config config;
+    struct config config;         /* in force: see settings.h */
+    struct start_options options; /* borrowed from the command line */
+    struct reader reader;
+    struct settings *settings;
+    struct access access; /* who may ask what; constant from the start on */
     struct leftovers leftovers;
     int lock_fd;
     int spawner_socket;
     int wake_fd;                  /* eventfd: nng has finished something */
     struct notify notify;         /* to the service manager, if one has started us */
+    struct inherit inherit;       /* what it handed over */
     struct manager_direct direct; /* the one that the configuration names is in use */
     struct manager_systemd systemd;
     struct supervisor supervisor;
     struct update update;
-    struct operation *operation; /* of the update */
+    struct scaler scaler;
+    struct runtime_memory memory; /* as it was written last */
+    struct operation *operation;  /* of the update */
     struct frontend_link *link;
     struct frontend_watch *watch;
     struct balancer *balancer;
+    struct degrader *degrader;
     struct endpoint *endpoint;
     struct events *events;
     struct exporter *exporter; /* NULL: control.http is off */
@@ -80,6 +102,14 @@ void controld_fini(struct controld *controld);
 /* runtime.c: the runtime folder, made 0755 where it is missing, and the lock in it. The lock's descriptor, or
  * -errno after one ERROR line (-EBUSY: another controld is running). */
 int runtime_lock(const char *runtime_dir) MPA_WARN_UNUSED;
+
+/* runtime.c: as many descriptors as clients may take, if the system lets us have them. */
+void runtime_raise_files(void);
+
+/* runtime.c: the memory is written over the one before. */
+void runtime_remember(int lock_fd, const struct runtime_memory *memory);
+/* False when there is none, or not one that we would have written. */
+bool runtime_recall(int lock_fd, struct runtime_memory *memory);
 
 /* adopt.c: looks for them; before capabilities are given up, for it looks into other processes. */
 void controld_find_leftovers(struct controld *controld);

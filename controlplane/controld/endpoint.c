@@ -3,12 +3,12 @@
  * endpoint.c — sessions of the control socket.
  *
  * A session is an nng context: it receives a request, answers it or has it answered by the frontend, sends
- * the reply, receives again. A client that does not read its reply holds one session until SEND_TIMEOUT_MS; a
- * frontend that does not answer holds one until the request's deadline. The others go on.
+ * the reply, receives again. A reply behind others that a client does not read holds its session for
+ * SEND_TIMEOUT_MS, and then the next of its requests is looked at: it comes no faster. A frontend that does
+ * not answer holds one until the request's deadline. clients.h says how many one client may have.
  */
 #include "controlplane/controld/endpoint.h"
 
-#include <errno.h>
 #include <nng/nng.h>
 #include <nng/protocol/reqrep0/rep.h>
 #include <stdatomic.h>
@@ -19,12 +19,19 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "controlplane/controld/balancer.h"
+#include "controlplane/controld/changes.h"
+#include "controlplane/controld/clients.h"
+#include "controlplane/controld/degrader.h"
 #include "controlplane/controld/frontend_link.h"
+#include "controlplane/controld/gate.h"
+#include "controlplane/controld/remote.h"
+#include "controlplane/controld/settings.h"
+#include "controlplane/controld/snapshot.h"
 #include "controlplane/controld/status.h"
 #include "controlplane/controld/wire.h"
 
-#define N_SESSIONS 16
-#define SEND_TIMEOUT_MS 2000
+#define N_SESSIONS 32
+#define SEND_TIMEOUT_MS 200     /* until an answer is on its way, behind others that are not read */
 #define STATUS_TIMEOUT_MS 1000u /* status must come even when the frontend hangs */
 
 enum session_state {
@@ -41,13 +48,20 @@ struct session {
     struct frontend_call call;
     enum session_state state;
     atomic_bool is_done; /* nng's thread sets it, ours clears it; publishes the aio's result */
+    int pipe_id;         /* the connection whose request this is; 0: none */
     uint64_t request_id;
-    bool is_status; /* the frontend's answer is merged into ours */
+    enum access_role role; /* of whoever asks */
+    Mpa__V1__Request__BodyCase command;
+    struct snapshot_query snapshot;
+    bool is_status;    /* the frontend's answer is merged into ours */
+    bool is_log_level; /* the same */
 };
 
 struct endpoint {
     struct controld *controld;
     nng_socket socket;
+    struct clients clients;
+    struct gate gate;
     struct session sessions[N_SESSIONS];
     unsigned n_sessions;
 };
@@ -64,6 +78,8 @@ static void session_done(void *argument)
 
 static void session_receive(struct session *session)
 {
+    clients_end(&session->endpoint->clients, session->pipe_id);
+    session->pipe_id = 0;
     session->state = SESSION_RECEIVING;
     nng_aio_set_timeout(session->aio, NNG_DURATION_INFINITE);
     nng_ctx_recv(session->ctx, session->aio);
@@ -84,7 +100,8 @@ static void session_send(struct session *session, nng_msg *reply)
 
 static void session_refuse(struct session *session, Mpa__V1__ErrorCode code, const char *text)
 {
-    session_send(session, wire_error(session->request_id, code, text));
+    session_send(session,
+                 wire_refusal(session->request_id, code, access_command_name(session->command), text));
 }
 
 static void session_relay(struct session *session, nng_msg *request, uint32_t timeout_ms)
@@ -98,24 +115,17 @@ static bool is_frontend_up(const struct session *session)
     return session->endpoint->controld->supervisor.processes[0].state == PROCESS_RUNNING;
 }
 
-/* True, and refused, when the processes are somebody else's to start and end. */
-static bool is_refused_onlooker(struct session *session)
-{
-    if (!session->endpoint->controld->supervisor.manager.is_onlooker)
-        return false;
-    session_refuse(session, MPA__V1__ERROR_CODE__ERROR_CODE_FAILED,
-                   "control.manager is external: whoever starts the processes ends them too");
-    return true;
-}
-
 static void answer_stop(struct session *session)
 {
     struct controld *controld = session->endpoint->controld;
     Mpa__V1__Reply reply = MPA__V1__REPLY__INIT;
     Mpa__V1__StopReply body = MPA__V1__STOP_REPLY__INIT;
 
-    if (is_refused_onlooker(session))
+    if (controld->supervisor.manager.is_onlooker) {
+        session_refuse(session, MPA__V1__ERROR_CODE__ERROR_CODE_FAILED,
+                       "control.manager is external: whoever starts the processes ends them too");
         return;
+    }
     body.pid = (uint32_t)getpid();
     reply.id = session->request_id;
     reply.body_case = MPA__V1__REPLY__BODY_STOP;
@@ -125,73 +135,46 @@ static void answer_stop(struct session *session)
     supervisor_stop(&controld->supervisor, clock_now_ns());
 }
 
+/* The status, or the snapshot with the status in it, as it was asked for. */
+static void send_status(struct session *session, const Mpa__V1__GetStatusReply *frontend)
+{
+    const struct controld *controld = session->endpoint->controld;
+    nng_msg *reply = status_reply(controld, session->request_id, frontend, clock_now_ns());
+
+    if (session->command == MPA__V1__REQUEST__BODY_GET_SNAPSHOT)
+        reply = snapshot_reply(controld->events, &session->snapshot, reply);
+    session_send(session, reply);
+}
+
+/* `request` (taken) asks the frontend for its status. */
 static void answer_status(struct session *session, nng_msg *request, uint32_t timeout_ms)
 {
-    if (is_frontend_up(session)) {
+    if (is_frontend_up(session) && request != NULL) {
         session->is_status = true;
         session_relay(session, request, timeout_ms < STATUS_TIMEOUT_MS ? timeout_ms : STATUS_TIMEOUT_MS);
         return;
     }
-    nng_msg_free(request);
-    session_send(session,
-                 status_reply(session->endpoint->controld, session->request_id, NULL, clock_now_ns()));
+    if (request != NULL)
+        nng_msg_free(request);
+    send_status(session, NULL);
 }
 
-/* The update as it stands, under the number of the command. */
-static void send_update(struct session *session, Mpa__V1__Reply__BodyCase command)
+static void answer_snapshot(struct session *session, const Mpa__V1__GetSnapshotRequest *request,
+                            uint32_t timeout_ms)
 {
-    const struct update *update = &session->endpoint->controld->update;
-    Mpa__V1__Reply reply = MPA__V1__REPLY__INIT;
-    Mpa__V1__OperationReply body = MPA__V1__OPERATION_REPLY__INIT;
-    Mpa__V1__Error error = MPA__V1__ERROR__INIT;
+    Mpa__V1__Request asked = MPA__V1__REQUEST__INIT;
+    Mpa__V1__GetStatusRequest body = MPA__V1__GET_STATUS_REQUEST__INIT;
+    uint64_t life;
 
-    body.operation_id = update->id;
-    body.n_done = update->n_done;
-    body.n_total = update->n_total;
-    body.duration_ns = (update->is_told ? update->ended_ns : clock_now_ns()) - update->begun_ns;
-    body.text = wire_borrow(update->text);
-    body.state = MPA__V1__OPERATION_STATE__OPERATION_STATE_PENDING;
-    if (update->is_told) {
-        body.text = wire_borrow(update->is_frontend ? "update of the frontend" : "update of the workers");
-        body.state = update->has_failed ? MPA__V1__OPERATION_STATE__OPERATION_STATE_FAILED
-                                        : MPA__V1__OPERATION_STATE__OPERATION_STATE_DONE;
-        body.result = wire_borrow(update->has_failed ? "failed" : "done");
-    }
-    if (update->is_told && update->has_failed) {
-        error.code = MPA__V1__ERROR_CODE__ERROR_CODE_FAILED;
-        error.text = wire_borrow(update->error);
-        body.error = &error;
-    }
-    reply.id = session->request_id;
-    reply.body_case = command;
-    reply.get_operation = &body;
-    session_send(session, wire_pack(&reply.base));
-}
-
-static void answer_update(struct session *session, const Mpa__V1__UpdateRequest *request)
-{
-    struct update *update = &session->endpoint->controld->update;
-
-    if (is_refused_onlooker(session))
-        return;
-    switch (update_begin(update, request->frontend, clock_now_ns())) {
-    case 0:
-        log_info("update_requested what=%s", request->frontend ? "frontend" : "workers");
-        send_update(session, MPA__V1__REPLY__BODY_UPDATE);
-        return;
-    case -EBUSY:
-        session_refuse(session, MPA__V1__ERROR_CODE__ERROR_CODE_BUSY,
-                       "an update is under way, or still being undone (see events)");
-        return;
-    case -ENOSPC:
-        session_refuse(session, MPA__V1__ERROR_CODE__ERROR_CODE_FAILED,
-                       "all worker slots are configured: there is none for a spare");
-        return;
-    default:
-        session_refuse(session, MPA__V1__ERROR_CODE__ERROR_CODE_UNAVAILABLE,
-                       "mpa-frontend is not running (see status)");
-        return;
-    }
+    session->snapshot = (struct snapshot_query){
+        .request_id = session->request_id,
+        .after = request->after,
+        .life = request->life,
+        .last = events_recent(session->endpoint->controld->events, &life)->last_sequence};
+    asked.id = session->request_id;
+    asked.body_case = MPA__V1__REQUEST__BODY_GET_STATUS;
+    asked.get_status = &body;
+    answer_status(session, wire_pack(&asked.base), timeout_ms);
 }
 
 static void answer_set_balance(struct session *session, bool is_on)
@@ -199,7 +182,7 @@ static void answer_set_balance(struct session *session, bool is_on)
     Mpa__V1__Reply reply = MPA__V1__REPLY__INIT;
     Mpa__V1__SetBalanceReply body = MPA__V1__SET_BALANCE_REPLY__INIT;
 
-    balancer_set(session->endpoint->controld->balancer, is_on);
+    settings_set_balance(session->endpoint->controld->settings, is_on);
     body.on = is_on;
     reply.id = session->request_id;
     reply.body_case = MPA__V1__REPLY__BODY_SET_BALANCE;
@@ -227,6 +210,56 @@ static bool answer_balance(struct session *session, const Mpa__V1__Request *requ
     }
 }
 
+/* The same for the degrader. */
+static bool answer_degrade(struct session *session, const Mpa__V1__Request *request)
+{
+    struct degrader *degrader = session->endpoint->controld->degrader;
+
+    switch ((int)request->body_case) {
+    case MPA__V1__REQUEST__BODY_GET_DEGRADE:
+        session_send(session, degrader_get(degrader, session->request_id));
+        return true;
+    case MPA__V1__REQUEST__BODY_SET_DEGRADE:
+        session_send(session, degrader_set(degrader, session->request_id, request->set_degrade));
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void answer_log_level(struct session *session, const Mpa__V1__Request *request, uint32_t timeout_ms)
+{
+    struct settings *settings = session->endpoint->controld->settings;
+    bool is_refused;
+    nng_msg *message = settings_set_log_level(settings, request, &is_refused);
+
+    if (is_refused || message == NULL) {
+        session_send(session, message);
+    } else if (is_frontend_up(session)) {
+        session->is_log_level = true;
+        session_relay(session, message, timeout_ms);
+    } else {
+        nng_msg_free(message);
+        session_send(session, settings_log_level_reply(settings, session->request_id, NULL));
+    }
+}
+
+/* The commands about the configuration. False: it is none of them. */
+static bool answer_settings(struct session *session, const Mpa__V1__Request *request, uint32_t timeout_ms)
+{
+    bool is_mine;
+    nng_msg *reply;
+
+    if (request->body_case == MPA__V1__REQUEST__BODY_SET_LOG_LEVEL) {
+        answer_log_level(session, request, timeout_ms);
+        return true;
+    }
+    reply = settings_answer(session->endpoint->controld->settings, request, &is_mine);
+    if (is_mine)
+        session_send(session, reply);
+    return is_mine;
+}
+
 static uint32_t deadline_ms(const Mpa__V1__Request *request)
 {
     if (request->deadline_ms == 0)
@@ -238,9 +271,14 @@ static uint32_t deadline_ms(const Mpa__V1__Request *request)
 static void session_dispatch(struct session *session, nng_msg *packed, const Mpa__V1__Request *request)
 {
     session->request_id = request->id;
-    session->is_status = false;
+    session->is_status = session->is_log_level = false;
     if (request->body_case == MPA__V1__REQUEST__BODY_GET_STATUS) {
         answer_status(session, packed, deadline_ms(request));
+        return;
+    }
+    if (request->body_case == MPA__V1__REQUEST__BODY_GET_SNAPSHOT) {
+        nng_msg_free(packed);
+        answer_snapshot(session, request->get_snapshot, deadline_ms(request));
         return;
     }
     if (request->body_case == MPA__V1__REQUEST__BODY_STOP) {
@@ -248,19 +286,14 @@ static void session_dispatch(struct session *session, nng_msg *packed, const Mpa
         answer_stop(session);
         return;
     }
-    if (answer_balance(session, request)) {
+    if (answer_balance(session, request) || answer_degrade(session, request) ||
+        answer_settings(session, request, deadline_ms(request))) {
         nng_msg_free(packed);
         return;
     }
-    if (request->body_case == MPA__V1__REQUEST__BODY_UPDATE) {
+    if (changes_know(session->endpoint->controld, request)) {
         nng_msg_free(packed);
-        answer_update(session, request->update);
-        return;
-    }
-    if (request->body_case == MPA__V1__REQUEST__BODY_GET_OPERATION &&
-        update_is(&session->endpoint->controld->update, request->get_operation->operation_id)) {
-        nng_msg_free(packed);
-        send_update(session, MPA__V1__REPLY__BODY_GET_OPERATION);
+        session_send(session, changes_answer(session->endpoint->controld, request));
         return;
     }
     /* A command that we do not know may be one that a newer frontend does. */
@@ -275,47 +308,88 @@ static void session_dispatch(struct session *session, nng_msg *packed, const Mpa
 
 /* A worker that was taken over can reach our socket, because it may connect to return to the next frontend.
  */
-static bool is_from_worker(const struct session *session, nng_msg *packed)
+static bool is_worker(const struct session *session, uint64_t pid)
 {
     const struct process *processes = session->endpoint->controld->supervisor.processes;
-    uint64_t pid = 0;
 
-    if (nng_pipe_get_uint64(nng_msg_get_pipe(packed), NNG_OPT_IPC_PEER_PID, &pid) != 0)
-        return false;
-    for (uint32_t slot = 0; slot < CONFIG_MAX_WORKERS; slot++) {
+    for (uint32_t slot = 0; slot < CONFIG_MAX_WORKERS && pid != 0; slot++) {
         if (process_is_alive(&processes[1 + slot]) && (uint64_t)processes[1 + slot].handle.pid == pid)
             return true;
     }
     return false;
 }
 
+/* Packs anew what is passed on for somebody who is not an admin: see gate_pass(). NULL: out of memory. */
+static nng_msg *repack(const struct session *session, nng_msg *packed, const Mpa__V1__Request *request)
+{
+    if (session->role == ACCESS_ADMIN)
+        return packed;
+    nng_msg_free(packed);
+    return wire_pack(&request->base);
+}
+
+/* True, and refused, when the connection takes more than its share. */
+static bool is_refused_greedy(struct session *session, enum client_verdict verdict)
+{
+    char text[128];
+
+    switch (verdict) {
+    case CLIENT_GOOD:
+        return false;
+    case CLIENT_TOO_FAST:
+        snprintf(text, sizeof(text), "more than %u requests a second from one connection", CLIENT_RATE_PER_S);
+        break;
+    case CLIENT_TOO_MANY:
+        snprintf(text, sizeof(text), "%u requests of this connection, or %u of all readers, wait already",
+                 CLIENT_MAX_WAITING, CLIENTS_MAX_GUESTS);
+        break;
+    }
+    session_refuse(session, MPA__V1__ERROR_CODE__ERROR_CODE_BUSY, text);
+    return true;
+}
+
+static void session_decode(struct session *session, nng_msg *packed)
+{
+    const struct gate_input input = {.bytes = nng_msg_body(packed),
+                                     .size = nng_msg_len(packed),
+                                     .role = session->role,
+                                     .connection = (uint32_t)session->pipe_id,
+                                     .now_ns = clock_now_ns()};
+    struct gate_refusal refusal;
+    Mpa__V1__Request *request = gate_pass(&session->endpoint->gate, &input, &refusal);
+
+    if (request == NULL) {
+        nng_msg_free(packed);
+        session_send(session, wire_refusal(refusal.id, refusal.code, refusal.field, refusal.text));
+        return;
+    }
+    session->command = request->body_case;
+    packed = repack(session, packed, request);
+    if (packed == NULL)
+        session_receive(session);
+    else
+        session_dispatch(session, packed, request);
+    mpa__v1__request__free_unpacked(request, NULL);
+}
+
 static void session_answer(struct session *session)
 {
     nng_msg *packed = nng_aio_get_msg(session->aio);
-    Mpa__V1__Request *request;
-    char text[96];
+    struct client_identity identity;
+    enum client_verdict verdict;
 
+    session->pipe_id = nng_pipe_id(nng_msg_get_pipe(packed));
     session->request_id = 0;
-    if (is_from_worker(session, packed)) {
-        nng_msg_free(packed);
-        session_refuse(session, MPA__V1__ERROR_CODE__ERROR_CODE_FAILED, "workers have no say here");
+    session->command = MPA__V1__REQUEST__BODY__NOT_SET;
+    verdict = clients_begin(&session->endpoint->clients, session->pipe_id, clock_now_ns(), &identity);
+    session->role = identity.role;
+    if (verdict == CLIENT_GOOD && !is_worker(session, identity.pid)) {
+        session_decode(session, packed);
         return;
     }
-    if (nng_msg_len(packed) > WIRE_MAX_REQUEST_BYTES) {
-        snprintf(text, sizeof(text), "the request has %zu bytes, at most %u are allowed", nng_msg_len(packed),
-                 WIRE_MAX_REQUEST_BYTES);
-        nng_msg_free(packed);
-        session_refuse(session, MPA__V1__ERROR_CODE__ERROR_CODE_TOO_LARGE, text);
-        return;
-    }
-    request = mpa__v1__request__unpack(NULL, nng_msg_len(packed), nng_msg_body(packed));
-    if (request == NULL) {
-        nng_msg_free(packed);
-        session_refuse(session, MPA__V1__ERROR_CODE__ERROR_CODE_MALFORMED, "the bytes are no request");
-        return;
-    }
-    session_dispatch(session, packed, request);
-    mpa__v1__request__free_unpacked(request, NULL);
+    nng_msg_free(packed);
+    if (!is_refused_greedy(session, verdict))
+        session_refuse(session, MPA__V1__ERROR_CODE__ERROR_CODE_DENIED, "workers have no say here");
 }
 
 static void relay_status(struct session *session, nng_msg *answer)
@@ -323,10 +397,17 @@ static void relay_status(struct session *session, nng_msg *answer)
     Mpa__V1__Reply *frontend = answer == NULL ? NULL : status_unpack(answer);
     const Mpa__V1__GetStatusReply *body = frontend == NULL ? NULL : frontend->get_status;
 
-    session_send(session,
-                 status_reply(session->endpoint->controld, session->request_id, body, clock_now_ns()));
+    send_status(session, body);
     if (frontend != NULL)
         mpa__v1__reply__free_unpacked(frontend, NULL);
+    if (answer != NULL)
+        nng_msg_free(answer);
+}
+
+static void relay_log_level(struct session *session, nng_msg *answer)
+{
+    session_send(session, settings_log_level_reply(session->endpoint->controld->settings, session->request_id,
+                                                   answer));
     if (answer != NULL)
         nng_msg_free(answer);
 }
@@ -338,6 +419,8 @@ static void relay_done(void *context, int error, nng_msg *answer)
 
     if (session->is_status)
         relay_status(session, answer);
+    else if (session->is_log_level)
+        relay_log_level(session, answer);
     else if (error == 0)
         session_send(session, answer);
     else if (error == NNG_ETIMEDOUT)
@@ -374,19 +457,31 @@ static void session_step(struct session *session)
     }
 }
 
-void endpoint_step(struct endpoint *endpoint)
+/* Those of the sessions that have a step to do, and are sending or are not. */
+static void sessions_step(struct endpoint *endpoint, bool is_sending)
 {
     for (unsigned i = 0; i < endpoint->n_sessions; i++) {
         struct session *session = &endpoint->sessions[i];
 
-        if (atomic_exchange_explicit(&session->is_done, false, memory_order_acquire))
+        if ((session->state == SESSION_SENDING) == is_sending &&
+            atomic_exchange_explicit(&session->is_done, false, memory_order_acquire))
             session_step(session);
-        frontend_call_step(&session->call);
     }
+}
+
+void endpoint_step(struct endpoint *endpoint)
+{
+    /* What has been answered does not count against the next request of the same connection. */
+    sessions_step(endpoint, true);
+    sessions_step(endpoint, false);
+    for (unsigned i = 0; i < endpoint->n_sessions; i++)
+        frontend_call_step(&endpoint->sessions[i].call);
 }
 
 static int endpoint_listen(struct endpoint *endpoint, const char *runtime_dir)
 {
+    /* Open to all as soon as somebody else has a role: then everybody else gets a reason. */
+    const int mode = access_has_guests(&endpoint->controld->access) ? 0666 : 0600;
     char url[CONFIG_PATH_BYTES + 16];
     nng_listener listener;
     int error;
@@ -394,8 +489,9 @@ static int endpoint_listen(struct endpoint *endpoint, const char *runtime_dir)
     snprintf(url, sizeof(url), "ipc://%s/control.ipc", runtime_dir);
     if ((error = nng_rep0_open(&endpoint->socket)) != 0 ||
         (error = nng_socket_set_size(endpoint->socket, NNG_OPT_RECVMAXSZ, WIRE_MAX_MESSAGE_BYTES)) != 0 ||
+        (error = clients_watch(&endpoint->clients, endpoint->socket)) != 0 ||
         (error = nng_listener_create(&listener, endpoint->socket, url)) != 0 ||
-        (error = nng_listener_set_int(listener, NNG_OPT_IPC_PERMISSIONS, 0600)) != 0)
+        (error = nng_listener_set_int(listener, NNG_OPT_IPC_PERMISSIONS, mode)) != 0)
         return error;
     return nng_listener_start(listener, 0);
 }
@@ -425,7 +521,10 @@ int endpoint_new(struct endpoint **endpoint, struct controld *controld)
     if (new == NULL)
         return NNG_ENOMEM;
     new->controld = controld;
+    clients_init(&new->clients, &controld->access);
     error = endpoint_listen(new, controld->config.control.runtime_dir);
+    if (error == 0)
+        error = remote_listen(new->socket, &controld->config.control, &new->clients.remote_id);
     for (; error == 0 && new->n_sessions < N_SESSIONS; new->n_sessions++)
         error = session_open(&new->sessions[new->n_sessions], new);
     if (error == 0)
@@ -456,5 +555,6 @@ void endpoint_free(struct endpoint *endpoint)
         nng_close(endpoint->socket);
     for (unsigned i = 0; i < N_SESSIONS; i++)
         session_close(&endpoint->sessions[i]);
+    clients_fini(&endpoint->clients);
     free(endpoint);
 }

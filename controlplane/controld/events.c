@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,17 +20,30 @@
 #include "base/config.h"
 #include "controlplane/controld/wire.h"
 
-#define BACKLOG 128 /* events held for one slow listener, then it loses some */
+#define MAX_LISTENERS 64u /* each may have a backlog */
+#define BACKLOG 128       /* events held for one slow listener, then it loses some */
 
 struct events {
+    const struct access *access;
+    atomic_uint n_listeners; /* threads of nng count; nothing is published by it */
     nng_socket out;
     nng_socket in;
     nng_aio *aio;        /* receives from the frontend */
     atomic_bool is_done; /* nng's thread sets it, ours clears it; publishes the aio's result */
     int wake_fd;
-    uint64_t sequence;          /* last one that we sent */
+    struct recent recent;       /* the last ones that we sent; its last number is the sequence */
+    uint64_t life;              /* tells our numbers from those of the controld before */
     uint64_t frontend_sequence; /* last one that we got; 0: none of this frontend's life */
+    struct events_stall stall;  /* not taken yet; still_ns 0: none */
 };
+
+static uint64_t realtime_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * CLOCK_NS_PER_S + (uint64_t)now.tv_nsec;
+}
 
 /* Runs in a thread of nng. */
 static void event_arrived(void *argument)
@@ -41,8 +55,26 @@ static void event_arrived(void *argument)
     (void)!write(events->wake_fd, &one, sizeof(one));
 }
 
+/* Runs in a thread of nng, before a listener is let in and after it has gone. */
+static void listener_judge(nng_pipe pipe, nng_pipe_ev event, void *argument)
+{
+    struct events *events = argument;
+    uint64_t uid, gid;
+
+    if (event == NNG_PIPE_EV_REM_POST) {
+        atomic_fetch_sub_explicit(&events->n_listeners, 1, memory_order_relaxed);
+        return;
+    }
+    if (atomic_fetch_add_explicit(&events->n_listeners, 1, memory_order_relaxed) >= MAX_LISTENERS ||
+        nng_pipe_get_uint64(pipe, NNG_OPT_IPC_PEER_UID, &uid) != 0 ||
+        nng_pipe_get_uint64(pipe, NNG_OPT_IPC_PEER_GID, &gid) != 0 ||
+        access_of_peer(events->access, uid, gid) < ACCESS_READ)
+        nng_pipe_close(pipe);
+}
+
 static int events_listen(struct events *events, const char *runtime_dir)
 {
+    const int mode = access_has_guests(events->access) ? 0666 : 0600;
     char url[CONFIG_PATH_BYTES + 16];
     nng_listener listener;
     int error;
@@ -50,8 +82,10 @@ static int events_listen(struct events *events, const char *runtime_dir)
     snprintf(url, sizeof(url), "ipc://%s/events.ipc", runtime_dir);
     if ((error = nng_pub0_open(&events->out)) != 0 ||
         (error = nng_socket_set_int(events->out, NNG_OPT_SENDBUF, BACKLOG)) != 0 ||
+        (error = nng_pipe_notify(events->out, NNG_PIPE_EV_ADD_PRE, listener_judge, events)) != 0 ||
+        (error = nng_pipe_notify(events->out, NNG_PIPE_EV_REM_POST, listener_judge, events)) != 0 ||
         (error = nng_listener_create(&listener, events->out, url)) != 0 ||
-        (error = nng_listener_set_int(listener, NNG_OPT_IPC_PERMISSIONS, 0600)) != 0)
+        (error = nng_listener_set_int(listener, NNG_OPT_IPC_PERMISSIONS, mode)) != 0)
         return error;
     return nng_listener_start(listener, 0);
 }
@@ -73,7 +107,7 @@ static int events_subscribe(struct events *events, const char *runtime_dir)
     return nng_dial(events->in, url, NULL, NNG_FLAG_NONBLOCK);
 }
 
-int events_new(struct events **events, const char *runtime_dir, int wake_fd)
+int events_new(struct events **events, const char *runtime_dir, const struct access *access, int wake_fd)
 {
     struct events *new = calloc(1, sizeof(*new));
     int error;
@@ -82,6 +116,8 @@ int events_new(struct events **events, const char *runtime_dir, int wake_fd)
     if (new == NULL)
         return NNG_ENOMEM;
     new->wake_fd = wake_fd;
+    new->access = access;
+    new->life = realtime_ns();
     error = events_listen(new, runtime_dir);
     if (error == 0)
         error = events_subscribe(new, runtime_dir);
@@ -116,10 +152,17 @@ static void event_send(struct events *events, Mpa__V1__Event *message)
 {
     nng_msg *packed;
 
-    message->sequence = ++events->sequence;
+    message->life = events->life;
+    recent_add(&events->recent, message);
     packed = wire_pack(&message->base);
     if (packed != NULL && nng_sendmsg(events->out, packed, NNG_FLAG_NONBLOCK) != 0)
         nng_msg_free(packed);
+}
+
+const struct recent *events_recent(const struct events *events, uint64_t *life)
+{
+    *life = events->life;
+    return &events->recent;
 }
 
 void events_publish(struct events *events, const struct event *event)
@@ -127,12 +170,10 @@ void events_publish(struct events *events, const struct event *event)
     Mpa__V1__Event message = MPA__V1__EVENT__INIT;
     Mpa__V1__Field fields[EVENT_MAX_FIELDS];
     Mpa__V1__Field *list[EVENT_MAX_FIELDS];
-    struct timespec now;
 
     if (events == NULL)
         return;
-    clock_gettime(CLOCK_REALTIME, &now);
-    message.time_ns = (uint64_t)now.tv_sec * CLOCK_NS_PER_S + (uint64_t)now.tv_nsec;
+    message.time_ns = realtime_ns();
     message.kind = event->kind;
     message.role = event->role;
     message.slot = event->slot;
@@ -163,6 +204,24 @@ static void note_gap(struct events *events, uint64_t sequence)
     events->frontend_sequence = sequence;
 }
 
+static void note_stall(struct events *events, const Mpa__V1__Event *message)
+{
+    if (message->kind != MPA__V1__EVENT_KIND__EVENT_KIND_STALLED)
+        return;
+    for (size_t i = 0; i < message->n_fields; i++) {
+        if (strcmp(message->fields[i]->key, "still_ns") == 0)
+            events->stall = (struct events_stall){.slot = message->slot,
+                                                  .still_ns = strtoull(message->fields[i]->value, NULL, 10)};
+    }
+}
+
+bool events_take_stall(struct events *events, struct events_stall *stall)
+{
+    *stall = events->stall;
+    events->stall = (struct events_stall){0};
+    return stall->still_ns > 0;
+}
+
 static bool pass_on(struct events *events, nng_msg *packed)
 {
     Mpa__V1__Event *message = mpa__v1__event__unpack(NULL, nng_msg_len(packed), nng_msg_body(packed));
@@ -174,6 +233,7 @@ static bool pass_on(struct events *events, nng_msg *packed)
     is_lane_change = message->kind == MPA__V1__EVENT_KIND__EVENT_KIND_SERVING ||
                      message->kind == MPA__V1__EVENT_KIND__EVENT_KIND_QUARANTINED ||
                      message->kind == MPA__V1__EVENT_KIND__EVENT_KIND_GONE;
+    note_stall(events, message);
     event_send(events, message);
     mpa__v1__event__free_unpacked(message, NULL);
     return is_lane_change;

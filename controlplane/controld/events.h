@@ -13,12 +13,15 @@
 #include "mpa/v1/control.pb-c.h"
 
 #include "base/assert.h"
+#include "controlplane/controld/access.h"
+#include "controlplane/controld/recent.h"
 
 struct events; /* opaque */
 
-/* Opens both sockets; `wake_fd` is written when an event of the frontend waits. 0, or an nng error with NULL.
- */
-int events_new(struct events **events, const char *runtime_dir, int wake_fd) MPA_WARN_UNUSED;
+/* Opens both sockets; `wake_fd` is written when an event of the frontend waits. Whoever has no role in
+ * `access` (borrowed, constant) is not let in. 0, or an nng error with NULL. */
+int events_new(struct events **events, const char *runtime_dir, const struct access *access,
+               int wake_fd) MPA_WARN_UNUSED;
 void events_free(struct events *events);
 
 #define EVENT_MAX_FIELDS 4
@@ -38,7 +41,18 @@ struct event {
 /* Publishes it. Never waits: a listener that does not read loses events and sees the gap. */
 void events_publish(struct events *events, const struct event *event);
 
+/* The last events, borrowed until the next one, and the life that they are of. */
+const struct recent *events_recent(const struct events *events, uint64_t *life);
+
 /* Main loop, after a wake: passes on what the frontend sent. True when the state of a lane has changed. */
 bool events_step(struct events *events);
+
+/* A worker that the frontend has seen stand still with work waiting. */
+struct events_stall {
+    uint32_t slot;
+    uint64_t still_ns;
+};
+/* After each events_step(): true when what it passed on was that. */
+bool events_take_stall(struct events *events, struct events_stall *stall);
 
 #endif

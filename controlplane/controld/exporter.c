@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -242,30 +243,44 @@ static bool asked(void *context, const char *path, struct http_answer *answer)
 
 /* ---- start and end ---- */
 
-int exporter_new(struct exporter **exporter, struct controld *controld)
+/* The listening socket; -1: nobody wants one; else -errno after one ERROR line. */
+static int open_socket(struct controld *controld)
 {
     const char *place = controld->config.control.http;
+    int fd = inherit_take(&controld->inherit, "http");
+
+    if (fd >= 0 || strcmp(place, "off") == 0)
+        return fd;
+    fd = http_listen(place);
+    if (fd < 0)
+        log_error("http_failed listen=%s error=\"%s\"", place, strerror(-fd));
+    return fd == -1 ? -EACCES : fd; /* -EPERM would look like nobody's wish */
+}
+
+int exporter_new(struct exporter **exporter, struct controld *controld)
+{
     struct exporter *new;
-    int error;
+    int fd = open_socket(controld);
 
     *exporter = NULL;
-    if (strcmp(place, "off") == 0)
+    if (fd == -1)
         return 0;
+    if (fd < 0)
+        return fd == -EADDRINUSE ? NNG_EADDRINUSE : NNG_EADDRINVAL;
     new = calloc(1, sizeof(*new));
-    if (new == NULL)
+    if (new == NULL) {
+        close(fd);
         return NNG_ENOMEM;
+    }
     new->controld = controld;
     new->started_unix_ms = clock_of(CLOCK_REALTIME) / CLOCK_NS_PER_MS;
-    error = frontend_call_init(&new->call, controld->link, answered, new);
-    if (error == 0 && (error = http_server_new(&new->server, place, asked, new)) != 0) {
-        log_error("http_failed listen=%s error=\"%s\"", place, strerror(-error));
-        error = error == -EADDRINUSE ? NNG_EADDRINUSE : NNG_EADDRINVAL;
-    }
-    if (error == 0)
-        *exporter = new;
-    else
+    if (http_server_new(&new->server, fd, asked, new) != 0 ||
+        frontend_call_init(&new->call, controld->link, answered, new) != 0) {
         exporter_free(new);
-    return error;
+        return NNG_ENOMEM;
+    }
+    *exporter = new;
+    return 0;
 }
 
 int exporter_attach(struct exporter *exporter, struct sd_event *loop)

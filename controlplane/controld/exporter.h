@@ -18,8 +18,9 @@
 
 struct exporter; /* opaque */
 
-/* Opens the socket. Needs controld->link. 0 with NULL when control.http is off; 0, or an nng error with NULL
- * after one ERROR line. */
+/* Takes the socket "http" of controld->inherit, or opens the one of control.http. Needs controld->link. 0,
+ * with NULL when there is neither; or an nng error with NULL, after one ERROR line where the place is at
+ * fault. */
 int exporter_new(struct exporter **exporter, struct controld *controld) MPA_WARN_UNUSED;
 /* From now on it answers. 0 or -errno. The functions from here on take NULL too. */
 int exporter_attach(struct exporter *exporter, struct sd_event *loop) MPA_WARN_UNUSED;

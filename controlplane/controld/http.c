@@ -6,6 +6,7 @@
 #include "controlplane/controld/http.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -314,7 +315,7 @@ static int on_connection(sd_event_source *source, int fd, uint32_t revents, void
     return 0;
 }
 
-static int listen_at(const char *listen_text)
+int http_listen(const char *text)
 {
     struct sockaddr_in6 ip6 = {.sin6_family = AF_INET6};
     struct sockaddr_in ip4 = {.sin_family = AF_INET};
@@ -322,7 +323,7 @@ static int listen_at(const char *listen_text)
     const int one = 1;
     int fd, error;
 
-    if (config_listen_parse(listen_text, &place) != 0)
+    if (config_listen_parse(text, &place) != 0)
         return -EINVAL;
     fd =
         socket(place.address.family == 4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -342,16 +343,13 @@ static int listen_at(const char *listen_text)
     return error;
 }
 
-int http_server_new(struct http_server **server, const char *listen, http_ask_fn *ask, void *context)
+int http_server_new(struct http_server **server, int fd, http_ask_fn *ask, void *context)
 {
-    struct http_server *new;
-    int fd = listen_at(listen);
+    struct http_server *new = calloc(1, sizeof(*new));
 
     *server = NULL;
-    if (fd < 0)
-        return fd;
-    new = calloc(1, sizeof(*new));
-    if (new == NULL) {
+    if (new == NULL || fcntl(fd, F_SETFL, O_NONBLOCK) < 0) {
+        free(new);
         close(fd);
         return -ENOMEM;
     }

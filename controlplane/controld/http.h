@@ -18,7 +18,7 @@
 
 #define HTTP_MAX_CLIENTS 32u
 #define HTTP_MAX_REQUEST_BYTES 4096u
-#define HTTP_REQUEST_MS 5000u /* from the connection to the end of the request */
+#define HTTP_REQUEST_MS 3000u /* from the connection to the end of the request */
 #define HTTP_ANSWER_MS 10000u /* from the request to the last byte of the answer, taken by the client */
 
 struct sd_event;
@@ -49,9 +49,11 @@ struct http_answer {
  */
 typedef bool http_ask_fn(void *context, const char *path, struct http_answer *answer);
 
-/* Opens the socket at "ADDRESS:PORT" (config.h, control.http). 0 or -errno. Nothing is served yet. */
-int http_server_new(struct http_server **server, const char *listen, http_ask_fn *ask,
-                    void *context) MPA_WARN_UNUSED;
+/* A socket that listens at "ADDRESS:PORT" (config.h, control.http), or -errno. */
+int http_listen(const char *place) MPA_WARN_UNUSED;
+/* A server for a listening socket, which is its own from now on, also on failure. 0 or -errno. Nothing is
+ * served yet. */
+int http_server_new(struct http_server **server, int fd, http_ask_fn *ask, void *context) MPA_WARN_UNUSED;
 /* Serves from now on, in this loop, behind everything else that the loop has to do. 0 or -errno. */
 int http_server_attach(struct http_server *server, struct sd_event *loop) MPA_WARN_UNUSED;
 /* Before the loop is gone. NULL is allowed. */

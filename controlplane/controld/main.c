@@ -5,10 +5,11 @@
  * TRUST
  *   runs as    the user of its processes (root where the NIC asks for it); after its start only CAP_KILL and
  *              the system calls of seccomp.c. Its helper (spawner.c) keeps what it gave up and starts the two
- *              programs it was born with, nothing else; under systemd there is no helper, and it may do what
- *              systemd/mpa.rules allows
+ *              programs it was born with, nothing else; under systemd there is no such helper, and it may do
+ *              what systemd/mpa.rules allows. Another helper (reader.c) opens its configuration file, nothing
+ *              else
  *   believes   its configuration; the frontend, about which of our workers are ready or quarantined
- *   doubts     every byte on the control socket (file mode 0600): size, decoding, command; a process number
+ *   doubts     every byte on the control socket: size, decoding, role, command, id (gate.c); a process number
  *              that is reported is used only when it is a child's, or runs one of our programs
  *   can hurt   its processes: it may signal them and start more of the same
  *   on fault   a bad request gets an error reply; a quarantined worker is killed and started again
@@ -94,8 +95,11 @@ static int make_plan(const struct arguments *arguments, const struct config *con
 
 int main(int argc, char **argv)
 {
-    static struct controld controld = {
-        .notify = {.socket = -1}, .lock_fd = -1, .spawner_socket = -1, .wake_fd = -1};
+    static struct controld controld = {.notify = {.socket = -1},
+                                       .lock_fd = -1,
+                                       .spawner_socket = -1,
+                                       .wake_fd = -1,
+                                       .reader = {.socket = -1}};
     static struct spawner_plan plan;
     struct arguments arguments = {0};
     int exit_code = EXIT_FAILURE;
@@ -104,6 +108,7 @@ int main(int argc, char **argv)
     argp_parse(&argp, argc, argv, 0, NULL, &arguments);
     if (start_load("mpa-controld", &arguments.start, &controld.config) != 0)
         return START_EXIT_USAGE;
+    controld.options = arguments.start;
     if (controld.config.control.manager == CONFIG_MANAGER_DIRECT &&
         make_plan(&arguments, &controld.config, &plan) != 0)
         return EXIT_FAILURE;

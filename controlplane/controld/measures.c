@@ -38,11 +38,11 @@ void measures_take_workers(struct measures *measures, const Mpa__V1__GetWorkersR
     }
 }
 
-static uint64_t value_of(const Mpa__V1__Lane *lane, const char *name)
+static uint64_t value_of(Mpa__V1__Value *const *values, size_t n, const char *name)
 {
-    for (size_t i = 0; i < lane->n_gauges; i++) {
-        if (strcmp(lane->gauges[i]->name, name) == 0)
-            return lane->gauges[i]->value;
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(values[i]->name, name) == 0)
+            return values[i]->value;
     }
     return 0;
 }
@@ -52,9 +52,12 @@ void measures_take_lanes(struct measures *measures, const Mpa__V1__GetLanesReply
     for (size_t i = 0; i < reply->n_lanes; i++) {
         const Mpa__V1__Lane *lane = reply->lanes[i];
 
-        if (lane->slot < BALANCE_MAX_WORKERS)
-            measures->workers[lane->slot].ring_permille =
-                permille(value_of(lane, "rx_depth_slots"), value_of(lane, "rx_ring_slots"));
+        if (lane->slot >= BALANCE_MAX_WORKERS)
+            continue;
+        measures->workers[lane->slot].ring_permille =
+            permille(value_of(lane->gauges, lane->n_gauges, "rx_depth_slots"),
+                     value_of(lane->gauges, lane->n_gauges, "rx_ring_slots"));
+        measures->workers[lane->slot].frames = value_of(lane->counters, lane->n_counters, "rx_frames");
     }
 }
 

@@ -25,7 +25,7 @@ void measures_fini(struct measures *measures);
 void measures_take_workers(struct measures *measures, const Mpa__V1__GetWorkersReply *reply,
                            uint32_t max_connections);
 
-/* How full the normal rx ring is; after the workers. */
+/* How full the normal rx ring is, and how much has gone in; after the workers. */
 void measures_take_lanes(struct measures *measures, const Mpa__V1__GetLanesReply *reply);
 
 /* The bucket table. 0; -EINVAL: its lists do not fit; -ENOMEM. The arrays are made anew when it has another

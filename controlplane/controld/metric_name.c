@@ -14,6 +14,7 @@ static const struct {
     {"_ns", "_seconds", METRIC_NANO},
     {"_us", "_seconds", METRIC_MICRO},
     {"_ms", "_seconds", METRIC_MILLI},
+    {"_s", "_seconds", METRIC_ONE},
     {"_permille", "_ratio", METRIC_MILLI},
 };
 

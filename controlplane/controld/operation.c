@@ -183,6 +183,21 @@ void operation_begin_migrate(struct operation *operation, const uint32_t *bucket
     operation_ask(operation, &request);
 }
 
+void operation_begin_migrate_flow(struct operation *operation, const Mpa__V1__FlowKey *flow, uint32_t to)
+{
+    Mpa__V1__Request request = MPA__V1__REQUEST__INIT;
+    Mpa__V1__MigrateRequest migrate = MPA__V1__MIGRATE_REQUEST__INIT;
+    Mpa__V1__FlowKey key = *flow;
+
+    mpa_assert(operation->state == OPERATION_IDLE);
+    operation->begun_ns = clock_now_ns();
+    migrate.flow = &key;
+    migrate.to = to;
+    request.body_case = MPA__V1__REQUEST__BODY_MIGRATE;
+    request.migrate = &migrate;
+    operation_ask(operation, &request);
+}
+
 bool operation_is_idle(const struct operation *operation)
 {
     return operation->state == OPERATION_IDLE;

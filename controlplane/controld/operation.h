@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "mpa/v1/control.pb-c.h"
+
 #include "base/assert.h"
 #include "controlplane/controld/frontend_link.h"
 
@@ -34,6 +36,9 @@ void operation_begin(struct operation *operation, enum operation_kind kind, uint
 /* The same for moving buckets, 1..OPERATION_MAX_BUCKETS of them in rising order, to the worker in slot `to`.
  */
 void operation_begin_migrate(struct operation *operation, const uint32_t *buckets, size_t n, uint32_t to);
+
+/* The same for one flow, which is pinned to the worker in slot `to`. `flow` is borrowed for the call. */
+void operation_begin_migrate_flow(struct operation *operation, const Mpa__V1__FlowKey *flow, uint32_t to);
 
 bool operation_is_idle(const struct operation *operation);
 

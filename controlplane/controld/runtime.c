@@ -2,18 +2,22 @@
 /*
  * runtime.c — the runtime folder: sockets, the lock, the frontend's keys. The lock is a lock on an open file,
  * so it ends with its holder however that dies; the file stays, for a new one could be locked beside an old.
+ * Its bytes are the only thing that one controld leaves to the next: a line of fixed length, written at once.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "base/log.h"
 #include "controlplane/controld/controld.h"
+
+#define MAX_FILES 4096u /* clients in their handshake cannot be counted before they are through */
 
 /* The folder must be ours alone to write: who can write there can put sockets and keys of his own in. */
 static int runtime_check(const char *runtime_dir)
@@ -55,4 +59,52 @@ int runtime_lock(const char *runtime_dir)
     fd_close(&fd);
     log_error("already_running runtime_dir=%s hint=\"another mpa-controld holds %s\"", runtime_dir, path);
     return -EBUSY;
+}
+
+void runtime_raise_files(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= MAX_FILES)
+        return;
+    limit.rlim_cur = limit.rlim_max < MAX_FILES ? limit.rlim_max : MAX_FILES;
+    if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+        log_warn("files_limited n=%llu error=\"%s\"", (unsigned long long)limit.rlim_cur, strerror(errno));
+}
+
+#define MEMORY_FORMAT "workers=%02u configured=%02u drained=%04x\n"
+#define MEMORY_BYTES 38
+
+void runtime_remember(int lock_fd, const struct runtime_memory *memory)
+{
+    char line[MEMORY_BYTES + 1];
+
+    snprintf(line, sizeof(line), MEMORY_FORMAT, memory->n_workers % 100, memory->n_configured % 100,
+             memory->drained & 0xffffu);
+    if (lseek(lock_fd, 0, SEEK_SET) < 0 || write(lock_fd, line, MEMORY_BYTES) != MEMORY_BYTES)
+        log_warn("memory_failed error=\"%s\" hint=\"the next mpa-controld will not know of scale\"",
+                 strerror(errno));
+}
+
+bool runtime_recall(int lock_fd, struct runtime_memory *memory)
+{
+    char line[MEMORY_BYTES + 2] = "";
+    char again[MEMORY_BYTES + 1];
+    struct runtime_memory read_memory;
+    ssize_t n;
+
+    if (lseek(lock_fd, 0, SEEK_SET) < 0)
+        return false;
+    n = read(lock_fd, line, MEMORY_BYTES + 1);
+    if (n != MEMORY_BYTES || sscanf(line, MEMORY_FORMAT, &read_memory.n_workers, &read_memory.n_configured,
+                                    &read_memory.drained) != 3)
+        return false;
+    /* Nothing but what we would have written: no signs, no blanks. */
+    snprintf(again, sizeof(again), MEMORY_FORMAT, read_memory.n_workers % 100, read_memory.n_configured % 100,
+             read_memory.drained & 0xffffu);
+    if (memcmp(again, line, MEMORY_BYTES) != 0 || read_memory.n_workers < 1 ||
+        read_memory.n_workers > CONFIG_MAX_WORKERS)
+        return false;
+    *memory = read_memory;
+    return true;
 }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "controlplane/controld/degrader.h"
 #include "controlplane/controld/wire.h"
 
 Mpa__V1__Reply *status_unpack(nng_msg *message)
@@ -134,6 +135,16 @@ static void fill_controld(Mpa__V1__Process *entry, const struct controld *contro
     entry->uptime_ms = (now_ns - controld->started_ns) / CLOCK_NS_PER_MS;
 }
 
+/* Those that the frontend sees; a spare too. */
+static uint32_t running_workers(const struct supervisor *supervisor)
+{
+    uint32_t n = 0;
+
+    for (size_t i = 1; i < SUPERVISOR_MAX_PROCESSES; i++)
+        n += supervisor->processes[i].state == PROCESS_RUNNING && supervisor->processes[i].is_serving;
+    return n;
+}
+
 nng_msg *status_reply(const struct controld *controld, uint64_t id, const Mpa__V1__GetStatusReply *frontend,
                       uint64_t now_ns)
 {
@@ -160,7 +171,13 @@ nng_msg *status_reply(const struct controld *controld, uint64_t id, const Mpa__V
     body.version = wire_borrow(MPA_VERSION);
     body.state = wire_system_state(supervisor_state(supervisor));
     body.uptime_ms = entries[0].uptime_ms;
+    body.workers_wanted = supervisor->n_workers;
+    body.workers_running = running_workers(supervisor);
+    body.workers_min = controld->config.worker.min;
+    body.workers_max = controld->config.worker.max;
+    body.is_scaling_itself = controld->scaler.is_on;
     body.runtime_dir = wire_borrow(controld->config.control.runtime_dir);
+    degrader_fill_status(controld->degrader, &body);
     if (frontend != NULL) {
         body.addresses = frontend->addresses;
         body.n_addresses = frontend->n_addresses;

@@ -22,7 +22,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "controlplane/controld/manager_external.h"
-#include "controlplane/policy/backoff.h"
 
 static struct process *frontend_of(struct supervisor *supervisor)
 {
@@ -37,7 +36,11 @@ static void tell(struct supervisor *supervisor, const struct supervisor_news *ne
 void supervisor_init(struct supervisor *supervisor, const struct config *config, struct manager manager,
                      supervisor_news_fn *news, void *context)
 {
-    *supervisor = (struct supervisor){.config = config, .manager = manager, .news = news, .context = context};
+    *supervisor = (struct supervisor){.config = config,
+                                      .n_workers = config->worker.count,
+                                      .manager = manager,
+                                      .news = news,
+                                      .context = context};
     for (uint32_t i = 0; i < SUPERVISOR_MAX_PROCESSES; i++) {
         struct process *process = &supervisor->processes[i];
 
@@ -49,8 +52,7 @@ void supervisor_init(struct supervisor *supervisor, const struct config *config,
 
 bool supervisor_wants(const struct supervisor *supervisor, const struct process *process)
 {
-    return process->role == MANAGER_FRONTEND || process->slot < supervisor->config->worker.count ||
-           process->is_spare;
+    return process->role == MANAGER_FRONTEND || process->slot < supervisor->n_workers || process->is_spare;
 }
 
 int supervisor_adopt(struct supervisor *supervisor, enum manager_role role, uint32_t slot, pid_t pid)
@@ -87,16 +89,6 @@ static void process_tick(struct supervisor *supervisor, struct process *process,
 
 /* ---- ends ---- */
 
-/* The first start of all is given up when trying again cannot help. */
-static bool is_hopeless(const struct supervisor *supervisor, const struct process *process, bool is_exit)
-{
-    if (supervisor->has_been_up || supervisor->is_stopping)
-        return false;
-    if (process->role == MANAGER_FRONTEND)
-        return is_exit;
-    return process->n_failures >= SUPERVISOR_MAX_TRIES;
-}
-
 /* True when another worker serves: this one's buckets are in good hands. */
 static bool has_stand_in(const struct supervisor *supervisor, const struct process *process)
 {
@@ -109,28 +101,23 @@ static bool has_stand_in(const struct supervisor *supervisor, const struct proce
     return false;
 }
 
-/* How long a process that has died is kept waiting, by what we know now. */
-static uint64_t restart_delay_ms(const struct supervisor *supervisor, const struct process *process)
+/* What the policy of health has to know of a process, by what we know now. */
+static struct health_end health_of(const struct supervisor *supervisor, const struct process *process)
 {
-    uint32_t base_ms = supervisor->config->control.restart_delay_ms;
-    uint32_t delay_ms = backoff_delay_ms(base_ms, process->n_failures);
-
-    if (process->role == MANAGER_FRONTEND)
-        return delay_ms < SUPERVISOR_FRONTEND_DELAY_MS || delay_ms == base_ms ? delay_ms
-                                                                              : SUPERVISOR_FRONTEND_DELAY_MS;
-    /* It did serve and nobody else does: better a worker that dies now and then than none. */
-    return process->was_ready && !has_stand_in(supervisor, process) ? base_ms : delay_ms;
+    return (struct health_end){.is_frontend = process->role == MANAGER_FRONTEND,
+                               .was_ready = process->was_ready,
+                               .n_failures = process->n_failures,
+                               .base_ms = supervisor->config->control.restart_delay_ms,
+                               .has_stand_in = has_stand_in(supervisor, process),
+                               .has_been_up = supervisor->has_been_up || supervisor->is_stopping,
+                               .is_wanted =
+                                   !supervisor->is_stopping && supervisor_wants(supervisor, process)};
 }
 
-/* What an end means for the next life. */
-static void account_for_end(struct process *process, uint64_t now_ns)
+/* The life is over: what was true of it is not true of the next. */
+static void process_forget_life(struct process *process, uint64_t now_ns)
 {
-    bool is_ready = process->ready_ns != 0;
-
-    /* Time spent on getting ready, or on waiting to be killed for it, is no healthy life. */
-    process->n_failures =
-        backoff_count(process->n_failures, is_ready ? (now_ns - process->ready_ns) / CLOCK_NS_PER_MS : 0);
-    process->was_ready = is_ready;
+    process->was_ready = process->ready_ns != 0;
     process->ready_ns = 0;
     process->lost_ns = 0;
     process->ended_ns = now_ns;
@@ -140,49 +127,70 @@ static void account_for_end(struct process *process, uint64_t now_ns)
     process->is_draining = false;
 }
 
-/* A new frontend begins without workers: each has to come back to it. */
-static void workers_forget_frontend(struct supervisor *supervisor)
+/* Who serves is what the frontend says; without one, nobody does. */
+static void workers_serve_nobody(struct supervisor *supervisor)
 {
     for (size_t i = 1; i < SUPERVISOR_MAX_PROCESSES; i++)
         supervisor->processes[i].is_serving = false;
 }
 
-/* Plans what follows the end of a process (its cause is in last_exit). */
-static void plan_after_end(struct supervisor *supervisor, struct process *process, bool is_exit,
-                           uint64_t now_ns)
+/* A new frontend begins without workers: each has to come back to it, and has time for it. */
+static void workers_forget_frontend(struct supervisor *supervisor)
 {
-    struct supervisor_news news = {.kind = NEWS_ENDED, .process = process, .cause = process->last_exit};
-    bool is_asked_for = process->state == PROCESS_STOPPING;
+    workers_serve_nobody(supervisor);
+    for (size_t i = 1; i < SUPERVISOR_MAX_PROCESSES; i++)
+        supervisor->processes[i].lost_ns = 0;
+}
 
-    news.pid = process->handle.pid;
-    account_for_end(process, now_ns);
-    if (process->role == MANAGER_FRONTEND) {
+/* The first start of all ends here. */
+static void give_up(struct supervisor *supervisor, const struct process *process, uint64_t now_ns)
+{
+    log_error("start_failed process=%s slot=%u cause=\"%s\"",
+              process->role == MANAGER_FRONTEND ? "mpa-frontend" : "mpa-worker", process->slot,
+              process->last_exit);
+    supervisor->has_failed = true;
+    supervisor_stop(supervisor, now_ns);
+}
+
+/* Plans what follows the end of a process (told in last_exit and last_cause), as the policy judges. */
+static void plan_after_end(struct supervisor *supervisor, struct process *process, uint64_t now_ns)
+{
+    struct supervisor_news news = {
+        .kind = NEWS_ENDED, .process = process, .pid = process->handle.pid, .cause = process->last_exit};
+    struct health_end end = health_of(supervisor, process);
+    struct health_verdict verdict;
+
+    end.cause = process->last_cause;
+    end.was_ready = process->ready_ns != 0;
+    end.ready_ms = end.was_ready ? (now_ns - process->ready_ns) / CLOCK_NS_PER_MS : 0;
+    verdict = health_judge(&end);
+    process_forget_life(process, now_ns);
+    process->n_failures = verdict.n_failures;
+    if (process->role == MANAGER_FRONTEND)
         workers_forget_frontend(supervisor);
-        for (size_t i = 1; i < SUPERVISOR_MAX_PROCESSES; i++)
-            supervisor->processes[i].lost_ns = 0;
-    }
-    if (is_asked_for)
-        process->n_failures = 0;
-    else
-        process->is_replaced = false;
-    if (!is_asked_for && is_hopeless(supervisor, process, is_exit)) {
-        process->state = PROCESS_STOPPED;
-        tell(supervisor, &news);
-        log_error("start_failed process=%s slot=%u cause=\"%s\"",
-                  process->role == MANAGER_FRONTEND ? "mpa-frontend" : "mpa-worker", process->slot,
-                  process->last_exit);
-        supervisor->has_failed = true;
-        supervisor_stop(supervisor, now_ns);
-        return;
-    }
-    if (is_asked_for || supervisor->is_stopping || !supervisor_wants(supervisor, process)) {
-        process->state = PROCESS_STOPPED;
-    } else {
+    process->is_replaced &= end.cause == HEALTH_ASKED;
+    process->state = PROCESS_STOPPED;
+    /* Who was asked to end and is wanted waits for nothing: it starts from STOPPED. */
+    if (end.cause != HEALTH_ASKED &&
+        (verdict.action == HEALTH_RESTART_NOW || verdict.action == HEALTH_RESTART_LATER)) {
         process->state = PROCESS_WAITING;
-        news.restart_ms = restart_delay_ms(supervisor, process);
-        process->due_ns = now_ns + news.restart_ms * CLOCK_NS_PER_MS;
+        process->due_ns = now_ns + verdict.delay_ms * CLOCK_NS_PER_MS;
+        news.is_restarted = true;
+        news.restart_ms = verdict.delay_ms;
     }
     tell(supervisor, &news);
+    if (verdict.action == HEALTH_GIVE_UP)
+        give_up(supervisor, process, now_ns);
+}
+
+/* What the end means: who did it decides, then how it ended. */
+static enum health_cause cause_of(const struct process *process, const struct manager_cause *cause)
+{
+    if (process->state == PROCESS_STOPPING)
+        return HEALTH_ASKED;
+    if (process->is_killed)
+        return process->kill_cause;
+    return cause->is_exit ? HEALTH_EXIT : HEALTH_SIGNAL;
 }
 
 void supervisor_process_ended(struct supervisor *supervisor, struct process *process, uint64_t now_ns)
@@ -194,8 +202,10 @@ void supervisor_process_ended(struct supervisor *supervisor, struct process *pro
         return;
     supervisor->manager.ops->take_end(supervisor->manager.self, &process->handle, &cause);
     process->handle.pid = pid;
-    snprintf(process->last_exit, sizeof(process->last_exit), "%s", cause.text);
-    plan_after_end(supervisor, process, cause.is_exit, now_ns);
+    process->last_cause = cause_of(process, &cause);
+    snprintf(process->last_exit, sizeof(process->last_exit), "%s%s%s", cause.text,
+             process->is_killed ? ": " : "", process->is_killed ? process->kill_reason : "");
+    plan_after_end(supervisor, process, now_ns);
     /* What is replaced is awaited by somebody: not at the next tick, now. */
     if (process->is_replaced && !supervisor->is_stopping)
         process_tick(supervisor, process, now_ns);
@@ -216,7 +226,8 @@ static void process_start(struct supervisor *supervisor, struct process *process
         process->handle = (struct manager_process){.pidfd = -1};
         snprintf(process->last_exit, sizeof(process->last_exit), "could not be started: %s",
                  strerror(-error));
-        plan_after_end(supervisor, process, true, now_ns);
+        process->last_cause = HEALTH_NOT_STARTED;
+        plan_after_end(supervisor, process, now_ns);
         return;
     }
     process->state = PROCESS_STARTING;
@@ -225,11 +236,14 @@ static void process_start(struct supervisor *supervisor, struct process *process
                          .kind = NEWS_STARTED, .process = process, .pid = process->handle.pid, .cause = ""});
 }
 
-static void process_kill(struct supervisor *supervisor, struct process *process, const char *reason)
+static void process_kill(struct supervisor *supervisor, struct process *process, enum health_cause cause,
+                         const char *reason)
 {
     if (process->is_killed)
         return;
     process->is_killed = true;
+    process->kill_cause = cause;
+    snprintf(process->kill_reason, sizeof(process->kill_reason), "%s", reason);
     tell(supervisor,
          &(struct supervisor_news){
              .kind = NEWS_KILLED, .process = process, .pid = process->handle.pid, .cause = reason});
@@ -240,7 +254,8 @@ static void process_kill(struct supervisor *supervisor, struct process *process,
 /* When a process that has died is due: others may have died since, so that it cannot be waited for. */
 static uint64_t waiting_end_ns(const struct supervisor *supervisor, const struct process *process)
 {
-    uint64_t end_ns = process->ended_ns + restart_delay_ms(supervisor, process) * CLOCK_NS_PER_MS;
+    const struct health_end end = health_of(supervisor, process);
+    uint64_t end_ns = process->ended_ns + health_delay_ms(&end, process->n_failures) * CLOCK_NS_PER_MS;
 
     return end_ns < process->due_ns ? end_ns : process->due_ns;
 }
@@ -264,11 +279,11 @@ static void process_tick(struct supervisor *supervisor, struct process *process,
         if (!can_start)
             process->due_ns = now_ns + SUPERVISOR_READY_MS * CLOCK_NS_PER_MS;
         else if (now_ns >= process->due_ns)
-            process_kill(supervisor, process, "not ready in time");
+            process_kill(supervisor, process, HEALTH_NOT_READY, "not ready in time");
         return;
     case PROCESS_STOPPING:
         if (now_ns >= process->due_ns)
-            process_kill(supervisor, process, "did not stop in time");
+            process_kill(supervisor, process, HEALTH_ASKED, "did not stop in time");
         return;
     case PROCESS_RUNNING:
         return;
@@ -284,7 +299,7 @@ static void process_terminate(struct supervisor *supervisor, struct process *pro
         process->due_ns = now_ns + SUPERVISOR_KILL_MS * CLOCK_NS_PER_MS;
         (void)supervisor->manager.ops->signal(supervisor->manager.self, &process->handle, SIGTERM);
     } else if (now_ns >= process->due_ns) {
-        process_kill(supervisor, process, "did not stop in time");
+        process_kill(supervisor, process, HEALTH_ASKED, "did not stop in time");
     }
 }
 
@@ -318,9 +333,28 @@ void supervisor_replace(struct supervisor *supervisor, struct process *process, 
         process_terminate(supervisor, process, now_ns);
 }
 
+void supervisor_scale(struct supervisor *supervisor, uint32_t n_workers)
+{
+    supervisor->n_workers = n_workers;
+    for (uint32_t slot = 0; slot < CONFIG_MAX_WORKERS; slot++) {
+        struct process *worker = &supervisor->processes[1 + slot];
+
+        if (slot < n_workers) {
+            worker->is_spare = false;
+            worker->is_replaced |= worker->state == PROCESS_STOPPED;
+        } else if (process_is_alive(worker)) {
+            worker->is_spare = worker->state != PROCESS_STOPPING;
+        } else {
+            worker->state = PROCESS_STOPPED;
+            worker->is_spare = false;
+            worker->n_failures = 0;
+        }
+    }
+}
+
 struct process *supervisor_spare_new(struct supervisor *supervisor)
 {
-    for (uint32_t slot = supervisor->config->worker.count; slot < CONFIG_MAX_WORKERS; slot++) {
+    for (uint32_t slot = supervisor->n_workers; slot < CONFIG_MAX_WORKERS; slot++) {
         struct process *process = &supervisor->processes[1 + slot];
 
         if (process_is_alive(process))
@@ -417,12 +451,13 @@ static void note_lost(struct supervisor *supervisor, struct process *worker, uin
     else if (worker->lost_ns == 0)
         worker->lost_ns = now_ns;
     else if (now_ns - worker->lost_ns >= SUPERVISOR_LOST_MS * CLOCK_NS_PER_MS)
-        process_kill(supervisor, worker, "does not come back to the frontend");
+        process_kill(supervisor, worker, HEALTH_STALLED, "does not come back to the frontend");
 }
 
 static void take_report(struct supervisor *supervisor, struct process *worker, const struct lane_report *lane,
                         uint64_t now_ns)
 {
+    bool has_stalled = lane->fault != NULL && strcmp(lane->fault, "fault_stalled") == 0;
     char reason[64];
 
     switch (lane->life) {
@@ -433,11 +468,24 @@ static void take_report(struct supervisor *supervisor, struct process *worker, c
         return;
     case LANE_LIFE_QUARANTINED:
         snprintf(reason, sizeof(reason), "quarantined: %s", lane->fault);
-        process_kill(supervisor, worker, reason);
+        process_kill(supervisor, worker, has_stalled ? HEALTH_STALLED : HEALTH_QUARANTINED, reason);
         return;
     case LANE_LIFE_OTHER:
         return;
     }
+}
+
+void supervisor_worker_stalled(struct supervisor *supervisor, uint32_t slot, uint64_t still_ns,
+                               uint64_t now_ns)
+{
+    struct process *worker;
+
+    if (supervisor->manager.is_onlooker || slot >= CONFIG_MAX_WORKERS)
+        return;
+    worker = &supervisor->processes[1 + slot];
+    /* One that has not run for so long is the next life already. */
+    if (worker->state == PROCESS_RUNNING && now_ns - worker->ready_ns >= still_ns)
+        process_kill(supervisor, worker, HEALTH_STALLED, "stood still with work waiting");
 }
 
 void supervisor_frontend_says(struct supervisor *supervisor, const struct lane_report *lanes, size_t n_lanes,
@@ -448,7 +496,7 @@ void supervisor_frontend_says(struct supervisor *supervisor, const struct lane_r
     } else if (frontend_of(supervisor)->state != PROCESS_STOPPING) {
         /* What a frontend that is on its way out says is not about the next one. */
         process_ready(supervisor, frontend_of(supervisor), now_ns);
-        workers_forget_frontend(supervisor);
+        workers_serve_nobody(supervisor);
         for (size_t i = 0; i < n_lanes; i++) {
             if (lanes[i].slot < CONFIG_MAX_WORKERS &&
                 is_this_life(&supervisor->processes[1 + lanes[i].slot], &lanes[i]))

@@ -12,13 +12,14 @@
 
 #include "base/config.h"
 #include "controlplane/controld/manager.h"
+#include "controlplane/policy/health.h"
 
 #define SUPERVISOR_MAX_PROCESSES (1 + CONFIG_MAX_WORKERS) /* the frontend stands first */
 #define SUPERVISOR_READY_MS 15000u /* a process that is not ready by then is killed and started again */
 #define SUPERVISOR_KILL_MS 3000u   /* from SIGTERM to SIGKILL */
-#define SUPERVISOR_MAX_TRIES 3u    /* starts of a worker before the first start of all is given up */
-#define SUPERVISOR_FRONTEND_DELAY_MS 1000u /* most that a dead frontend waits: nobody stands in for it */
-#define SUPERVISOR_LOST_MS 90000u /* a worker that a running frontend has not seen for so long is killed */
+#define SUPERVISOR_LOST_MS 90000u  /* a worker that a running frontend has not seen for so long is killed */
+
+#define SUPERVISOR_EXIT_BYTES (MANAGER_CAUSE_BYTES + 96) /* with the reason when we have killed it */
 
 enum process_state {
     PROCESS_STOPPED,  /* not running, not wanted; -> STARTING */
@@ -40,14 +41,17 @@ struct process {
     uint64_t due_ns;     /* STARTING: not ready in time; WAITING: start; STOPPING: SIGKILL */
     uint32_t n_restarts; /* starts after the first */
     uint32_t n_failures; /* ends in a row without a healthy life between */
-    bool is_killed;      /* SIGKILL sent: not again */
+    bool is_killed;      /* SIGKILL sent: not again; kill_cause and kill_reason say why */
     bool has_run;        /* it had a life before, so that the next start is a restart */
     bool was_ready;      /* in its last life */
-    bool is_spare;       /* a worker beyond the configured ones, while an update needs it */
+    bool is_spare;       /* a worker beyond the wanted ones, while an update needs it or until it is ended */
     bool is_replaced;    /* ended and started because we want it so: not a sign of trouble */
     bool is_serving;     /* a worker: as the frontend said last */
     bool is_draining;    /* a worker: as the frontend said last */
-    char last_exit[MANAGER_CAUSE_BYTES];
+    enum health_cause kill_cause;
+    char kill_reason[64];
+    enum health_cause last_cause; /* of its last end, when last_exit is not empty */
+    char last_exit[SUPERVISOR_EXIT_BYTES];
 };
 
 /* Life of a lane as the frontend reports it. */
@@ -71,12 +75,14 @@ struct supervisor_news {
     const struct process *process; /* NULL for NEWS_STOPPING */
     pid_t pid;
     const char *cause;   /* ENDED: why; KILLED: the reason; else "" */
-    uint64_t restart_ms; /* ENDED: it is started again after so long; 0: it is not */
+    bool is_restarted;   /* ENDED: it is started again, ... */
+    uint64_t restart_ms; /* ... after so long */
 };
 typedef void supervisor_news_fn(void *context, const struct supervisor_news *news);
 
 struct supervisor {
     const struct config *config; /* borrowed */
+    uint32_t n_workers;          /* that are to run, in slots 0..n_workers - 1; worker.count at first */
     struct manager manager;
     supervisor_news_fn *news;
     void *context; /* of news */
@@ -92,7 +98,11 @@ enum supervisor_state { SUPERVISOR_STARTING, SUPERVISOR_UP, SUPERVISOR_DEGRADED,
 void supervisor_init(struct supervisor *supervisor, const struct config *config, struct manager manager,
                      supervisor_news_fn *news, void *context);
 
-/* Takes over a process of an earlier controld: it counts as ready. A worker beyond the configured number
+/* From now on so many workers are to run, 1..CONFIG_MAX_WORKERS. Those that are missing are started by the
+ * next ticks and are no sign of trouble until they are ready; who runs beyond is a spare. */
+void supervisor_scale(struct supervisor *supervisor, uint32_t n_workers);
+
+/* Takes over a process of an earlier controld: it counts as ready. A worker beyond the wanted number
  * counts as a spare. 0 or -errno (not one of ours, ended). From the first one on nothing is given up. */
 int supervisor_adopt(struct supervisor *supervisor, enum manager_role role, uint32_t slot,
                      pid_t pid) MPA_WARN_UNUSED;
@@ -104,7 +114,7 @@ void supervisor_adopt_silent(struct supervisor *supervisor, enum manager_role ro
  * anyway is started at once. */
 void supervisor_replace(struct supervisor *supervisor, struct process *process, uint64_t now_ns);
 
-/* A worker in a slot that the configuration does not use, NULL when there is none: 16 are configured. It is
+/* A worker in a slot beyond those wanted, NULL when there is none: 16 are wanted. It is
  * started by the next ticks. */
 struct process *supervisor_spare_new(struct supervisor *supervisor);
 /* Any spare that is there, NULL: none. */
@@ -119,6 +129,11 @@ void supervisor_tick(struct supervisor *supervisor, uint64_t now_ns);
 void supervisor_frontend_says(struct supervisor *supervisor, const struct lane_report *lanes, size_t n_lanes,
                               uint64_t now_ns);
 
+/* The frontend has seen the worker in `slot` stand still for so long with work waiting. It kills it where it
+ * may; we do in any case, for where processes have users of their own it may not. */
+void supervisor_worker_stalled(struct supervisor *supervisor, uint32_t slot, uint64_t still_ns,
+                               uint64_t now_ns);
+
 /* The descriptor of `process` is readable: it has ended. */
 void supervisor_process_ended(struct supervisor *supervisor, struct process *process, uint64_t now_ns);
 
@@ -130,7 +145,7 @@ bool supervisor_is_done(const struct supervisor *supervisor);
 
 enum supervisor_state supervisor_state(const struct supervisor *supervisor);
 
-/* True when the process is to run: the frontend, the configured number of workers, spares. */
+/* True when the process is to run: the frontend, the wanted number of workers, spares. */
 bool supervisor_wants(const struct supervisor *supervisor, const struct process *process);
 
 static inline bool process_is_alive(const struct process *process)

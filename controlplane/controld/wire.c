@@ -22,13 +22,14 @@ char *wire_borrow(const char *text)
     return pointer.message;
 }
 
-nng_msg *wire_error(uint64_t id, Mpa__V1__ErrorCode code, const char *text)
+nng_msg *wire_refusal(uint64_t id, Mpa__V1__ErrorCode code, const char *field, const char *text)
 {
     Mpa__V1__Reply reply = MPA__V1__REPLY__INIT;
     Mpa__V1__Error error = MPA__V1__ERROR__INIT;
 
     error.code = code;
     error.text = wire_borrow(text);
+    error.field = wire_borrow(field);
     reply.id = id;
     reply.error = &error;
     return wire_pack(&reply.base);

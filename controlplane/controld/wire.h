@@ -18,8 +18,10 @@
 /* A message packed; the caller owns the result. NULL: out of memory. */
 nng_msg *wire_pack(const ProtobufCMessage *message) MPA_WARN_UNUSED;
 
-/* An error reply to request `id`. NULL: out of memory. */
-nng_msg *wire_error(uint64_t id, Mpa__V1__ErrorCode code, const char *text) MPA_WARN_UNUSED;
+/* An error reply to request `id`, about a field or command (see Error in control.proto). NULL: out of memory.
+ */
+nng_msg *wire_refusal(uint64_t id, Mpa__V1__ErrorCode code, const char *field,
+                      const char *text) MPA_WARN_UNUSED;
 
 /* A string of ours in a message: protobuf-c has no const, and packing does not write. */
 char *wire_borrow(const char *text);

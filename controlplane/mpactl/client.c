@@ -14,6 +14,8 @@
 
 #include "base/clock.h"
 
+#include "controlplane/mpactl/remote.h"
+
 #define MAX_MESSAGE_BYTES (1u << 20)
 #define GRACE_MS 500 /* the daemon answers "too late" within the deadline; only then we give up */
 
@@ -35,19 +37,19 @@ static int client_fail(const struct mpactl *mpactl, enum mpactl_exit exit_code, 
 
 /*
  * Is there anybody? 0 or an errno. nng could tell only by waiting for the end of its handshake, and a process
- * that hangs never comes to that: it is dialled in the background.
+ * that hangs never comes to that: it is dialled in the background. A datagram socket asks without connecting:
+ * the kernel looks up who has bound the path, and then sees that the kinds do not fit (EPROTOTYPE).
  */
 static int look_for(const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     int error = 0;
 
     if (fd < 0)
         return errno;
     memcpy(address.sun_path, path, strnlen(path, sizeof(address.sun_path) - 1));
-    /* EAGAIN: so many clients wait that there is one more place only later. */
-    if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 && errno != EAGAIN)
+    if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 && errno != EPROTOTYPE)
         error = errno;
     close(fd);
     return error;
@@ -60,20 +62,39 @@ static void connected(nng_pipe pipe, nng_pipe_ev event, void *client)
     sem_post(&((struct client *)client)->connected);
 }
 
-static int dial(struct client *client, const char *url)
+static int socket_open(struct client *client)
 {
-    uint64_t end_ns = clock_now_ns() + client->mpactl->timeout_ms * CLOCK_NS_PER_MS;
-    struct timespec end = {.tv_sec = (time_t)(end_ns / CLOCK_NS_PER_S),
-                           .tv_nsec = (long)(end_ns % CLOCK_NS_PER_S)};
     int error;
 
     sem_init(&client->connected, 0, 0);
     if ((error = nng_req0_open(&client->socket)) != 0 ||
         (error = nng_socket_set_size(client->socket, NNG_OPT_RECVMAXSZ, MAX_MESSAGE_BYTES)) != 0 ||
         (error = nng_socket_set_ms(client->socket, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE)) != 0 ||
-        (error = nng_pipe_notify(client->socket, NNG_PIPE_EV_ADD_POST, connected, client)) != 0 ||
-        (error = nng_dial(client->socket, url, NULL, NNG_FLAG_NONBLOCK)) != 0)
+        (error = nng_pipe_notify(client->socket, NNG_PIPE_EV_ADD_POST, connected, client)) != 0)
         return client_fail(client->mpactl, MPACTL_FAILED, "cannot open a socket: %s", nng_strerror(error));
+    return MPACTL_OK;
+}
+
+static int dial_remote(struct client *client)
+{
+    int exit_code = socket_open(client);
+
+    return exit_code != MPACTL_OK ? exit_code : remote_dial(client->socket, client->mpactl);
+}
+
+static int dial(struct client *client, const char *url)
+{
+    uint64_t end_ns = clock_now_ns() + client->mpactl->timeout_ms * CLOCK_NS_PER_MS;
+    struct timespec end = {.tv_sec = (time_t)(end_ns / CLOCK_NS_PER_S),
+                           .tv_nsec = (long)(end_ns % CLOCK_NS_PER_S)};
+    int exit_code = socket_open(client);
+    int error;
+
+    if (exit_code != MPACTL_OK)
+        return exit_code;
+    error = nng_dial(client->socket, url, NULL, NNG_FLAG_NONBLOCK);
+    if (error != 0)
+        return client_fail(client->mpactl, MPACTL_FAILED, "cannot connect: %s", nng_strerror(error));
     while (sem_clockwait(&client->connected, CLOCK_MONOTONIC, &end) != 0) {
         if (errno != EINTR)
             return client_fail(client->mpactl, MPACTL_FAILED, "no answer within %u ms (see --timeout)",
@@ -90,6 +111,8 @@ int client_open(struct client *client, const struct mpactl *mpactl, const char *
     *client = (struct client){.mpactl = mpactl};
     if (snprintf(url, sizeof(url), "ipc://%s/%s", mpactl->runtime_dir, name) >= (int)sizeof(url) - 1)
         return client_fail(mpactl, MPACTL_USAGE, "--runtime-dir %s: too long", mpactl->runtime_dir);
+    if (mpactl->remote != NULL)
+        return dial_remote(client);
     error = look_for(url + strlen("ipc://"));
     if (error == EACCES || error == EPERM)
         return client_fail(mpactl, MPACTL_FAILED,
@@ -129,9 +152,14 @@ static int exchange(struct client *client, const Mpa__V1__Request *request, nng_
     return nng_recvmsg(client->socket, answer, 0);
 }
 
-static int refused(const struct mpactl *mpactl, const Mpa__V1__Error *error)
+/* Says which field it is about, unless that is the command itself, which the user has just typed. */
+static int refused(const struct mpactl *mpactl, const Mpa__V1__Request *request, const Mpa__V1__Error *error)
 {
-    if (error->field[0] != '\0')
+    const ProtobufCFieldDescriptor *command =
+        protobuf_c_message_descriptor_get_field(request->base.descriptor, request->body_case);
+
+    if (error->field[0] != '\0' && strcmp(error->field, "request") != 0 &&
+        (command == NULL || strcmp(error->field, command->name) != 0))
         return client_fail(mpactl, MPACTL_FAILED, "refused: %s (%s)", error->text, error->field);
     return client_fail(mpactl, MPACTL_FAILED, "refused: %s", error->text);
 }
@@ -149,14 +177,17 @@ int client_ask(struct client *client, Mpa__V1__Request *request, Mpa__V1__Reply 
         return client_fail(client->mpactl, MPACTL_FAILED, "no answer within %u ms (see --timeout)",
                            client->mpactl->timeout_ms);
     if (error != 0)
-        return client_fail(client->mpactl, MPACTL_FAILED, "connection lost: %s", nng_strerror(error));
+        return client_fail(
+            client->mpactl, MPACTL_FAILED,
+            "connection lost: %s; whether the command was carried out is not known (see status)",
+            nng_strerror(error));
     unpacked = mpa__v1__reply__unpack(NULL, nng_msg_len(answer), nng_msg_body(answer));
     nng_msg_free(answer);
     if (unpacked == NULL)
         return client_fail(client->mpactl, MPACTL_FAILED,
                            "the answer cannot be decoded: is mpa-controld of another version?");
     if (unpacked->error != NULL) {
-        error = refused(client->mpactl, unpacked->error);
+        error = refused(client->mpactl, request, unpacked->error);
     } else if ((int)unpacked->body_case != (int)request->body_case) {
         /* Command and reply have the same field number. */
         error = client_fail(client->mpactl, MPACTL_FAILED,

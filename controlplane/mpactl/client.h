@@ -20,8 +20,8 @@ struct client {
 };
 
 /*
- * Connects to the socket `name` in the runtime folder. MPACTL_OK; or another exit code, after one line to
- * stderr unless `is_quiet`. Call client_close() in either case.
+ * Connects to the socket `name` in the runtime folder, or to the mpa-controld of --remote. MPACTL_OK; or
+ * another exit code, after one line to stderr unless `is_quiet`. Call client_close() in either case.
  */
 int client_open(struct client *client, const struct mpactl *mpactl, const char *name,
                 bool is_quiet) MPA_WARN_UNUSED;

@@ -7,14 +7,17 @@
 #include <time.h>
 
 #include "controlplane/mpactl/client.h"
+#include "controlplane/mpactl/degrade_text.h"
 #include "controlplane/mpactl/json.h"
 #include "controlplane/mpactl/mpactl.h"
+#include "controlplane/mpactl/settings.h"
 #include "controlplane/mpactl/text.h"
 
-/* ---- balance on|off ---- */
+/* ---- balance on|off|set ---- */
 
 struct switch_options {
-    bool is_given, is_on;
+    const char *action;
+    struct assignments assignments;
 };
 
 static error_t parse_switch(int key, char *value, struct argp_state *state)
@@ -23,16 +26,21 @@ static error_t parse_switch(int key, char *value, struct argp_state *state)
 
     switch (key) {
     case ARGP_KEY_ARG:
-        if (options->is_given)
+        if (options->action != NULL && strcmp(options->action, "set") == 0) {
+            assignments_add(&options->assignments, value, state);
+            return 0;
+        }
+        if (options->action != NULL)
             return ARGP_ERR_UNKNOWN;
-        if (strcmp(value, "on") != 0 && strcmp(value, "off") != 0)
-            argp_error(state, "'%s': on or off?", value);
-        options->is_given = true;
-        options->is_on = strcmp(value, "on") == 0;
+        if (strcmp(value, "on") != 0 && strcmp(value, "off") != 0 && strcmp(value, "set") != 0)
+            argp_error(state, "'%s': on, off or set?", value);
+        options->action = value;
         return 0;
     case ARGP_KEY_END:
-        if (!options->is_given)
-            argp_error(state, "on or off?");
+        if (options->action == NULL)
+            argp_error(state, "on, off or set?");
+        if (strcmp(options->action, "set") == 0 && options->assignments.n == 0)
+            argp_error(state, "set: KEY=VALUE is missing (control.balance_* of the configuration)");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -42,9 +50,11 @@ static error_t parse_switch(int key, char *value, struct argp_state *state)
 int command_balance(struct mpactl *mpactl, int argc, char **argv)
 {
     static const struct command_syntax syntax = {
-        NULL, parse_switch, "on|off",
-        "Lets the balancer move buckets by itself, or not, until mpa-controld ends (control.balance is for "
-        "longer).\v"
+        NULL, parse_switch, "on\noff\nset KEY=VALUE...",
+        "on, off: lets the balancer move buckets by itself, or not. set: changes what it goes by, the keys "
+        "control.balance_* of the configuration, which may be written without control.balance_ "
+        "(weight_cpu=80). "
+        "All until the next 'mpactl config reload' or the end of mpa-controld.\v"
         "mpactl balance off\tnothing moves by itself any more\n"};
     struct switch_options options = {0};
     Mpa__V1__SetBalanceRequest body = MPA__V1__SET_BALANCE_REQUEST__INIT;
@@ -53,7 +63,9 @@ int command_balance(struct mpactl *mpactl, int argc, char **argv)
     int exit_code;
 
     command_parse(mpactl, &syntax, argc, argv, &options);
-    body.on = options.is_on;
+    if (strcmp(options.action, "set") == 0)
+        return settings_set(mpactl, "control.balance_", &options.assignments);
+    body.on = strcmp(options.action, "on") == 0;
     request.body_case = MPA__V1__REQUEST__BODY_SET_BALANCE;
     request.set_balance = &body;
     exit_code = client_ask_once(mpactl, &request, &reply);
@@ -145,17 +157,46 @@ static void print_clean(const char *text)
         putchar((unsigned char)*text < ' ' || *text == 0x7f ? '?' : *text);
 }
 
-static void print_decision(const Mpa__V1__Decision *decision)
+#define CLOCK_BYTES 16
+
+static const char *clock_text(uint64_t time_ns, char clock[CLOCK_BYTES])
 {
-    time_t seconds = (time_t)(decision->time_ns / 1000000000u);
+    time_t seconds = (time_t)(time_ns / 1000000000u);
     struct tm moment;
-    char clock[16];
-    char reason[TEXT_WORD_BYTES];
 
     localtime_r(&seconds, &moment);
-    strftime(clock, sizeof(clock), "%H:%M:%S", &moment);
-    printf("%s  %s%s", clock, text_enum(&mpa__v1__balance_reason__descriptor, (int)decision->reason, reason),
+    strftime(clock, CLOCK_BYTES, "%H:%M:%S", &moment);
+    return clock;
+}
+
+static void print_decision(const Mpa__V1__Decision *decision)
+{
+    char clock[CLOCK_BYTES];
+    char reason[TEXT_WORD_BYTES];
+
+    printf("%s  %s%s", clock_text(decision->time_ns, clock),
+           text_enum(&mpa__v1__balance_reason__descriptor, (int)decision->reason, reason),
            decision->is_forced ? " (asked for)" : "");
+    if (decision->times > 1)
+        printf(", %u times", decision->times);
+    if (decision->outcome[0] != '\0') {
+        fputs(", ", stdout);
+        print_clean(decision->outcome);
+    }
+    fputs("\n          ", stdout);
+    print_clean(decision->text);
+    putchar('\n');
+}
+
+static void print_scale_decision(const Mpa__V1__ScaleDecision *decision)
+{
+    char clock[CLOCK_BYTES];
+    char reason[TEXT_WORD_BYTES];
+
+    printf("%s  scale, %s", clock_text(decision->time_ns, clock),
+           text_enum(&mpa__v1__scale_reason__descriptor, (int)decision->reason, reason));
+    if (decision->wanted != decision->workers)
+        printf(", %u -> %u workers", decision->workers, decision->wanted);
     if (decision->times > 1)
         printf(", %u times", decision->times);
     if (decision->outcome[0] != '\0') {
@@ -170,6 +211,9 @@ static void print_decision(const Mpa__V1__Decision *decision)
 static void print_explain(const Mpa__V1__ExplainReply *reply)
 {
     printf("balance is %s, a look every %u ms\n", reply->on ? "on" : "off", reply->interval_ms);
+    printf("weights: cpu %u, rings %u, connections %u; above score %u, beyond %.2f times the lightest\n",
+           reply->weight_cpu, reply->weight_ring, reply->weight_connections, reply->floor_permille,
+           (double)reply->factor_permille / 1000.0);
     for (size_t i = 0; i < reply->n_workers; i++)
         printf("worker %u has score %u of 1000\n", reply->workers[i]->slot,
                reply->workers[i]->score_permille);
@@ -177,6 +221,15 @@ static void print_explain(const Mpa__V1__ExplainReply *reply)
         print_decision(reply->decisions[i]);
     if (reply->n_decisions == 0)
         puts("no decisions yet");
+    if (reply->scale_on || reply->n_scale_decisions > 0)
+        printf("the number of workers %s\n",
+               reply->scale_on ? "follows the load" : "stays as it is until it is asked for");
+    for (size_t i = 0; i < reply->n_scale_decisions; i++)
+        print_scale_decision(reply->scale_decisions[i]);
+    if (reply->n_degrade > 0)
+        puts("\nwhat was given up under pressure, and taken back:");
+    for (size_t i = 0; i < reply->n_degrade; i++)
+        degrade_print_decision(reply->degrade[i]);
 }
 
 static error_t parse_explain(int key, char *value, struct argp_state *state)
@@ -198,8 +251,9 @@ int command_explain(struct mpactl *mpactl, int argc, char **argv)
     };
     static const struct command_syntax syntax = {
         options, parse_explain, NULL,
-        "Tells the balancer's last decisions, newest first, and why each was made. What repeats itself is "
-        "told once.\v"
+        "Tells the last decisions, first of the balancer, then about the number of workers, then the steps "
+        "of "
+        "degradation, newest first, and why each was made. What repeats itself is told once.\v"
         "mpactl explain --count 3\tthe last three decisions\n"};
     uint32_t limit = 0;
     Mpa__V1__ExplainRequest body = MPA__V1__EXPLAIN_REQUEST__INIT;

@@ -1,32 +1,55 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* cmd_config.c — mpactl config check|show: needs no daemon. */
+/* cmd_config.c — mpactl config: of a file without a daemon, or what is in force. */
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/config.h"
 #include "controlplane/mpactl/mpactl.h"
+#include "controlplane/mpactl/settings.h"
+
+#define ACTIONS "check FILE, show [FILE], defaults, reload, set KEY=VALUE..."
 
 struct options {
     const char *action;
     const char *path;
+    bool is_dry;
+    struct assignments assignments;
 };
+
+static error_t parse_argument(struct options *options, char *value, struct argp_state *state)
+{
+    if (options->action == NULL)
+        options->action = value;
+    else if (strcmp(options->action, "set") == 0)
+        assignments_add(&options->assignments, value, state);
+    else if (options->path == NULL &&
+             (strcmp(options->action, "check") == 0 || strcmp(options->action, "show") == 0))
+        options->path = value;
+    else
+        return ARGP_ERR_UNKNOWN;
+    return 0;
+}
 
 static error_t parse_option(int key, char *value, struct argp_state *state)
 {
     struct options *options = state->input;
 
-    if (key == ARGP_KEY_ARG && options->action == NULL) {
-        options->action = value;
+    switch (key) {
+    case ARGP_KEY_ARG:
+        return parse_argument(options, value, state);
+    case 'd':
+        options->is_dry = true;
         return 0;
-    }
-    if (key == ARGP_KEY_ARG && options->path == NULL) {
-        options->path = value;
+    case ARGP_KEY_END:
+        if (options->action == NULL)
+            argp_error(state, "an action is missing (allowed: " ACTIONS ")");
+        if (options->is_dry && strcmp(options->action, "reload") != 0)
+            argp_error(state, "--dry-run: only with reload");
         return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
     }
-    if (key == ARGP_KEY_END && options->action == NULL)
-        argp_error(state, "an action is missing (allowed: check FILE, show [FILE])");
-    return ARGP_ERR_UNKNOWN;
 }
 
 /* One object: the file, whether it is valid, and the messages if not. */
@@ -84,7 +107,8 @@ static int print_config_json(const struct config *config)
     return error == 0 ? MPACTL_OK : mpactl_fail(MPACTL_FAILED, "cannot write JSON");
 }
 
-static int config_show(const struct mpactl *mpactl, const char *path)
+/* Of a file, or the built-in one (NULL). */
+static int config_print(const struct mpactl *mpactl, const char *path)
 {
     static struct config config;
     char error[8192];
@@ -102,19 +126,34 @@ static int config_show(const struct mpactl *mpactl, const char *path)
 
 int command_config(struct mpactl *mpactl, int argc, char **argv)
 {
-    static const struct command_syntax syntax = {NULL, parse_option, "check FILE\nshow [FILE]",
-                                                 "check: says what is wrong in FILE, line by line. show: "
-                                                 "prints the configuration of FILE, or the built-in "
-                                                 "one, with every default and what is allowed.\v"
-                                                 "mpactl config check /etc/mpa/mpa.yaml\tbefore a restart\n"
-                                                 "mpactl config show > my.yaml\ta file to begin with\n"};
+    static const struct argp_option own[] = {
+        {"dry-run", 'd', NULL, 0, "reload: show what would change and change nothing", 0},
+        {0},
+    };
+    static const struct command_syntax syntax = {
+        own, parse_option, "check FILE\nshow [FILE]\ndefaults\nreload\nset KEY=VALUE...",
+        "check: says what is wrong in FILE, line by line. show: what the running stack goes by, where each "
+        "value "
+        "comes from and what waits for a new start; or the configuration of FILE with every default. "
+        "defaults: "
+        "the built-in one. reload: mpa-controld reads its file again, as a whole or not at all. set: changes "
+        "live keys until the next reload. check, show FILE and defaults need no running stack.\v"
+        "mpactl config check /etc/mpa/mpa.yaml\tbefore a restart\n"
+        "mpactl config show > my.yaml\ta file to begin with\n"};
     struct options options = {0};
 
     command_parse(mpactl, &syntax, argc, argv, &options);
     if (strcmp(options.action, "check") == 0)
         return config_check(mpactl, options.path);
     if (strcmp(options.action, "show") == 0)
-        return config_show(mpactl, options.path);
-    return mpactl_fail(MPACTL_USAGE, "config %s: no such action (allowed: check FILE, show [FILE])",
-                       options.action);
+        return options.path == NULL ? settings_show(mpactl) : config_print(mpactl, options.path);
+    if (strcmp(options.action, "defaults") == 0)
+        return config_print(mpactl, NULL);
+    if (strcmp(options.action, "reload") == 0)
+        return settings_reload(mpactl, options.is_dry);
+    if (strcmp(options.action, "set") != 0)
+        return mpactl_fail(MPACTL_USAGE, "config %s: no such action (allowed: " ACTIONS ")", options.action);
+    if (options.assignments.n == 0)
+        return mpactl_fail(MPACTL_USAGE, "config set: KEY=VALUE is missing");
+    return settings_set(mpactl, "", &options.assignments);
 }

@@ -12,11 +12,14 @@
 #include "base/fd.h"
 #include "mpa/v1/control.pb-c.h"
 
+#include "controlplane/mpactl/client.h"
 #include "controlplane/mpactl/event_text.h"
+#include "controlplane/mpactl/follow.h"
 #include "controlplane/mpactl/json.h"
 #include "controlplane/mpactl/mpactl.h"
 #include "controlplane/mpactl/signals.h"
 
+#define POLL_MS 300 /* between two questions to an mpa-controld elsewhere */
 #define LOOK_MS 100 /* how late a signal or the end of --seconds is seen */
 
 struct options {
@@ -66,14 +69,122 @@ static int print_event(const struct mpactl *mpactl, const Mpa__V1__Event *event)
     return MPACTL_OK;
 }
 
-/* Waits for one event and prints it; *n counts. */
-static int next_event(const struct mpactl *mpactl, nng_socket socket, uint64_t *n)
+/* What runs until the end of the command. */
+struct watcher {
+    const struct mpactl *mpactl;
+    nng_socket socket;
+    struct follow follow;
+    uint64_t n_left; /* until --count is reached */
+};
+
+static int tell(struct watcher *watcher, const Mpa__V1__Event *event)
+{
+    int exit_code = MPACTL_OK;
+
+    if (watcher->n_left == 0)
+        return MPACTL_OK;
+    watcher->n_left--;
+    exit_code = print_event(watcher->mpactl, event);
+    if (fflush(stdout) != 0)
+        return mpactl_fail(MPACTL_FAILED, "cannot write events: %s", strerror(errno));
+    return exit_code;
+}
+
+/* In the place of those that nobody has any more. */
+static int tell_lost(struct watcher *watcher, uint64_t n_lost, uint64_t time_ns)
+{
+    Mpa__V1__Event event = MPA__V1__EVENT__INIT;
+    Mpa__V1__Field field = MPA__V1__FIELD__INIT;
+    Mpa__V1__Field *list[] = {&field};
+    char key[] = "count", count[24];
+
+    snprintf(count, sizeof(count), "%" PRIu64, n_lost);
+    field.key = key;
+    field.value = count;
+    event.time_ns = time_ns;
+    event.kind = MPA__V1__EVENT_KIND__EVENT_KIND_LOST;
+    event.role = MPA__V1__ROLE__ROLE_CONTROLD;
+    event.fields = list;
+    event.n_fields = 1;
+    return tell(watcher, &event);
+}
+
+/* Asks for what is missing and tells it. */
+static int repair(struct watcher *watcher)
+{
+    Mpa__V1__GetSnapshotRequest body = MPA__V1__GET_SNAPSHOT_REQUEST__INIT;
+    Mpa__V1__Request request = MPA__V1__REQUEST__INIT;
+    const Mpa__V1__GetSnapshotReply *snapshot;
+    Mpa__V1__Reply *reply;
+    int exit_code;
+
+    body.after = watcher->follow.last;
+    body.life = watcher->follow.life;
+    request.body_case = MPA__V1__REQUEST__BODY_GET_SNAPSHOT;
+    request.get_snapshot = &body;
+    exit_code = client_ask_once(watcher->mpactl, &request, &reply);
+    if (exit_code != MPACTL_OK)
+        return exit_code;
+    snapshot = reply->get_snapshot;
+    if (snapshot->missed > 0 && watcher->follow.has_begun)
+        exit_code =
+            tell_lost(watcher, snapshot->missed, snapshot->n_events == 0 ? 0 : snapshot->events[0]->time_ns);
+    for (size_t i = 0; i < snapshot->n_events && exit_code == MPACTL_OK && watcher->follow.has_begun; i++)
+        exit_code = tell(watcher, snapshot->events[i]);
+    follow_catch_up(&watcher->follow, snapshot);
+    mpa__v1__reply__free_unpacked(reply, NULL);
+    return exit_code;
+}
+
+static int take_event(struct watcher *watcher, const Mpa__V1__Event *event)
+{
+    const struct follow before = watcher->follow;
+    int exit_code;
+
+    switch (follow_see(&watcher->follow, event)) {
+    case FOLLOW_OLD:
+        return MPACTL_OK;
+    case FOLLOW_NEXT:
+        return tell(watcher, event);
+    case FOLLOW_GAP:
+        break;
+    }
+    exit_code = repair(watcher);
+    if (exit_code == MPACTL_OK)
+        return MPACTL_OK;
+    /* Nobody to ask: an mpa-controld that has just ended, or an older one. What is known is told. */
+    exit_code = event->life == before.life
+                    ? tell_lost(watcher, event->sequence - before.last - 1, event->time_ns)
+                    : MPACTL_OK;
+    watcher->follow = (struct follow){.life = event->life, .last = event->sequence, .has_begun = true};
+    return exit_code == MPACTL_OK ? tell(watcher, event) : exit_code;
+}
+
+/* From elsewhere there are only requests: asks for what is new, every POLL_MS. */
+static int poll_events(struct watcher *watcher)
+{
+    const struct timespec pause = {.tv_nsec = POLL_MS * 1000000L};
+    const bool has_begun = watcher->follow.has_begun;
+    int exit_code;
+
+    if (has_begun)
+        nanosleep(&pause, NULL);
+    exit_code = repair(watcher);
+    if (exit_code == MPACTL_OK && !has_begun)
+        fprintf(stderr, "listening at %s\n", watcher->mpactl->remote);
+    return exit_code;
+}
+
+/* Waits LOOK_MS for an event. */
+static int next_event(struct watcher *watcher)
 {
     nng_msg *packed;
     Mpa__V1__Event *event;
-    int error = nng_recvmsg(socket, &packed, 0);
-    int exit_code;
+    int error, exit_code;
 
+    if (watcher->mpactl->remote != NULL)
+        return poll_events(watcher);
+    error = nng_recvmsg(watcher->socket, &packed, 0);
     if (error == NNG_ETIMEDOUT)
         return MPACTL_OK;
     if (error != 0)
@@ -82,11 +193,8 @@ static int next_event(const struct mpactl *mpactl, nng_socket socket, uint64_t *
     nng_msg_free(packed);
     if (event == NULL)
         return mpactl_fail(MPACTL_FAILED, "an event cannot be decoded: is mpa-controld of another version?");
-    exit_code = print_event(mpactl, event);
+    exit_code = take_event(watcher, event);
     mpa__v1__event__free_unpacked(event, NULL);
-    *n += 1;
-    if (fflush(stdout) != 0)
-        return mpactl_fail(MPACTL_FAILED, "cannot write events: %s", strerror(errno));
     return exit_code;
 }
 
@@ -95,6 +203,8 @@ static int events_open(const struct mpactl *mpactl, nng_socket *socket)
     char url[256];
     int error;
 
+    if (mpactl->remote != NULL)
+        return MPACTL_OK;
     snprintf(url, sizeof(url), "ipc://%s/events.ipc", mpactl->runtime_dir);
     if ((error = nng_sub0_open(socket)) != 0 ||
         (error = nng_socket_set(*socket, NNG_OPT_SUB_SUBSCRIBE, "", 0)) != 0 ||
@@ -117,8 +227,7 @@ int command_events(struct mpactl *mpactl, int argc, char **argv)
                                                  "mpactl events -f\tuntil Ctrl-C\n"
                                                  "mpactl --json events --count 1\twait for the next one\n"};
     struct options options = {0};
-    nng_socket socket = NNG_SOCKET_INITIALIZER;
-    uint64_t n = 0;
+    struct watcher watcher = {.mpactl = mpactl};
     uint64_t end_ns;
     int signals_fd;
     int exit_code;
@@ -128,12 +237,13 @@ int command_events(struct mpactl *mpactl, int argc, char **argv)
     if (signals_fd < 0)
         return mpactl_fail(MPACTL_FAILED, "cannot wait for signals: %s", strerror(-signals_fd));
     end_ns = options.max_s == 0 ? UINT64_MAX : clock_now_ns() + options.max_s * CLOCK_NS_PER_S;
-    exit_code = events_open(mpactl, &socket);
-    while (exit_code == MPACTL_OK && (options.n_max == 0 || n < options.n_max) && clock_now_ns() < end_ns &&
+    watcher.n_left = options.n_max == 0 ? UINT64_MAX : options.n_max;
+    exit_code = events_open(mpactl, &watcher.socket);
+    while (exit_code == MPACTL_OK && watcher.n_left > 0 && clock_now_ns() < end_ns &&
            !signals_wait(signals_fd, 0))
-        exit_code = next_event(mpactl, socket, &n);
-    if (nng_socket_id(socket) > 0)
-        nng_close(socket);
+        exit_code = next_event(&watcher);
+    if (nng_socket_id(watcher.socket) > 0)
+        nng_close(watcher.socket);
     fd_close(&signals_fd);
     return exit_code;
 }

@@ -7,6 +7,20 @@
 #include "controlplane/mpactl/query.h"
 #include "controlplane/mpactl/text.h"
 
+/* Only when something is given up, or could not be. */
+static void print_degrade(const Mpa__V1__GetStatusReply *status)
+{
+    char word[TEXT_WORD_BYTES];
+
+    if (status->degrade_step != MPA__V1__DEGRADE_STEP__DEGRADE_STEP_NONE)
+        printf("degraded   %s: %s\n",
+               text_enum(&mpa__v1__degrade_step__descriptor, (int)status->degrade_step, word),
+               status->degrade_text);
+    else if (status->degrade_mode != MPA__V1__DEGRADE_MODE__DEGRADE_MODE_AUTO)
+        printf("degrade    %s\n",
+               text_enum(&mpa__v1__degrade_mode__descriptor, (int)status->degrade_mode, word));
+}
+
 static void print_head(const Mpa__V1__GetStatusReply *status)
 {
     char word[TEXT_WORD_BYTES];
@@ -15,10 +29,15 @@ static void print_head(const Mpa__V1__GetStatusReply *status)
     printf("version    %s\n", status->version);
     printf("uptime     %s\n", text_duration(status->uptime_ms, word));
     printf("runtime    %s\n", status->runtime_dir);
+    if (status->workers_wanted > 0)
+        printf("workers    %u of %u serve%s\n", status->workers_running, status->workers_wanted,
+               status->is_scaling_itself ? ", as many as the load asks for" : "");
     printf("addresses ");
     for (size_t i = 0; i < status->n_addresses; i++)
         printf(" %s", status->addresses[i]);
-    puts(status->n_addresses == 0 ? " none\n" : "\n");
+    puts(status->n_addresses == 0 ? " none" : "");
+    print_degrade(status);
+    putchar('\n');
 }
 
 /* One word for process and lane: a worker that runs may still be in quarantine. */

@@ -66,6 +66,9 @@ static int stop_and_wait(struct client *client)
 
     if (exit_code != MPACTL_OK)
         return exit_code;
+    /* The number is of another machine. */
+    if (client->mpactl->remote != NULL)
+        return MPACTL_OK;
     pidfd = process_open(pid);
     /* Gone already: that is what was asked for. */
     return pidfd < 0 ? MPACTL_OK : wait_for_end(pidfd, pid, STOP_MS);
@@ -132,7 +135,7 @@ int command_stop(struct mpactl *mpactl, int argc, char **argv)
     exit_code = client_open(&client, mpactl, "control.ipc", true);
     if (exit_code == MPACTL_OK) {
         exit_code = stop_and_wait(&client);
-    } else if (exit_code == MPACTL_NO_DAEMON) {
+    } else if (exit_code == MPACTL_NO_DAEMON && mpactl->remote == NULL) {
         client_close(&client);
         exit_code = client_open(&client, mpactl, "frontend.ipc", true);
         if (exit_code == MPACTL_OK)
@@ -144,6 +147,6 @@ int command_stop(struct mpactl *mpactl, int argc, char **argv)
     }
     client_close(&client);
     if (exit_code == MPACTL_OK)
-        puts(mpactl->is_json ? "{\"stopped\": true}" : "stopped");
+        puts(mpactl->is_json ? "{\"stopped\": true}" : mpactl->remote != NULL ? "stopping" : "stopped");
     return exit_code;
 }

@@ -82,7 +82,9 @@ static void print_fields(const Mpa__V1__Event *event, FILE *out)
     if (event->role == MPA__V1__ROLE__ROLE_WORKER)
         fprintf(out, " slot=%u", event->slot);
     for (size_t i = 0; i < event->n_fields; i++) {
-        fprintf(out, " %s=\"", event->fields[i]->key);
+        fputc(' ', out);
+        print_clean(event->fields[i]->key, out);
+        fputs("=\"", out);
         print_clean(event->fields[i]->value, out);
         fputc('"', out);
     }

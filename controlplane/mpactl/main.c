@@ -3,7 +3,7 @@
  * mpactl — the command line of a stack.
  *
  * TRUST
- *   runs as    whoever may open the sockets of the runtime folder (mode 0600: their owner)
+ *   runs as    whoever runs it; what that user may, mpa-controld decides (control.admins, control.readers)
  *   believes   nothing it has to: it prints what it is told
  *   doubts     replies: size and decoding are checked; tables print no control characters
  *   can hurt   what its user may: 'stop' stops the stack, 'capture' reads its traffic

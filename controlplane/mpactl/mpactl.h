@@ -24,6 +24,9 @@ struct command_syntax;
 /* Global options. */
 struct mpactl {
     const char *runtime_dir;
+    /* Of another machine, instead of the folder: HOST:PORT, and PEM files; NULL: not given. */
+    const char *remote, *tls_cert, *tls_key, *tls_ca;
+    const char *tls_name; /* in the certificate of mpa-controld; NULL: HOST */
     bool is_json;
     uint32_t timeout_ms;
     enum color_mode color;
@@ -118,8 +121,12 @@ int command_update(struct mpactl *mpactl, int argc, char **argv);
 int command_balance(struct mpactl *mpactl, int argc, char **argv);
 int command_rebalance(struct mpactl *mpactl, int argc, char **argv);
 int command_explain(struct mpactl *mpactl, int argc, char **argv);
+int command_scale(struct mpactl *mpactl, int argc, char **argv);
+int command_restart(struct mpactl *mpactl, int argc, char **argv);
+int command_degrade(struct mpactl *mpactl, int argc, char **argv);
 int command_stop(struct mpactl *mpactl, int argc, char **argv);
 int command_config(struct mpactl *mpactl, int argc, char **argv);
+int command_log(struct mpactl *mpactl, int argc, char **argv);
 int command_version(struct mpactl *mpactl, int argc, char **argv);
 int command_top(struct mpactl *mpactl, int argc, char **argv);
 int command_complete(struct mpactl *mpactl, int argc, char **argv);

@@ -48,6 +48,21 @@ static int round_run(struct mpactl *mpactl, query_round round, void *context)
     return exit_code;
 }
 
+/* Keeps what is said about the connection until the screen has been cleared. */
+static int watch_round(struct mpactl *mpactl, query_round round, void *context)
+{
+    char error[512] = "";
+    int exit_code;
+
+    mpactl->error = error;
+    mpactl->error_size = sizeof(error);
+    exit_code = round_run(mpactl, round, context);
+    mpactl->error = NULL;
+    if (*error != '\0' && fflush(stdout) == 0)
+        mpactl_fail((enum mpactl_exit)exit_code, "%s", error);
+    return exit_code;
+}
+
 static int watch(struct mpactl *mpactl, query_round round, void *context)
 {
     int signals_fd = signals_open();
@@ -59,7 +74,7 @@ static int watch(struct mpactl *mpactl, query_round round, void *context)
     setvbuf(stdout, NULL, _IOFBF, 1 << 16);
     for (uint64_t n = 1;; n++) {
         print_head(mpactl, n == 1);
-        exit_code = round_run(mpactl, round, context);
+        exit_code = watch_round(mpactl, round, context);
         if (fflush(stdout) != 0)
             exit_code = mpactl_fail(MPACTL_FAILED, "cannot write to standard output");
         /* Nobody there, or nobody who reads: no reason to go on. */

@@ -16,7 +16,8 @@
 #define MIN_WATCH_MS 100u
 #define MAX_WATCH_MS 86400000u
 
-#define KEY_COLOR 0x100
+/* Options without a letter. */
+enum { KEY_COLOR = 0x1000, KEY_TLS_CERT, KEY_TLS_KEY, KEY_TLS_CA, KEY_TLS_NAME };
 
 uint64_t option_number(struct argp_state *state, const char *text, const struct number_range *range)
 {
@@ -36,6 +37,11 @@ uint64_t option_number(struct argp_state *state, const char *text, const struct 
 
 const struct argp_option syntax_options_global[] = {
     {"runtime-dir", 'r', "DIR", 0, "folder of the sockets (default: /run/mpa)", -2},
+    {"remote", 'R', "HOST:PORT", 0, "an mpa-controld elsewhere, by TLS; needs the three files", -2},
+    {"tls-cert", KEY_TLS_CERT, "FILE", 0, "our certificate (PEM)", -2},
+    {"tls-key", KEY_TLS_KEY, "FILE", 0, "its key (PEM)", -2},
+    {"tls-ca", KEY_TLS_CA, "FILE", 0, "who signed the certificate of mpa-controld (PEM)", -2},
+    {"tls-name", KEY_TLS_NAME, "NAME", 0, "the name in that certificate (default: HOST)", -2},
     {"json", 'j', NULL, 0, "output for programs, see docs/json.md", -2},
     {"timeout", 't', "MS", 0, "wait so long for an answer (default: 5000)", -2},
     {"color", KEY_COLOR, "auto|always|never", 0, "colours in tables (default: auto, on a terminal)", -2},
@@ -68,6 +74,21 @@ static error_t parse_global(int key, char *value, struct argp_state *state)
         return 0;
     case 't':
         mpactl->timeout_ms = (uint32_t)option_number(state, value, &timeout_ms);
+        return 0;
+    case 'R':
+        mpactl->remote = value;
+        return 0;
+    case KEY_TLS_CERT:
+        mpactl->tls_cert = value;
+        return 0;
+    case KEY_TLS_KEY:
+        mpactl->tls_key = value;
+        return 0;
+    case KEY_TLS_CA:
+        mpactl->tls_ca = value;
+        return 0;
+    case KEY_TLS_NAME:
+        mpactl->tls_name = value;
         return 0;
     case KEY_COLOR:
         mpactl->color = color_parse(value, state);

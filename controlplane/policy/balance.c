@@ -19,9 +19,10 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define SMOOTH 0.3 /* weight of the newest measure */
-#define SURE 0.3   /* evidence, see there */
-#define QUIET 0.5f /* frames a second; less is what smoothing has left of traffic that is over */
+#define SMOOTH 0.3      /* weight of the newest measure */
+#define SURE 0.3        /* evidence, see there */
+#define PINNED_PART 0.1 /* of a worker's frames; less may be a matter of when which count was taken */
+#define QUIET 0.5f      /* frames a second; less is what smoothing has left of traffic that is over */
 #define MS_PER_S 1000.0f
 #define PATIENT_ACTS 4u /* moves in a row before it slows down, or is content with less */
 #define MAX_COOL_DOUBLINGS 4u
@@ -72,6 +73,12 @@ struct balance *balance_new(uint32_t n_buckets, const struct balance_config *con
     return balance;
 }
 
+void balance_configure(struct balance *balance, const struct balance_config *config)
+{
+    mpa_assert(balance_config_fault(config) == NULL);
+    balance->config = *config;
+}
+
 void balance_free(struct balance *balance)
 {
     free(balance);
@@ -114,6 +121,21 @@ static void smooth(double *value, double newest, bool is_known)
     *value = is_known ? *value + SMOOTH * (newest - *value) : newest;
 }
 
+/* All frames of a worker. */
+static void observe_frames(struct balance_seat *seat, const struct balance_worker *worker,
+                           uint32_t interval_ms, bool is_known)
+{
+    bool has_rate = is_known && seat->frames > 0 && worker->frames >= seat->frames;
+
+    if (has_rate)
+        smooth(&seat->all_rate,
+               (double)(worker->frames - seat->frames) * (double)MS_PER_S / (double)interval_ms,
+               seat->all_rate > 0);
+    else
+        seat->all_rate = 0;
+    seat->frames = worker->frames;
+}
+
 static void observe_workers(struct balance *balance, const struct balance_input *input)
 {
     const struct balance_config *config = &balance->config;
@@ -127,6 +149,7 @@ static void observe_workers(struct balance *balance, const struct balance_input 
         smooth(&seat->ring, part_of(config, config->weight_ring, worker->ring_permille), is_known);
         smooth(&seat->connections, part_of(config, config->weight_connections, worker->connections_permille),
                is_known);
+        observe_frames(seat, worker, input->interval_ms, is_known);
         seat->is_there = worker->is_there;
         seat->life = worker->life;
         seat->rate = 0;
@@ -170,6 +193,17 @@ static bool observe_buckets(struct balance *balance, const struct balance_input 
         balance->seats[bucket->owner].n_busy += bucket->rate > 0;
     }
     return is_moved;
+}
+
+/* What is not of its buckets. */
+static void observe_pinned(struct balance *balance)
+{
+    for (uint32_t slot = 0; slot < BALANCE_MAX_WORKERS; slot++) {
+        struct balance_seat *seat = &balance->seats[slot];
+        double rest = seat->all_rate - seat->rate;
+
+        seat->pinned_rate = rest >= PINNED_PART * seat->all_rate && rest > 0 ? rest : 0;
+    }
 }
 
 static void cool(struct balance *balance, uint32_t rounds)
@@ -255,6 +289,7 @@ void balance_observe(struct balance *balance, const struct balance_input *input)
         return;
     }
     is_moved = observe_buckets(balance, input);
+    observe_pinned(balance);
     balance->has_rates = true;
     if (is_moved)
         cool(balance, balance->config.cool_rounds);
@@ -340,10 +375,12 @@ static void seat_move(struct balance *balance, uint32_t bucket, uint8_t to, cons
     from_seat->cpu -= cpu;
     from_seat->connections -= connections;
     from_seat->rate -= (double)entry->rate;
+    from_seat->all_rate -= (double)entry->rate;
     from_seat->n_buckets--;
     to_seat->cpu += cpu;
     to_seat->connections += connections;
     to_seat->rate += (double)entry->rate;
+    to_seat->all_rate += (double)entry->rate;
     to_seat->n_buckets++;
     entry->owner = to;
 }
@@ -356,7 +393,7 @@ static void seats_expect(struct balance *balance, const struct balance_decision 
 
     balance_find_costs(balance, costs);
     for (uint32_t slot = 0; slot < BALANCE_MAX_WORKERS; slot++)
-        balance->seats[slot].cpu = costs[slot] * balance->seats[slot].rate;
+        balance->seats[slot].cpu = costs[slot] * balance_seat_rate(&balance->seats[slot]);
     for (uint32_t i = 0; i < decision->n_moves; i++)
         seat_move(balance, decision->moves[i].bucket, decision->moves[i].to, costs);
     for (uint32_t slot = 0; slot < BALANCE_MAX_WORKERS; slot++) {

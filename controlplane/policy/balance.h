@@ -50,6 +50,7 @@ struct balance_worker {
     uint32_t busy_permille;
     uint32_t ring_permille;        /* fullest rx ring */
     uint32_t connections_permille; /* of those it may hold */
+    uint64_t frames;               /* given to it since ever, by its buckets and by pins; 0: not known */
 };
 
 /* The measures of one moment. The arrays have n_buckets entries. */
@@ -107,6 +108,8 @@ const char *balance_config_fault(const struct balance_config *config);
 /* For a table of n_buckets (1..BALANCE_MAX_BUCKETS); NULL when memory is out. The configuration, without a
  * fault, is copied. */
 struct balance *balance_new(uint32_t n_buckets, const struct balance_config *config) MPA_WARN_UNUSED;
+/* Another configuration, without a fault, from the next round on; what was measured stays. */
+void balance_configure(struct balance *balance, const struct balance_config *config);
 void balance_free(struct balance *balance);
 
 uint32_t balance_n_buckets(const struct balance *balance);

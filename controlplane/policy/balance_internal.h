@@ -23,6 +23,9 @@ struct balance_seat {
     double cpu, ring;
     double connections; /* they go with buckets, not with frames */
     double rate;        /* of its buckets together */
+    uint64_t frames;    /* as of the round before */
+    double all_rate;    /* smoothed, of everything it is given; 0: not known */
+    double pinned_rate; /* of single flows that are pinned to it, which no bucket can take away */
     uint32_t n_buckets;
     uint32_t n_busy; /* of them: with traffic */
 };
@@ -30,6 +33,12 @@ struct balance_seat {
 static inline double balance_seat_score(const struct balance_seat *seat)
 {
     return seat->cpu + seat->ring + seat->connections;
+}
+
+/* Everything that it works for. */
+static inline double balance_seat_rate(const struct balance_seat *seat)
+{
+    return seat->rate + seat->pinned_rate;
 }
 
 struct balance {

@@ -43,11 +43,11 @@ void balance_find_costs(const struct balance *balance, double costs[BALANCE_MAX_
     for (uint32_t slot = 0; slot < BALANCE_MAX_WORKERS; slot++) {
         const struct balance_seat *seat = &balance->seats[slot];
 
-        costs[slot] = seat->rate > 0 ? seat->cpu / seat->rate : 0;
-        if (!seat->is_there || seat->rate <= 0 || seat->cpu >= full)
+        costs[slot] = balance_seat_rate(seat) > 0 ? seat->cpu / balance_seat_rate(seat) : 0;
+        if (!seat->is_there || balance_seat_rate(seat) <= 0 || seat->cpu >= full)
             continue;
         cpu += seat->cpu;
-        rate += seat->rate;
+        rate += balance_seat_rate(seat);
     }
     for (uint32_t slot = 0; slot < BALANCE_MAX_WORKERS && rate > 0; slot++) {
         if (balance->seats[slot].cpu >= full && costs[slot] < cpu / rate)
@@ -85,6 +85,12 @@ static void find_largest(const struct balance *balance, uint32_t largest[BALANCE
     }
 }
 
+/* Its load is flows that were moved to it alone: no bucket would take it away. */
+static bool is_pinned_down(const struct balance_seat *seat)
+{
+    return seat->pinned_rate > 0 && seat->pinned_rate >= BALANCE_WHOLE_PART * balance_seat_rate(seat);
+}
+
 /* Of the workers held up, the heaviest that would have been acted on. */
 static void find_elephant(const struct balance *balance, const uint32_t largest[BALANCE_MAX_WORKERS],
                           struct balance_extremes *extremes)
@@ -94,12 +100,14 @@ static void find_elephant(const struct balance *balance, const uint32_t largest[
     for (uint8_t slot = 0; slot < BALANCE_MAX_WORKERS; slot++) {
         double score = balance_seat_score(&balance->seats[slot]);
 
-        if (!extremes->is_held_up[slot] || score < balance->config.floor_permille || score <= limit)
+        if (!extremes->is_held_up[slot] || score < balance->config.floor_permille || score <= limit ||
+            is_pinned_down(&balance->seats[slot]))
             continue;
         limit = score;
         extremes->elephant = largest[slot];
         extremes->elephant_worker = slot;
-        extremes->elephant_part = (double)balance->buckets[largest[slot]].rate / balance->seats[slot].rate;
+        extremes->elephant_part =
+            (double)balance->buckets[largest[slot]].rate / balance_seat_rate(&balance->seats[slot]);
     }
 }
 
@@ -120,8 +128,9 @@ void balance_find_extremes(const struct balance *balance, struct balance_extreme
             continue;
         extremes->n_there++;
         extremes->is_held_up[slot] =
-            largest[slot] != BALANCE_NO_BUCKET && seat->rate > 0 &&
-            (double)balance->buckets[largest[slot]].rate >= BALANCE_WHOLE_PART * seat->rate;
+            is_pinned_down(seat) ||
+            (largest[slot] != BALANCE_NO_BUCKET && seat->rate > 0 &&
+             (double)balance->buckets[largest[slot]].rate >= BALANCE_WHOLE_PART * balance_seat_rate(seat));
         score = balance_seat_score(seat);
         if (extremes->lightest == BALANCE_NO_WORKER || score < extremes->min) {
             extremes->lightest = slot;
@@ -242,7 +251,8 @@ static bool is_elephant(const struct plan *plan, uint32_t bucket)
 {
     const struct balance_bucket *entry = &plan->balance->buckets[bucket];
 
-    return (double)entry->rate >= BALANCE_ELEPHANT_PART * plan->balance->seats[entry->owner].rate;
+    return (double)entry->rate >=
+           BALANCE_ELEPHANT_PART * balance_seat_rate(&plan->balance->seats[entry->owner]);
 }
 
 /* Moves until even, out of buckets, or at the limit. Returns true when the plan is one elephant. */
@@ -294,7 +304,8 @@ void balance_plan(const struct balance *balance, const struct balance_extremes *
 
     balance_find_costs(balance, plan.costs);
     for (uint32_t slot = 0; slot < BALANCE_MAX_WORKERS; slot++)
-        plan.loads[slot] = balance->seats[slot].connections + plan.costs[slot] * balance->seats[slot].rate;
+        plan.loads[slot] =
+            balance->seats[slot].connections + plan.costs[slot] * balance_seat_rate(&balance->seats[slot]);
     worth = WORTH_PART * open_mean(&plan);
     memcpy(plan.is_closed, extremes->is_held_up, sizeof(plan.is_closed));
     is_one_elephant = plan_moves(&plan);
@@ -311,5 +322,5 @@ void balance_plan(const struct balance *balance, const struct balance_extremes *
     decision->elephant_worker = decision->moves[0].from;
     decision->elephant_permille =
         (uint32_t)lround(1000.0 * (double)balance->buckets[decision->elephant].rate /
-                         balance->seats[decision->elephant_worker].rate);
+                         balance_seat_rate(&balance->seats[decision->elephant_worker]));
 }

@@ -2,8 +2,7 @@
 /* degrade.c — a ladder with hysteresis on each rung: up at its limit, down at its limit less the relief. */
 #include "controlplane/policy/degrade.h"
 
-#include <stdbool.h>
-#include <stddef.h>
+#include <stdio.h>
 
 #include "base/assert.h"
 
@@ -37,17 +36,23 @@ void degrade_init(struct degrade *degrade, const struct degrade_config *config)
     *degrade = (struct degrade){.config = *config, .step = DEGRADE_NONE};
 }
 
-/* Fewer workers free memory and take CPU away: CPU and frame pool must not lead there. */
+/* Fewer workers give memory back to the machine, and leave less of everything to serve with. */
 static bool counts_for(enum degrade_pressure pressure, enum degrade_step step)
 {
-    return step != DEGRADE_FEWER_WORKERS || pressure == DEGRADE_MEMORY;
+    return step != DEGRADE_FEWER_WORKERS || pressure == DEGRADE_MACHINE;
+}
+
+/* What the step goes by: the first one by the worst worker, the others by all. */
+static const uint32_t *used_for(const struct degrade_used *used, enum degrade_step step)
+{
+    return step == DEGRADE_SHED_CONGESTED ? used->worst_permille : used->all_permille;
 }
 
 /* The highest pressure that counts for `step`. */
 static enum degrade_pressure highest(const uint32_t used_permille[DEGRADE_N_PRESSURES],
                                      enum degrade_step step)
 {
-    enum degrade_pressure found = DEGRADE_MEMORY;
+    enum degrade_pressure found = DEGRADE_MACHINE; /* counts for every step */
 
     for (enum degrade_pressure i = DEGRADE_MEMORY; i < DEGRADE_N_PRESSURES; i++) {
         if (counts_for(i, step) && used_permille[i] > used_permille[found])
@@ -57,9 +62,10 @@ static enum degrade_pressure highest(const uint32_t used_permille[DEGRADE_N_PRES
 }
 
 /* True when the pressure is at the limit of the step above; fills in what was compared. */
-static bool is_worse(const struct degrade *degrade, const uint32_t used_permille[DEGRADE_N_PRESSURES],
+static bool is_worse(const struct degrade *degrade, const struct degrade_used *used,
                      struct degrade_decision *decision)
 {
+    const uint32_t *used_permille = used_for(used, degrade->step + 1);
     enum degrade_pressure pressure;
 
     if (degrade->step == DEGRADE_N_STEPS - 1)
@@ -72,9 +78,10 @@ static bool is_worse(const struct degrade *degrade, const uint32_t used_permille
 }
 
 /* True when the pressure has left the step that holds. */
-static bool is_better(const struct degrade *degrade, const uint32_t used_permille[DEGRADE_N_PRESSURES],
+static bool is_better(const struct degrade *degrade, const struct degrade_used *used,
                       struct degrade_decision *decision)
 {
+    const uint32_t *used_permille = used_for(used, degrade->step);
     enum degrade_pressure pressure;
 
     if (degrade->step == DEGRADE_NONE)
@@ -87,17 +94,23 @@ static bool is_better(const struct degrade *degrade, const uint32_t used_permill
     return used_permille[pressure] < decision->limit_permille;
 }
 
-void degrade_round(struct degrade *degrade, const uint32_t used_permille[DEGRADE_N_PRESSURES],
+void degrade_set_step(struct degrade *degrade, enum degrade_step step)
+{
+    degrade->step = step;
+    degrade->n_worse = degrade->n_better = 0;
+}
+
+void degrade_round(struct degrade *degrade, const struct degrade_used *used,
                    struct degrade_decision *decision)
 {
     *decision = (struct degrade_decision){.change = DEGRADE_SAME, .from = degrade->step};
-    if (is_worse(degrade, used_permille, decision)) {
+    if (is_worse(degrade, used, decision)) {
         degrade->n_better = 0;
         if (++degrade->n_worse >= degrade->config.worse_rounds) {
             degrade->step++;
             decision->change = DEGRADE_WORSE;
         }
-    } else if (is_better(degrade, used_permille, decision)) {
+    } else if (is_better(degrade, used, decision)) {
         degrade->n_worse = 0;
         if (++degrade->n_better >= degrade->config.better_rounds) {
             degrade->step--;
@@ -109,6 +122,41 @@ void degrade_round(struct degrade *degrade, const uint32_t used_permille[DEGRADE
     if (decision->change != DEGRADE_SAME)
         degrade->n_worse = degrade->n_better = 0;
     decision->to = degrade->step;
+}
+
+/* What holds in a step. */
+static const char *step_meaning(enum degrade_step step)
+{
+    static const char *const meanings[DEGRADE_N_STEPS] = {
+        [DEGRADE_NONE] = "nothing is given up",
+        [DEGRADE_SHED_CONGESTED] = "no new connections on the workers concerned",
+        [DEGRADE_SHED_ALL] = "no new connections on any worker",
+        [DEGRADE_SHORT_IDLE] = "no new connections, and idle ones end sooner",
+        [DEGRADE_FEWER_WORKERS] = "no new connections, idle ones end sooner, and fewer workers are wanted",
+    };
+
+    return meanings[step];
+}
+
+void degrade_text(const struct degrade_decision *decision, bool is_forced, char *text, size_t size)
+{
+    bool is_worse_now = decision->to > decision->from;
+    bool is_machine = decision->pressure == DEGRADE_MACHINE;
+    const char *whose = "the machine";
+    /* The step whose limit was crossed. */
+    enum degrade_step step = is_worse_now ? decision->to : decision->from;
+
+    if (is_forced) {
+        snprintf(text, size, "an operator asked: %s", step_meaning(decision->to));
+        return;
+    }
+    if (!is_machine)
+        whose = step == DEGRADE_SHED_CONGESTED ? "the worst worker" : "all workers";
+    snprintf(text, size, "%s of %s is at %u.%u %%, %s %u.%u %%: %s",
+             is_machine ? "memory" : degrade_pressure_name(decision->pressure), whose,
+             decision->pressure_permille / 10, decision->pressure_permille % 10,
+             is_worse_now ? "not below" : "below", decision->limit_permille / 10,
+             decision->limit_permille % 10, step_meaning(decision->to));
 }
 
 const char *degrade_step_name(enum degrade_step step)
@@ -130,6 +178,7 @@ const char *degrade_pressure_name(enum degrade_pressure pressure)
         [DEGRADE_MEMORY] = "memory",
         [DEGRADE_POOL] = "pool",
         [DEGRADE_CPU] = "cpu",
+        [DEGRADE_MACHINE] = "machine",
     };
 
     return names[pressure];

@@ -7,6 +7,8 @@
 #ifndef MPA_POLICY_DEGRADE_H
 #define MPA_POLICY_DEGRADE_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum degrade_step {
@@ -14,12 +16,24 @@ enum degrade_step {
     DEGRADE_SHED_CONGESTED, /* no new connections on workers that are congested */
     DEGRADE_SHED_ALL,       /* no new connections anywhere */
     DEGRADE_SHORT_IDLE,     /* idle connections end sooner */
-    DEGRADE_FEWER_WORKERS,  /* a worker is drained and ended: helps memory, so only memory leads here */
+    DEGRADE_FEWER_WORKERS,  /* workers are drained and ended: helps the machine, so only that leads here */
 };
 #define DEGRADE_N_STEPS 5u
 
-enum degrade_pressure { DEGRADE_MEMORY, DEGRADE_POOL, DEGRADE_CPU };
-#define DEGRADE_N_PRESSURES 3u
+enum degrade_pressure {
+    DEGRADE_MEMORY,  /* of workers, as a part of what they may use: more workers would be a relief */
+    DEGRADE_POOL,    /* chunks of the rx pool */
+    DEGRADE_CPU,     /* workers that are busy while their rings fill */
+    DEGRADE_MACHINE, /* memory of the machine, where it is looked at */
+};
+#define DEGRADE_N_PRESSURES 4u
+
+/* Used parts in thousandths, by enum degrade_pressure. One worker that is full must not close all of them:
+ * the first step, which spares single workers, goes by the worst, every other by all together. */
+struct degrade_used {
+    uint32_t worst_permille[DEGRADE_N_PRESSURES]; /* of the worker that is worst off */
+    uint32_t all_permille[DEGRADE_N_PRESSURES];   /* of all workers together: never above the worst */
+};
 
 struct degrade_config {
     /* Pressure at which a step begins, one for each but DEGRADE_NONE, rising. */
@@ -52,11 +66,18 @@ const char *degrade_config_fault(const struct degrade_config *config);
 /* `config` without a fault. */
 void degrade_init(struct degrade *degrade, const struct degrade_config *config);
 
-/* One round: used parts in thousandths, by enum degrade_pressure. The step of `degrade` is what holds now. */
-void degrade_round(struct degrade *degrade, const uint32_t used_permille[DEGRADE_N_PRESSURES],
+/* One round. The step of `degrade` is what holds from now on. */
+void degrade_round(struct degrade *degrade, const struct degrade_used *used,
                    struct degrade_decision *decision);
 
-/* "none", "shed_congested", ...; "memory", "pool", "cpu": one word. */
+/* The step is another from now on, whatever the pressure: an operator's word. */
+void degrade_set_step(struct degrade *degrade, enum degrade_step step);
+
+/* The decision with its numbers, as one sentence for people; `is_forced`: an operator asked, there are no
+ * numbers. */
+void degrade_text(const struct degrade_decision *decision, bool is_forced, char *text, size_t size);
+
+/* "none", "shed_congested", ...; "memory", "pool", "cpu", "machine": one word. */
 const char *degrade_step_name(enum degrade_step step);
 const char *degrade_pressure_name(enum degrade_pressure pressure);
 

@@ -62,9 +62,3 @@ const char *health_cause_name(enum health_cause cause)
 
     return names[cause];
 }
-
-bool health_is_stalled(uint64_t heartbeat_age_ms, uint64_t work_age_ms, uint32_t limit_ms)
-{
-    /* Work that came while it slept is not late before it has waited as long itself. */
-    return heartbeat_age_ms >= limit_ms && work_age_ms >= limit_ms;
-}

@@ -63,10 +63,4 @@ uint32_t health_delay_ms(const struct health_end *end, uint32_t n_failures);
 /* "exit", "stalled", ...: one word. */
 const char *health_cause_name(enum health_cause cause);
 
-/*
- * A heartbeat that stands still is a stall only with work waiting: an idle worker sleeps.
- * All times in milliseconds; work_age_ms is how long the oldest work has been waiting, 0: none waits.
- */
-bool health_is_stalled(uint64_t heartbeat_age_ms, uint64_t work_age_ms, uint32_t limit_ms);
-
 #endif

@@ -6,7 +6,7 @@
  */
 #include "controlplane/policy/scale.h"
 
-#include <stddef.h>
+#include <stdio.h>
 
 #include "base/assert.h"
 
@@ -47,12 +47,11 @@ void scale_init(struct scale *scale, const struct scale_config *config)
 struct census {
     uint32_t n, n_ready;
     uint32_t sum_permille;
-    uint8_t least; /* slot with the fewest connections; the highest of those that are equal */
 };
 
 static struct census count(const struct scale_worker workers[SCALE_MAX_WORKERS])
 {
-    struct census census = {.least = SCALE_NO_WORKER};
+    struct census census = {0};
 
     for (uint8_t slot = 0; slot < SCALE_MAX_WORKERS; slot++) {
         if (!workers[slot].is_there)
@@ -60,8 +59,6 @@ static struct census count(const struct scale_worker workers[SCALE_MAX_WORKERS])
         census.n++;
         census.n_ready += workers[slot].is_ready;
         census.sum_permille += workers[slot].score_permille;
-        if (census.least == SCALE_NO_WORKER || workers[slot].connections <= workers[census.least].connections)
-            census.least = slot;
     }
     return census;
 }
@@ -97,8 +94,7 @@ void scale_round(struct scale *scale, const struct scale_worker workers[SCALE_MA
     const struct scale_config *config = &scale->config;
     struct census census = count(workers);
 
-    *decision = (struct scale_decision){
-        .action = SCALE_STAY, .reason = SCALE_FITS, .n_workers = census.n, .slot = SCALE_NO_WORKER};
+    *decision = (struct scale_decision){.action = SCALE_STAY, .reason = SCALE_FITS, .n_workers = census.n};
     decision->mean_permille = census.n_ready == 0 ? 0 : census.sum_permille / census.n_ready;
     decision->rest_permille = census.n_ready <= 1 ? 1000 : census.sum_permille / (census.n_ready - 1);
     if (scale->n_cool > 0 || census.n_ready < census.n) {
@@ -119,8 +115,6 @@ void scale_round(struct scale *scale, const struct scale_worker workers[SCALE_MA
     }
     if (decision->action == SCALE_STAY)
         return;
-    if (decision->action == SCALE_DOWN)
-        decision->slot = census.least;
     scale->n_high = scale->n_low = 0;
     scale->n_cool = config->cool_rounds;
 }
@@ -141,4 +135,27 @@ const char *scale_reason_name(enum scale_reason reason)
     };
 
     return names[reason];
+}
+
+void scale_text(const struct scale *scale, const struct scale_decision *decision, char *text, size_t size)
+{
+    static const char *const meanings[SCALE_N_REASONS] = {
+        [SCALE_FITS] = "that fits",
+        [SCALE_BELOW_LEAST] = "fewer than there shall be at least: one more",
+        [SCALE_ABOVE_MOST] = "more than there may be: one less",
+        [SCALE_HIGH] = "high for long enough: one more",
+        [SCALE_LOW] = "low for long enough: one less",
+        [SCALE_AT_MOST] = "high, but no more are allowed",
+        [SCALE_AT_LEAST] = "low, but no fewer are allowed",
+        [SCALE_UNSURE] = "high or low, not for long enough yet",
+        [SCALE_COOLING] = "a change is under way, or a moment ago",
+        [SCALE_REST_FULL] = "low, but the others would be high without one",
+    };
+
+    snprintf(
+        text, size,
+        "%u worker%s (%u to %u allowed) with a mean score of %u of 1000 (low below %u, high from %u): %s",
+        decision->n_workers, decision->n_workers == 1 ? "" : "s", scale->config.min_workers,
+        scale->config.max_workers, decision->mean_permille, scale->config.down_permille,
+        scale->config.up_permille, meanings[decision->reason]);
 }

@@ -2,16 +2,17 @@
 /*
  * scale.h — how many workers there should be, between a least and a most number. One more when the mean score
  * has been high for some rounds; one less, by draining, when it has been low for longer and the rest would
- * stay well below high. State in, decision out; durations in rounds.
+ * stay well below high. Which one is not asked: the workers are numbered from 0, and the last one goes. State
+ * in, decision out; durations in rounds.
  */
 #ifndef MPA_POLICY_SCALE_H
 #define MPA_POLICY_SCALE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define SCALE_MAX_WORKERS 16u
-#define SCALE_NO_WORKER 255u
 
 struct scale_config {
     uint32_t min_workers, max_workers;
@@ -26,7 +27,6 @@ struct scale_worker {
     bool is_there; /* started or being started, and not on its way out */
     bool is_ready;
     uint32_t score_permille;
-    uint32_t connections;
 };
 
 enum scale_action { SCALE_STAY, SCALE_UP, SCALE_DOWN };
@@ -57,7 +57,6 @@ struct scale_decision {
     uint32_t n_workers;
     uint32_t mean_permille;
     uint32_t rest_permille; /* expected mean of the rest after DOWN */
-    uint8_t slot;           /* of DOWN: whom to drain */
 };
 
 void scale_defaults(struct scale_config *config);
@@ -73,5 +72,7 @@ void scale_round(struct scale *scale, const struct scale_worker workers[SCALE_MA
 
 /* "high", "at_most", ...: one word. */
 const char *scale_reason_name(enum scale_reason reason);
+/* One sentence with the numbers, cut to `size`. */
+void scale_text(const struct scale *scale, const struct scale_decision *decision, char *text, size_t size);
 
 #endif

@@ -60,6 +60,8 @@ struct board_lane {
     _Atomic uint32_t state;    /* enum board_lane_state */
     _Atomic uint32_t fault;    /* why QUARANTINED: enum lane_counter of the fault */
     _Atomic uint32_t peer_pid; /* of its worker as the kernel tells, until it is dead; 0: not known here */
+    /* Control thread writes, loop passes on to the worker (frontend_writes.h); 0: nothing was set. */
+    _Atomic uint32_t log_level, orphan_s_plus_1, idle_s_plus_1;
     _Atomic uint64_t gauges[N_LANE_GAUGES];
     counter counters[N_LANE_COUNTERS];              /* written by the loop as it goes */
     counter worker_counters[N_WORKER_COUNTERS];     /* copied from the worker's segment with the gauges; a
@@ -185,25 +187,30 @@ struct board_nic {
 
 struct board {
     struct board_nic nic_info; /* written before control_start(), read-only from then on */
+    struct flow_seed seed;     /* likewise */
     /* loop writes, control thread reads */
     counter nic[N_NIC_COUNTERS];
     struct board_lane lanes[CONFIG_MAX_WORKERS];
     uint32_t n_buckets;
-    counter *bucket_frames;         /* n_buckets: frames classified into each */
+    counter *bucket_frames;         /* n_buckets: frames classified into each; not those of pinned flows */
     _Atomic uint8_t *bucket_worker; /* n_buckets: worker slot or BUCKET_NO_WORKER */
     _Atomic uint64_t loop_turns;
     _Atomic uint64_t loop_heartbeat_ns;
     _Atomic uint64_t pool_free_chunks, pool_chunks, pool_free_large, pool_large;
+    _Atomic uint64_t degrade_step, shed_lanes, shed_all, short_idle_s; /* what of struct board_shed
+                                                                              holds */
     _Atomic uint32_t addresses_seq; /* odd while `addresses` is being written (sequence lock) */
     _Atomic uint64_t addresses[BOARD_ADDRESSES_WORDS];          /* a struct host_addresses */
     _Atomic uint64_t events[BOARD_N_EVENTS][BOARD_EVENT_WORDS]; /* ring of struct board_event */
     _Atomic uint64_t events_written; /* release-stored after the entry; a reader BOARD_N_EVENTS or more
                                         behind has missed some */
     /* control thread writes, loop reads */
-    _Atomic uint32_t command;     /* enum board_command_kind; the loop sets NONE (release) when done */
-    struct board_capture capture; /* valid while a CAPTURE_START is pending */
-    int command_fd;               /* eventfd, non-blocking: wakes the loop; owned by the board */
-    struct board_orders *orders;  /* owned, opaque: see board_order_add() */
+    _Atomic uint32_t command;      /* enum board_command_kind; the loop sets NONE (release) when done */
+    struct board_capture capture;  /* valid while a CAPTURE_START is pending */
+    int command_fd;                /* eventfd, non-blocking: wakes the loop; owned by the board */
+    struct board_orders *orders;   /* owned, opaque: see board_order_add() */
+    _Atomic uint64_t shed;         /* what to refuse, in one word: board_shed.h; 0: nothing came yet */
+    _Atomic uint32_t heartbeat_ms; /* 0: as the configuration says */
     /* capture ring: loop writes records, control thread reads; free-running byte positions */
     uint8_t *capture_ring; /* BOARD_CAPTURE_RING_BYTES; records may wrap */
     _Atomic uint64_t capture_written;

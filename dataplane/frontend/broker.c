@@ -314,6 +314,7 @@ static void broker_serving(struct frontend *frontend, struct lane *lane)
     frontend_move(frontend);
     log_info("worker_serving slot=%u pid=%u buckets=%u", lane->slot, lane->pid,
              broker_count_buckets(frontend, lane->slot));
+    frontend_report_lane(frontend, lane, broker_count_buckets(frontend, lane->slot));
     board_event_add(&frontend->board, frontend->now_ns, BOARD_EVENT_SERVING, lane->slot,
                     broker_count_buckets(frontend, lane->slot));
 }

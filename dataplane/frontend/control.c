@@ -96,24 +96,28 @@ static nng_msg *reply_pack(const Mpa__V1__Reply *reply)
     return message;
 }
 
-/* Whoever sent the message, as the kernel tells; 0: not known. */
-static uint64_t message_pid(nng_msg *message)
+/* Whoever sent the message. */
+static struct control_peer message_peer(nng_msg *message)
 {
-    uint64_t pid = 0;
+    nng_pipe pipe = nng_msg_get_pipe(message);
+    struct control_peer peer;
 
-    if (nng_pipe_get_uint64(nng_msg_get_pipe(message), NNG_OPT_IPC_PEER_PID, &pid) != 0)
-        return 0;
-    return pid;
+    if (nng_pipe_get_uint64(pipe, NNG_OPT_IPC_PEER_PID, &peer.pid) != 0)
+        peer.pid = 0;
+    if (nng_pipe_get_uint64(pipe, NNG_OPT_IPC_PEER_UID, &peer.uid) != 0)
+        peer.uid = UINT64_MAX;
+    return peer;
 }
 
 static void session_answer(struct session *session)
 {
     nng_msg *message = nng_aio_get_msg(session->aio);
     struct control_core *core = &session->control->core;
+    const struct control_peer peer = message_peer(message);
     const Mpa__V1__Reply *reply =
-        control_core_may_ask(core, message_pid(message))
+        control_core_may_ask(core, &peer)
             ? control_core_answer(core, nng_msg_body(message), nng_msg_len(message), clock_now_ns())
-            : control_core_refuse_worker(core);
+            : control_core_deny(core);
 
     nng_msg_free(message);
     message = reply_pack(reply);

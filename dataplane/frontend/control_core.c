@@ -62,6 +62,8 @@ int control_core_init(struct control_core *core, const struct config *config, st
                       uint64_t now_ns)
 {
     *core = (struct control_core){.config = config, .board = board, .started_ns = now_ns};
+    core->own_uid = geteuid(); /* now: the confined may not ask */
+    core->levels.all = log_level();
     core->arena.bytes = malloc(ARENA_BYTES);
     core->arena.size = ARENA_BYTES;
     /* Time in ns runs faster than operations come: an id of the frontend before is not taken for one of ours.
@@ -76,6 +78,17 @@ void control_core_fini(struct control_core *core)
     core->arena.bytes = NULL;
     control_operations_free(core->operations);
     core->operations = NULL;
+}
+
+/* As the field of Request is called; "request" where there is none that we know. */
+static char *command_name(const Mpa__V1__Request *request)
+{
+    const ProtobufCFieldDescriptor *field =
+        request == NULL || request->body_case == MPA__V1__REQUEST__BODY__NOT_SET
+            ? NULL
+            : protobuf_c_message_descriptor_get_field(request->base.descriptor, request->body_case);
+
+    return control_borrow(field == NULL ? "request" : field->name);
 }
 
 void control_refuse(struct control_call *call, Mpa__V1__ErrorCode code, const char *field, const char *format,
@@ -98,7 +111,7 @@ void control_refuse(struct control_call *call, Mpa__V1__ErrorCode code, const ch
     mpa__v1__error__init(error);
     error->code = code;
     error->text = text;
-    error->field = control_borrow(field);
+    error->field = field[0] == '\0' ? command_name(call->request) : control_borrow(field);
     call->reply->error = error;
 }
 
@@ -138,6 +151,8 @@ static const struct {
     {MPA__V1__REQUEST__BODY_KILL, control_kill},
     {MPA__V1__REQUEST__BODY_GET_OPERATION, control_get_operation},
     {MPA__V1__REQUEST__BODY_GET_FLOWS, control_get_flows},
+    {MPA__V1__REQUEST__BODY_SET_DEGRADE, control_set_degrade},
+    {MPA__V1__REQUEST__BODY_SET_CONFIG, control_set_config},
 };
 
 static void answer_command(struct control_call *call)
@@ -166,20 +181,23 @@ static Mpa__V1__Reply *core_new_reply(struct control_core *core)
     return reply;
 }
 
-bool control_core_may_ask(const struct control_core *core, uint64_t pid)
+bool control_core_may_ask(const struct control_core *core, const struct control_peer *peer)
 {
-    for (unsigned i = 0; i < CONFIG_MAX_WORKERS && pid != 0; i++) {
-        if (atomic_load_explicit(&core->board->lanes[i].peer_pid, memory_order_relaxed) == pid)
+    if (peer->uid != 0 && peer->uid != core->own_uid)
+        return false;
+    for (unsigned i = 0; i < CONFIG_MAX_WORKERS && peer->pid != 0; i++) {
+        if (atomic_load_explicit(&core->board->lanes[i].peer_pid, memory_order_relaxed) == peer->pid)
             return false;
     }
     return true;
 }
 
-const Mpa__V1__Reply *control_core_refuse_worker(struct control_core *core)
+const Mpa__V1__Reply *control_core_deny(struct control_core *core)
 {
     struct control_call call = {.core = core, .reply = core_new_reply(core)};
 
-    control_refuse(&call, MPA__V1__ERROR_CODE__ERROR_CODE_FAILED, "", "workers have no say here");
+    control_refuse(&call, MPA__V1__ERROR_CODE__ERROR_CODE_DENIED, "",
+                   "only root and the user of mpa-frontend may ask here, and no worker");
     return call.reply;
 }
 

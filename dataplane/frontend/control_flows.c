@@ -34,6 +34,15 @@ static uint64_t behind(uint64_t ahead, uint64_t position)
     return ahead > position ? ahead - position : 0;
 }
 
+static uint32_t bucket_of_flow(const struct page *page, const struct flow_facts *facts)
+{
+    const struct board *board = page->call->core->board;
+    struct flow_key key;
+
+    memcpy(&key, facts->key, sizeof(key));
+    return flow_key_hash(&key, &board->seed) & (board->n_buckets - 1);
+}
+
 static Mpa__V1__Flow *flow_message(struct page *page, const struct border_flow *flow, uint32_t slot)
 {
     struct control_arena *arena = &page->call->core->arena;
@@ -60,6 +69,7 @@ static Mpa__V1__Flow *flow_message(struct page *page, const struct border_flow *
     message->epoch = facts->epoch;
     message->rx_bytes = cursors->rx_written;
     message->tx_bytes = cursors->tx_read;
+    message->bucket = bucket_of_flow(page, facts);
     return message->key == NULL ? NULL : message;
 }
 
@@ -67,6 +77,8 @@ static bool is_asked_for(const struct page *page, const struct border_flow *flow
 {
     /* What was exported is listed where it is now. */
     if (flow->facts.owner != slot)
+        return false;
+    if (page->request->has_bucket && page->request->bucket != bucket_of_flow(page, &flow->facts))
         return false;
     return !page->request->has_state || flow->facts.tcp_state == (uint32_t)page->request->state;
 }

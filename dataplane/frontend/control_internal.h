@@ -15,6 +15,7 @@
 
 #include "base/assert.h"
 #include "base/config.h"
+#include "base/log.h"
 #include "frontend/board.h"
 
 #define CONTROL_MAX_REQUEST_BYTES (64u << 10)
@@ -51,13 +52,22 @@ struct control_capture {
 
 struct control_operations; /* opaque, control_operation.c */
 
+/* How much is logged, as controld has asked; an empty place (0): as all. */
+struct control_levels {
+    enum log_level all; /* at first as the frontend was started */
+    enum log_level frontend;
+    enum log_level workers[CONFIG_MAX_WORKERS];
+};
+
 struct control_core {
     const struct config *config; /* borrowed */
     struct board *board;         /* borrowed */
     struct control_arena arena;
     struct control_capture capture;
     struct control_operations *operations; /* owned */
+    struct control_levels levels;
     uint64_t started_ns;
+    uint64_t own_uid; /* besides root, who may ask */
     bool is_stop_due; /* the loop is still to be told to stop */
 };
 
@@ -74,11 +84,17 @@ int control_core_init(struct control_core *core, const struct config *config, st
                       uint64_t now_ns) MPA_WARN_UNUSED;
 void control_core_fini(struct control_core *core);
 
-/* False for the process of a worker that is attached: one that was taken over can reach the socket, because
- * it may connect to return to the next frontend. `pid` as the kernel tells of the peer; 0: not known. */
-bool control_core_may_ask(const struct control_core *core, uint64_t pid);
+/* Whoever is at the other end, as the kernel tells. */
+struct control_peer {
+    uint64_t pid; /* 0: not known, it is in another container */
+    uint64_t uid; /* UINT64_MAX: not known, the connection has gone */
+};
+
+/* False for anybody but root and our own user, and for the process of a worker that is attached: one that was
+ * taken over can reach the socket, because it may connect to return to the next frontend. */
+bool control_core_may_ask(const struct control_core *core, const struct control_peer *peer);
 /* What it gets for an answer; lives as that of control_core_answer(). */
-const Mpa__V1__Reply *control_core_refuse_worker(struct control_core *core);
+const Mpa__V1__Reply *control_core_deny(struct control_core *core);
 
 /*
  * Answers the `size` bytes of a request, whatever they are: every input gets a reply. Returns the reply,
@@ -96,7 +112,7 @@ void control_core_tick(struct control_core *core, uint64_t now_ns);
 Mpa__V1__Event *control_core_event(struct control_core *core, uint64_t *next, uint64_t now_ns,
                                    uint64_t realtime_ns);
 
-/* Makes the reply an error about `field` ("" for none); a body is taken away. */
+/* Makes the reply an error about `field` (""; the command itself); a body is taken away. */
 void control_refuse(struct control_call *call, Mpa__V1__ErrorCode code, const char *field, const char *format,
                     ...) MPA_PRINTF(4, 5);
 
@@ -117,6 +133,8 @@ int control_undrain(struct control_call *call);
 int control_kill(struct control_call *call);
 int control_get_operation(struct control_call *call);
 int control_get_flows(struct control_call *call);
+int control_set_degrade(struct control_call *call);
+int control_set_config(struct control_call *call);
 
 /* Operations: orders to the loop that take their time. The ids begin at `first_id`. NULL: out of memory. */
 struct control_operations *control_operations_new(uint64_t first_id) MPA_WARN_UNUSED;
@@ -138,6 +156,10 @@ Mpa__V1__FlowKey *control_flow_message(struct control_arena *arena, const struct
     X(pool_chunks, "2 KiB chunks of the rx pool")                                                            \
     X(pool_free_large, "Free 64 KiB chunks of the rx pool")                                                  \
     X(pool_large, "64 KiB chunks of the rx pool")                                                            \
+    X(degrade_step, "Step of degradation that holds, 0: none (docs/architecture.md, Under pressure)")        \
+    X(shed_lanes, "Workers that get no new connections")                                                     \
+    X(shed_all, "1 while no worker gets any")                                                                \
+    X(short_idle_s, "Shortened idle limit of connections, 0: none")                                          \
     X(loop_turns, "Turns of the frontend's loop")                                                            \
     X(loop_heartbeat_ns, "Monotonic time of the loop's last turn")
 
@@ -148,8 +170,8 @@ extern const struct counter_text control_frontend_gauge_texts[N_FRONTEND_GAUGES]
 /* Their values now. */
 void control_frontend_gauges(const struct board *board, counter values[N_FRONTEND_GAUGES]);
 
-/* True for the lanes that stand in lists of numbers: those of configured workers, so that a graph does not lose
- * a line with a worker, and whoever else is there. */
+/* True for the lanes that stand in lists of numbers: those of configured workers, so that a graph does not
+ * lose a line with a worker, and whoever else is there. */
 bool control_shows_lane(const struct control_core *core, uint32_t slot);
 
 /* The addresses we serve as texts, *n of them; NULL when the arena is full. */

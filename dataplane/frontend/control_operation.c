@@ -260,6 +260,12 @@ static char *failure_text(struct control_arena *arena, const struct control_oper
     case BOARD_RESULT_SOURCE_DIED:
         return control_borrow("the worker died meanwhile; its connections are with the others");
     case BOARD_RESULT_TARGET_DIED:
+        if (order->kind == BOARD_ORDER_DRAIN)
+            return control_text(
+                arena,
+                "the new worker died meanwhile, and nobody else is there; worker %u serves as "
+                "before",
+                order->slot);
         return control_borrow("the new worker died meanwhile; the connections are where they were, or with "
                               "the others");
     case BOARD_RESULT_FULL:
@@ -336,7 +342,7 @@ int control_get_operation(struct control_call *call)
         return operation_reply(call, &operations->places[i]);
     }
     control_refuse(call, MPA__V1__ERROR_CODE__ERROR_CODE_NOT_FOUND, "operation_id",
-                   "no operation %llu is known (it ended long ago, or another frontend had it)",
+                   "no operation %llu is known (it ended long ago, or who had it was restarted: see status)",
                    (unsigned long long)id);
     return 0;
 }

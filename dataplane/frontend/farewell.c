@@ -57,6 +57,7 @@ static void farewell_empty(struct frontend *frontend, struct lane *lane)
     lane_detach(lane, &frontend->pool);
     lane->state = BOARD_LANE_EMPTY;
     lane->pid = 0;
+    frontend_report_lane(frontend, lane, 0);
     board_event_add(&frontend->board, frontend->now_ns, BOARD_EVENT_GONE, lane->slot, 0);
 }
 
@@ -221,6 +222,14 @@ static bool farewell_stands_still(struct lane *lane)
     return true;
 }
 
+/* What an operator has set, or the configuration. */
+static uint64_t farewell_patience_ns(const struct frontend *frontend)
+{
+    uint32_t set_ms = atomic_load_explicit(&frontend->board.heartbeat_ms, memory_order_relaxed);
+
+    return (set_ms != 0 ? set_ms : frontend->config.control.heartbeat_ms) * CLOCK_NS_PER_MS;
+}
+
 void broker_watch_stalls(struct frontend *frontend)
 {
     for (unsigned i = 0; i < FRONTEND_MAX_LANES; i++) {
@@ -235,7 +244,7 @@ void broker_watch_stalls(struct frontend *frontend)
             continue;
         }
         lane->still_ns += gap_ns < FAREWELL_LOOK_NS ? gap_ns : FAREWELL_LOOK_NS;
-        if (lane->still_ns < frontend->config.control.heartbeat_ms * CLOCK_NS_PER_MS)
+        if (lane->still_ns < farewell_patience_ns(frontend))
             continue;
         board_event_add(&frontend->board, frontend->now_ns, BOARD_EVENT_STALLED, lane->slot, lane->still_ns);
         lane->has_stalled = true;

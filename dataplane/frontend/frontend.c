@@ -135,6 +135,8 @@ static int frontend_tables(struct frontend *frontend)
     if (failed == 0)
         failed = frontend_failed("buckets", bucket_table_init(&frontend->buckets, config->n_buckets));
     if (failed == 0)
+        failed = frontend_failed("orders", orders_init(&frontend->orders, config->n_buckets));
+    if (failed == 0)
         failed = frontend_failed("pins", pin_table_init(&frontend->pins, FRONTEND_PINS));
     if (failed == 0)
         failed = frontend_failed("park", park_init(&frontend->park, config->park_frames));
@@ -254,6 +256,7 @@ void frontend_fini(struct frontend *frontend)
     held_fini(&frontend->held);
     park_fini(&frontend->park);
     pin_table_fini(&frontend->pins);
+    orders_fini(&frontend->orders);
     bucket_table_fini(&frontend->buckets);
     frame_pool_fini(&frontend->pool);
     segment_fini(&frontend->host_segment);

@@ -29,6 +29,7 @@
 #include "frontend/orders.h"
 #include "frontend/park.h"
 #include "frontend/returning.h"
+#include "frontend/shed.h"
 #include "frontend/stage.h"
 #include "frontend/suspect.h"
 #include "ring/frame_pool.h"
@@ -88,6 +89,7 @@ struct frontend {
     struct estates estates;
     struct orders orders;
     struct suspects suspects;
+    struct shed shed;
     struct returning returning;
     uint64_t next_number; /* of orders to workers; begins with the clock, so that no frontend repeats one */
     struct park park;
@@ -123,6 +125,10 @@ void frontend_fini(struct frontend *frontend);
 
 /* loop.c: runs until told to stop; returns the exit code. */
 int frontend_run(struct frontend *frontend);
+/* Tells the board how a lane is. The loop does it for all, some times a second; where one begins to serve or
+ * becomes empty it is told at once, before the event: whoever hears of it may send an order for it. */
+void frontend_report_lane(struct frontend *frontend, struct lane *lane, uint32_t n_buckets);
+
 /* Carries hand-overs, adoption and orders on; part of every turn. */
 void frontend_move(struct frontend *frontend);
 

@@ -50,7 +50,7 @@ int keys_load(struct frontend *frontend)
         log_error("keys_failed file=%s error=\"%s\"", path, strerror(-failed));
         return failed;
     }
-    frontend->seed = keys.seed;
+    frontend->seed = frontend->board.seed = keys.seed;
     memcpy(frontend->isn_key, keys.isn_key, sizeof(frontend->isn_key));
     return 0;
 }

@@ -45,6 +45,27 @@ static int lane_map(struct lane *lane, int fds[N_ATTACH_HELLO_FDS])
     return failed;
 }
 
+/* True when the word changes. Relaxed: each stands for itself. */
+static bool lane_store_word(_Atomic uint32_t *word, uint32_t value)
+{
+    return atomic_exchange_explicit(word, value, memory_order_relaxed) != value;
+}
+
+/* True when the half now says something else. */
+static bool lane_store_settings(struct lane *lane)
+{
+    struct frontend_half *own = lane->own_half.base;
+    struct board_lane *board = lane->board;
+    bool is_news =
+        lane_store_word(&own->log_level, atomic_load_explicit(&board->log_level, memory_order_relaxed));
+
+    is_news |= lane_store_word(&own->orphan_s_plus_1,
+                               atomic_load_explicit(&board->orphan_s_plus_1, memory_order_relaxed));
+    is_news |= lane_store_word(&own->idle_s_plus_1,
+                               atomic_load_explicit(&board->idle_s_plus_1, memory_order_relaxed));
+    return is_news;
+}
+
 static int lane_new_half(struct lane *lane)
 {
     struct segment_spec spec = {
@@ -57,6 +78,7 @@ static int lane_new_half(struct lane *lane)
     if (failed < 0)
         return failed;
     ((struct frontend_half *)lane->own_half.base)->shape = lane->shape;
+    lane_store_settings(lane);
     return segment_seal(&lane->own_half);
 }
 
@@ -168,6 +190,13 @@ bool lane_take_returns(struct lane *lane, struct frame_pool *pool, enum lane_cou
     ring_consumer_take(ring, n);
     ring_consumer_free(ring);
     return true;
+}
+
+/* A worker that falls asleep just now sees it at its next tick. */
+void lane_tell_settings(struct lane *lane)
+{
+    if (lane_store_settings(lane) && wake_peer(&lane->rx_wake))
+        lane_count(lane, LANE_rx_wakes, 1);
 }
 
 static void lane_set_gauge(struct lane *lane, enum lane_gauge gauge, uint64_t value)

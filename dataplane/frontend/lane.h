@@ -76,6 +76,9 @@ void lane_publish(struct lane *lane);
 /* Takes the chunks that the worker gives back; false: a fault, `*fault` says which. */
 bool lane_take_returns(struct lane *lane, struct frame_pool *pool, enum lane_counter *fault);
 
+/* Passes on to the worker what the board says of its log level and its patience, and wakes it for news. */
+void lane_tell_settings(struct lane *lane);
+
 /* Copies gauges and counters to the board. */
 void lane_report(struct lane *lane, const struct frame_pool *pool, uint32_t n_buckets);
 

@@ -59,6 +59,13 @@ static bool loop_returns(struct frontend *frontend)
     return did_work;
 }
 
+void frontend_report_lane(struct frontend *frontend, struct lane *lane, uint32_t n_buckets)
+{
+    atomic_store_explicit(&lane->board->gauges[GAUGE_is_draining], frontend->draining_mask >> lane->slot & 1,
+                          memory_order_relaxed);
+    lane_report(lane, &frontend->pool, n_buckets);
+}
+
 static void loop_congestion(struct frontend *frontend, struct lane *lane)
 {
     bool is_congested = lane->rx[LANE_NORMAL].is_congested;
@@ -78,10 +85,10 @@ static void loop_report(struct frontend *frontend)
     for (uint32_t i = 0; i < frontend->buckets.n_buckets; i++)
         n_buckets[frontend->buckets.worker[i]]++;
     for (unsigned i = 0; i < FRONTEND_MAX_LANES; i++) {
-        lane_report(&frontend->lanes[i], &frontend->pool, n_buckets[i]);
-        atomic_store_explicit(&frontend->board.lanes[i].gauges[GAUGE_is_draining],
-                              frontend->draining_mask >> i & 1, memory_order_relaxed);
+        frontend_report_lane(frontend, &frontend->lanes[i], n_buckets[i]);
         loop_congestion(frontend, &frontend->lanes[i]);
+        if ((frontend->lane_mask >> i & 1) != 0)
+            lane_tell_settings(&frontend->lanes[i]);
     }
     atomic_store_explicit(&frontend->board.pool_free_chunks, frontend->pool.n_free_head,
                           memory_order_relaxed);
@@ -121,6 +128,7 @@ static void loop_house(struct frontend *frontend)
     if (frontend->now_ns < frontend->next_house_ns)
         return;
     stage_take_faults(frontend);
+    shed_update(frontend);
     broker_expire(frontend);
     broker_watch_stalls(frontend);
     frontend->next_house_ns = frontend->now_ns + LOOP_HOUSE_NS;

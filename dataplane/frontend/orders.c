@@ -2,6 +2,8 @@
 /* orders.c — orders and shares, as sequences of hand-overs. */
 #include "frontend/orders.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -9,6 +11,19 @@
 #include "frontend/frontend.h"
 
 #define ORDERS_WAIT_NS (15 * CLOCK_NS_PER_S) /* for adoption that goes first */
+#define ORDERS_FILL_NS CLOCK_NS_PER_S        /* between two looks at what rests */
+
+int orders_init(struct orders *orders, uint32_t n_buckets)
+{
+    orders->marks = calloc(n_buckets, sizeof(*orders->marks));
+    return orders->marks == NULL ? -ENOMEM : 0;
+}
+
+void orders_fini(struct orders *orders)
+{
+    free(orders->marks);
+    orders->marks = NULL;
+}
 
 static bool orders_serves(const struct frontend *frontend, uint32_t slot)
 {
@@ -42,11 +57,47 @@ static uint8_t orders_pick(const uint32_t n_buckets[FRONTEND_MAX_LANES], uint32_
     return best;
 }
 
+/* The board is told at once: whoever hears that the order has ended may send the next one. */
+static void orders_set_draining(struct frontend *frontend, uint32_t slot, bool is_draining)
+{
+    uint32_t bit = 1u << slot;
+
+    frontend->draining_mask = is_draining ? frontend->draining_mask | bit : frontend->draining_mask & ~bit;
+    atomic_store_explicit(&frontend->board.lanes[slot].gauges[GAUGE_is_draining], is_draining,
+                          memory_order_relaxed);
+}
+
+/* The buckets of an order that has been carried out rest where they are. */
+static void orders_mark(struct frontend *frontend)
+{
+    const struct board_order *order = &frontend->orders.order;
+
+    for (uint32_t i = 0; i < order->n_buckets; i++)
+        frontend->orders.marks[order->buckets[i]] =
+            (struct orders_mark){.moved_ns = frontend->now_ns, .to = (uint8_t)order->to};
+}
+
+static bool orders_rests(const struct frontend *frontend, uint32_t bucket)
+{
+    const struct orders_mark *mark = &frontend->orders.marks[bucket];
+
+    return mark->moved_ns != 0 && mark->to == frontend->buckets.worker[bucket] &&
+           frontend->now_ns - mark->moved_ns < ORDERS_REST_NS;
+}
+
 static void orders_end(struct frontend *frontend, enum board_result result)
 {
     struct orders *orders = &frontend->orders;
+    bool is_done = result == BOARD_RESULT_DONE || result == BOARD_RESULT_SAME;
 
     orders->has_order = false;
+    if (is_done && orders->order.kind == BOARD_ORDER_MOVE_BUCKETS)
+        orders_mark(frontend);
+    /* Not half drained for ever: whoever wants that says so again. */
+    if (!is_done && orders->is_draining && orders_serves(frontend, orders->order.slot)) {
+        orders_set_draining(frontend, orders->order.slot, false);
+        orders_fill(frontend, (uint8_t)orders->order.slot);
+    }
     orders->result.id = orders->order.id;
     orders->result.result = (uint32_t)result;
     orders->result.duration_ns = clock_now_ns() - orders->begun_ns;
@@ -127,14 +178,15 @@ static void orders_move_flow(struct frontend *frontend)
         orders_end(frontend, BOARD_RESULT_NOT_FOUND);
 }
 
-/* Up to a hand-over's worth of the buckets of `from`. */
-static uint32_t orders_take_some(const struct frontend *frontend, uint8_t from, uint32_t n, uint16_t *buckets)
+/* Up to n buckets of `from`, and a hand-over's worth; those that rest too, or not. */
+static uint32_t orders_take_some(const struct frontend *frontend, uint8_t from, uint32_t n,
+                                 bool takes_resting, uint16_t *buckets)
 {
     uint32_t n_taken = 0;
 
-    for (uint32_t i = 0; i < frontend->buckets.n_buckets && n_taken < n && n_taken < ATTACH_MAX_BUCKETS;
-         i++) {
-        if (frontend->buckets.worker[i] == from)
+    n = n < ATTACH_MAX_BUCKETS ? n : ATTACH_MAX_BUCKETS;
+    for (uint32_t i = 0; i < frontend->buckets.n_buckets && n_taken < n; i++) {
+        if (frontend->buckets.worker[i] == from && (takes_resting || !orders_rests(frontend, i)))
             buckets[n_taken++] = (uint16_t)i;
     }
     return n_taken;
@@ -160,7 +212,7 @@ static void orders_drain(struct frontend *frontend)
     request.to = orders_pick(n_buckets, others, false);
     /* In portions that leave the others even, whatever they had before. */
     n_share = n_buckets[from] / (uint32_t)__builtin_popcount(others) + 1;
-    request.n_buckets = orders_take_some(frontend, from, n_share, buckets);
+    request.n_buckets = orders_take_some(frontend, from, n_share, true, buckets);
     request.buckets = buckets;
     if (request.n_buckets == 0 && orders->has_moved_rest) {
         orders_end(frontend, BOARD_RESULT_DONE);
@@ -227,16 +279,6 @@ static void orders_step(struct frontend *frontend)
     }
 }
 
-/* The board is told at once: whoever hears that the order has ended may send the next one. */
-static void orders_set_draining(struct frontend *frontend, uint32_t slot, bool is_draining)
-{
-    uint32_t bit = 1u << slot;
-
-    frontend->draining_mask = is_draining ? frontend->draining_mask | bit : frontend->draining_mask & ~bit;
-    atomic_store_explicit(&frontend->board.lanes[slot].gauges[GAUGE_is_draining], is_draining,
-                          memory_order_relaxed);
-}
-
 /* What needs no hand-over is done at once. */
 static void orders_start(struct frontend *frontend)
 {
@@ -245,15 +287,17 @@ static void orders_start(struct frontend *frontend)
     enum board_result refusal = orders_refuse(frontend, order);
 
     orders->has_order = true;
-    orders->has_moved_rest = false;
+    orders->has_moved_rest = orders->is_draining = false;
     orders->begun_ns = clock_now_ns();
     orders->result = (struct board_order_result){0};
     if (refusal != BOARD_RESULT_PENDING) {
         orders_end(frontend, refusal);
         return;
     }
-    if (order->kind == BOARD_ORDER_DRAIN)
+    if (order->kind == BOARD_ORDER_DRAIN) {
+        orders->is_draining = orders_takes_more(frontend, order->slot);
         orders_set_draining(frontend, order->slot, true);
+    }
     if (order->kind == BOARD_ORDER_UNDRAIN) {
         orders_set_draining(frontend, order->slot, false);
         orders_fill(frontend, (uint8_t)order->slot);
@@ -269,6 +313,32 @@ static void orders_start(struct frontend *frontend)
 void orders_fill(struct frontend *frontend, uint8_t worker)
 {
     frontend->orders.fill_mask |= 1u << worker;
+    frontend->orders.fill_ns = 0;
+}
+
+/* Buckets for the one that is to get some, of whoever has most above the share. 0: nobody has any to give. */
+static uint32_t orders_fill_gather(const struct frontend *frontend, uint32_t share, uint32_t *n_buckets,
+                                   struct handover_request *request, uint16_t *buckets)
+{
+    uint32_t givers = frontend->lane_mask & ~frontend->draining_mask & ~(1u << request->to);
+    uint32_t missing = share - n_buckets[request->to];
+
+    request->buckets = buckets;
+    for (; givers != 0; givers &= ~(1u << request->from)) {
+        uint32_t surplus;
+
+        request->from = orders_pick(n_buckets, givers, true);
+        if (n_buckets[request->from] <= share)
+            return 0;
+        surplus = n_buckets[request->from] - share;
+        request->n_buckets =
+            orders_take_some(frontend, request->from, missing < surplus ? missing : surplus, false, buckets);
+        if (request->n_buckets > 0)
+            return request->n_buckets;
+        /* All of its buckets rest: they can be given later. */
+        request->n_buckets = UINT32_MAX;
+    }
+    return 0;
 }
 
 /* One hand-over towards an even share for those that are to get one. */
@@ -276,7 +346,7 @@ static void orders_fill_step(struct frontend *frontend)
 {
     struct orders *orders = &frontend->orders;
     uint32_t sharing = frontend->lane_mask & ~frontend->draining_mask;
-    uint32_t n_buckets[FRONTEND_MAX_LANES], share, missing;
+    uint32_t n_buckets[FRONTEND_MAX_LANES], share;
     uint16_t buckets[ATTACH_MAX_BUCKETS];
     struct handover_request request = {.what = ATTACH_EXPORT_BUCKETS};
 
@@ -285,18 +355,17 @@ static void orders_fill_step(struct frontend *frontend)
         return;
     orders_count(frontend, n_buckets);
     request.to = orders_pick(n_buckets, orders->fill_mask, false);
-    request.from = orders_pick(n_buckets, sharing, true);
     share = frontend->buckets.n_buckets / (uint32_t)__builtin_popcount(sharing);
-    if (n_buckets[request.to] >= share || n_buckets[request.from] <= share) {
+    if (n_buckets[request.to] >= share) {
         orders->fill_mask &= ~(1u << request.to);
         return;
     }
-    missing = share - n_buckets[request.to];
-    if (missing > n_buckets[request.from] - share)
-        missing = n_buckets[request.from] - share;
-    request.n_buckets = orders_take_some(frontend, request.from, missing, buckets);
-    request.buckets = buckets;
-    orders->is_filling = handover_begin(frontend, &request) == 0;
+    if (orders_fill_gather(frontend, share, n_buckets, &request, buckets) > 0)
+        orders->is_filling = handover_begin(frontend, &request) == 0;
+    else if (request.n_buckets == 0)
+        orders->fill_mask &= ~(1u << request.to);
+    else
+        orders->fill_ns = frontend->now_ns + ORDERS_FILL_NS;
 }
 
 /* The engine is idle again: how did it end? */
@@ -315,6 +384,9 @@ static void orders_collect(struct frontend *frontend)
     orders->result.n_frames += ended->n_frames;
     if (ended->result == BOARD_RESULT_DONE && was_idle)
         orders_end(frontend, BOARD_RESULT_SAME);
+    else if (orders->order.kind == BOARD_ORDER_DRAIN && orders->order.to == BOARD_ANY_LANE &&
+             ended->result == BOARD_RESULT_TARGET_DIED)
+        orders->has_moved_rest = false; /* there may be others */
     else if (ended->result != BOARD_RESULT_DONE || orders->order.kind == BOARD_ORDER_MOVE_FLOW)
         orders_end(frontend, (enum board_result)ended->result);
 }
@@ -342,6 +414,6 @@ void orders_advance(struct frontend *frontend)
         orders_wait(frontend);
     else if (orders->has_order)
         orders_step(frontend);
-    else if (orders->fill_mask != 0)
+    else if (orders->fill_mask != 0 && frontend->now_ns >= orders->fill_ns)
         orders_fill_step(frontend);
 }

@@ -7,6 +7,7 @@
  * Hashes are computed side by side, and what the last pass needs of a flow arrives while others are still
  * looked at. Frames keep their order.
  */
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/uio.h>
 
@@ -14,10 +15,12 @@
 #include "frontend/classify.h"
 #include "frontend/frontend.h"
 #include "frontend/offload.h"
+#include "frontend/wire.h"
 #include "shm/frontend_writes.h"
 
 #define RECEIVE_FRAME_OFF NIC_VNET_BYTES
 #define RECEIVE_HEAD_ROOM (NIC_HEAD_BYTES - RECEIVE_FRAME_OFF)
+#define TCP_SEQUENCE_OFF 4u
 #define RECEIVE_BATCH 32u           /* frames of a pass: 4 KiB */
 #define RECEIVE_KEPT_LARGE_SHARE 8u /* at least two: config allows no fewer than 16 large chunks */
 
@@ -100,31 +103,100 @@ static bool receive_take_vnet(const struct frontend *frontend, struct receive_fr
     return offload_check_rx(&frame->vnet, frame->head_len, &frame->offload);
 }
 
-/* The lane that serves a flow, or NULL. A new flow of a congested lane is steered to another and pinned. */
-static struct lane *receive_lane(struct frontend *frontend, const struct classify_verdict *verdict)
+/* Whom a pin names; it may be one of BUCKET_. */
+__attribute__((cold, noinline)) static uint8_t receive_pinned(const struct frontend *frontend,
+                                                              const struct receive_frame *frame,
+                                                              const struct classify_verdict *verdict)
 {
-    uint32_t bucket = bucket_of(&frontend->buckets, verdict->hash);
-    uint8_t worker = pin_table_find(&frontend->pins, verdict->hash, &verdict->key);
-    struct lane *lane;
+    /* Only what is itself TCP says where it stands in the stream; to a SYN any pin counts. */
+    if (verdict->to == CLASSIFY_WORKER && verdict->key.protocol == IPPROTO_TCP && !verdict->is_syn)
+        return pin_table_route(&frontend->pins, verdict->hash, &verdict->key,
+                               wire_get32(frame->bytes + verdict->transport_off + TCP_SEQUENCE_OFF));
+    return pin_table_search(&frontend->pins, verdict->hash, &verdict->key);
+}
 
-    counter_add(frontend->board.bucket_frames, bucket, 1);
-    if (worker == BUCKET_NO_WORKER)
+/* Whom a pin names, BUCKET_NO_WORKER: there is none, as nearly always. */
+static inline uint8_t receive_pin(const struct frontend *frontend, const struct receive_frame *frame,
+                                  const struct classify_verdict *verdict)
+{
+    return frontend->pins.by_key.n_used > 0 ? receive_pinned(frontend, frame, verdict)
+                                            : (uint8_t)BUCKET_NO_WORKER;
+}
+
+static inline uint8_t receive_worker(const struct frontend *frontend, const struct receive_frame *frame,
+                                     const struct classify_verdict *verdict)
+{
+    uint8_t worker = receive_pin(frontend, frame, verdict);
+
+    return worker == BUCKET_NO_WORKER ? frontend->buckets.worker[bucket_of(&frontend->buckets, verdict->hash)]
+                                      : worker;
+}
+
+/* The lane that serves a flow, or NULL. */
+static struct lane *receive_lane(struct frontend *frontend, const struct receive_frame *frame,
+                                 const struct classify_verdict *verdict)
+{
+    uint8_t worker = receive_pin(frontend, frame, verdict);
+
+    /* What is pinned does not go where its bucket goes, so it is no part of its load. */
+    if (worker == BUCKET_NO_WORKER) {
+        uint32_t bucket = bucket_of(&frontend->buckets, verdict->hash);
+
         worker = frontend->buckets.worker[bucket];
+        counter_add(frontend->board.bucket_frames, bucket, 1);
+    }
     if (worker >= FRONTEND_MAX_LANES || !(frontend->lane_mask >> worker & 1))
         return NULL;
-    lane = &frontend->lanes[worker];
-    if (!verdict->is_syn || !lane->rx[LANE_NORMAL].is_congested)
-        return lane;
+    return &frontend->lanes[worker];
+}
+
+/* Pins a new flow to a lane that takes more; NULL: there is none. */
+static struct lane *receive_steer(struct frontend *frontend, const struct receive_frame *frame,
+                                  const struct classify_verdict *verdict)
+{
+    uint32_t open_mask =
+        frontend->lane_mask & ~frontend->draining_mask & ~(uint32_t)frontend->shed.order.lane_mask;
+    struct pin_syn syn = {.isn = wire_get32(frame->bytes + verdict->transport_off + TCP_SEQUENCE_OFF)};
+
     for (unsigned i = 0; i < FRONTEND_MAX_LANES; i++) {
-        if (!((frontend->lane_mask & ~frontend->draining_mask) >> i & 1) ||
-            frontend->lanes[i].rx[LANE_NORMAL].is_congested)
+        if (!(open_mask >> i & 1) || frontend->lanes[i].rx[LANE_NORMAL].is_congested)
             continue;
-        if (pin_table_add(&frontend->pins, verdict->hash, &verdict->key, (uint8_t)i, frontend->now_ns) == 0) {
-            lane_count(lane, LANE_rx_steered, 1);
+        syn.worker = (uint8_t)i;
+        if (pin_table_add_syn(&frontend->pins, verdict->hash, &verdict->key, &syn, frontend->now_ns) == 0)
             return &frontend->lanes[i];
-        }
+        return NULL;
     }
-    return lane;
+    return NULL;
+}
+
+/*
+ * What becomes of a SYN for *lane: it stays there, or goes to another lane because this one is congested or
+ * takes no new connections. False: it is refused, and answered if it is to be. What is pinned is under way
+ * already, urgent traffic is never refused.
+ */
+__attribute__((cold, noinline)) static bool receive_admit(struct frontend *frontend,
+                                                          const struct receive_frame *frame,
+                                                          const struct classify_verdict *verdict,
+                                                          struct lane **lane)
+{
+    const struct shed_frame refused = {frame->bytes, frame->head_len, verdict, frame->offload.has_good_csum};
+    bool is_shed = shed_wants(&frontend->shed, (*lane)->slot) && !dscp_is_urgent(verdict->dscp);
+    struct lane *other;
+
+    if (!is_shed && !(*lane)->rx[LANE_NORMAL].is_congested)
+        return true;
+    if (pin_table_find(&frontend->pins, verdict->hash, &verdict->key) != BUCKET_NO_WORKER ||
+        shed_is_reset(&refused))
+        return true;
+    other = is_shed && frontend->shed.order.is_all ? NULL : receive_steer(frontend, frame, verdict);
+    if (other != NULL) {
+        lane_count(*lane, LANE_rx_steered, 1);
+        *lane = other;
+        return true;
+    }
+    if (is_shed)
+        shed_refuse(frontend, &refused);
+    return !is_shed;
 }
 
 static bool receive_has_room(struct frontend *frontend, struct lane *lane, struct ring_producer *ring)
@@ -148,11 +220,8 @@ static bool receive_has_room(struct frontend *frontend, struct lane *lane, struc
 static bool receive_hold(struct frontend *frontend, const struct classify_verdict *verdict,
                          const struct receive_frame *frame, struct held_frame *held)
 {
-    uint32_t bucket = bucket_of(&frontend->buckets, verdict->hash);
-    uint8_t worker = pin_table_find(&frontend->pins, verdict->hash, &verdict->key);
+    uint8_t worker = receive_worker(frontend, frame, verdict);
 
-    if (worker == BUCKET_NO_WORKER)
-        worker = frontend->buckets.worker[bucket];
     if (worker != BUCKET_HELD && worker != BUCKET_ORPHAN) {
         counter_add(frontend->board.nic,
                     frontend->returning.is_waiting ? NIC_rx_drop_returning : NIC_rx_drop_no_worker, 1);
@@ -160,7 +229,7 @@ static bool receive_hold(struct frontend *frontend, const struct classify_verdic
     }
     held->head_idx = frame->head_idx;
     held->len_bytes = verdict->frame_len;
-    held->bucket = bucket;
+    held->bucket = bucket_of(&frontend->buckets, verdict->hash);
     held->is_orphan = worker == BUCKET_ORPHAN;
     frame_pool_tie(&frontend->pool, frame->head_idx, held->large_idx);
     if (hold_frame(frontend, held))
@@ -173,7 +242,7 @@ static bool receive_hold(struct frontend *frontend, const struct classify_verdic
 static bool receive_to_worker(struct frontend *frontend, struct receive_frame *frame,
                               const struct classify_verdict *verdict)
 {
-    struct lane *lane = receive_lane(frontend, verdict);
+    struct lane *lane = receive_lane(frontend, frame, verdict);
     enum lane_priority priority = dscp_is_urgent(verdict->dscp) ? LANE_URGENT : LANE_NORMAL;
     enum lane_slot_kind kind = verdict->to == CLASSIFY_ICMP_ERROR ? LANE_SLOT_ICMP_ERROR : LANE_SLOT_FRAME;
     struct receive_note note = {verdict->hash, verdict->transport_off, verdict->key.protocol};
@@ -182,6 +251,9 @@ static bool receive_to_worker(struct frontend *frontend, struct receive_frame *f
     uint32_t large_idx = verdict->frame_len > RECEIVE_HEAD_ROOM ? frame->large_idx : LANE_NO_CHUNK;
     uint16_t generation;
 
+    if (__builtin_expect(verdict->is_syn, 0) && lane != NULL &&
+        !receive_admit(frontend, frame, verdict, &lane))
+        return false;
     if (lane != NULL && !receive_has_room(frontend, lane, &lane->rx[priority]))
         return false;
     memcpy(frame->bytes - RECEIVE_FRAME_OFF, &note, sizeof(note));

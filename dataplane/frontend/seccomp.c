@@ -61,6 +61,7 @@ static const int frontend_syscalls[] = {
     SCMP_SYS(shutdown),
     SCMP_SYS(getsockname),
     SCMP_SYS(getpeername),
+    SCMP_SYS(geteuid),
     SCMP_SYS(ioctl),
     SCMP_SYS(clone3),
     SCMP_SYS(clone),
@@ -72,6 +73,7 @@ static const int frontend_syscalls[] = {
     SCMP_SYS(prctl),
     /* the end; what abort() sends is allowed to itself only (may_signal_itself) */
     SCMP_SYS(getpid),
+    SCMP_SYS(geteuid), /* who asks, against who we are */
     SCMP_SYS(gettid),
     SCMP_SYS(rt_sigreturn),
     SCMP_SYS(rt_sigprocmask),

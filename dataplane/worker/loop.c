@@ -221,6 +221,22 @@ static void loop_sleep(struct worker *worker, uint64_t wait_ns)
         has_signal = loop_poll(worker, wait_ns);
     }
     wake_cancel(&worker->wake, has_signal);
+    if (has_signal)
+        worker_take_settings(worker);
+}
+
+/* The configured limit, or the frontend's while it is shorter. A frontend that is gone says nothing. */
+static void loop_idle_limit(struct worker *worker)
+{
+    const struct host_segment *host = worker->host.base;
+    uint32_t limit_s = worker->config.worker.idle_s;
+    uint32_t short_s = 0;
+
+    if (worker->link == WORKER_ATTACHED)
+        short_s = atomic_load_explicit(&host->short_idle_s, memory_order_relaxed);
+    if (short_s != 0 && (limit_s == 0 || short_s < limit_s))
+        limit_s = short_s;
+    stack_set_idle_limit(&worker->stack, limit_s);
 }
 
 static void loop_gauges(struct worker *worker, uint64_t now_ns)
@@ -231,6 +247,8 @@ static void loop_gauges(struct worker *worker, uint64_t now_ns)
         return;
     worker->next_gauges_ns = now_ns + LOOP_GAUGES_NS;
     loop_poll(worker, 0); /* a loop that never sleeps still hears a signal */
+    loop_idle_limit(worker);
+    worker_take_settings(worker);
     loop_set_gauge(worker, WORKER_GAUGE_connections, worker->stack.n_connections - worker->stack.n_time_wait);
     loop_set_gauge(worker, WORKER_GAUGE_time_wait, worker->stack.n_time_wait);
     loop_set_gauge(worker, WORKER_GAUGE_fifo_memory_used_bytes, fifo_memory_used_bytes(&worker->fifo_memory));
@@ -252,6 +270,7 @@ static void loop_orphan_turn(struct worker *worker, uint64_t now_ns)
     stack_run(&worker->stack);
     stack_commit(&worker->stack);
     worker_return_step(worker, now_ns);
+    loop_idle_limit(worker);
     end_ns = clock_now_ns();
     loop_set_gauge(worker, WORKER_GAUGE_heartbeat_ns, end_ns);
     notify_alive(&worker->notify, end_ns);

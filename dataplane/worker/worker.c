@@ -21,6 +21,8 @@
 #include "worker/stack/pool.h"
 
 #define WORKER_MIB (1024u * 1024u)
+#define WORKER_MAX_ORPHAN_S 3600u /* of worker.orphan_s and worker.idle_s in config_keys.c */
+#define WORKER_MAX_IDLE_S 604800u
 
 /* Called for each ADDRESSES slot, and once at the start, since what changed before has left no slot for us.
  */
@@ -41,6 +43,24 @@ void worker_take_addresses(struct worker *worker)
     worker->staging.has_offload_csum = (facts.caps & HOST_CAP_CSUM) != 0;
     worker->stack.config.has_gso = (facts.caps & HOST_CAP_GSO) != 0;
     stack_set_addresses(&worker->stack, &facts);
+}
+
+/* Nothing is taken that the configuration would not allow: the file says what a key may be, here it is the
+ * same. */
+void worker_take_settings(struct worker *worker)
+{
+    const struct frontend_half *half = worker->frontend.base;
+    uint32_t level = atomic_load_explicit(&half->log_level, memory_order_relaxed);
+    uint32_t orphan = atomic_load_explicit(&half->orphan_s_plus_1, memory_order_relaxed);
+    uint32_t idle = atomic_load_explicit(&half->idle_s_plus_1, memory_order_relaxed);
+    bool is_level = log_level_name((enum log_level)level)[0] != '?';
+
+    if (is_level && (enum log_level)level != log_level())
+        log_change_level((enum log_level)level);
+    if (orphan > 0 && orphan - 1 <= WORKER_MAX_ORPHAN_S)
+        worker->config.worker.orphan_s = orphan - 1;
+    if (idle > 0 && idle - 1 <= WORKER_MAX_IDLE_S)
+        worker->config.worker.idle_s = idle - 1;
 }
 
 void worker_prepare(struct worker *worker)

@@ -85,6 +85,9 @@ int worker_stack_init(struct worker *worker) MPA_WARN_UNUSED;
 /* Takes the addresses of the host segment if they are new. */
 void worker_take_addresses(struct worker *worker);
 
+/* Takes what an operator has changed, as the frontend's half says; only while attached. */
+void worker_take_settings(struct worker *worker);
+
 /* loop.c: one turn with a frontend; true if there was anything to do. *next_ns is when timers want to run. */
 bool worker_turn(struct worker *worker, uint64_t now_ns, uint64_t *next_ns);
 

@@ -10,8 +10,6 @@
 
 #include "base/fd.h"
 
-#define CONFIG_MAX_FILE_BYTES (1u << 20)
-
 /* The example file and the reference page show the same values from the table of keys; a test compares them,
  * so that a default changed here and not there is found. */
 void config_defaults(struct config *config)
@@ -40,6 +38,8 @@ void config_defaults(struct config *config)
                      .held_frames = 8192,
                      .return_wait_ms = 2000},
         .worker = {.count = 2,
+                   .min = 1,
+                   .max = CONFIG_MAX_WORKERS,
                    .burst_frames = 32,
                    .spin_us = 60,
                    .ring_slots = 4096,
@@ -58,12 +58,27 @@ void config_defaults(struct config *config)
                     .heartbeat_ms = 1000,
                     .balance = true,
                     .balance_ms = 1000,
+                    .scale_up_permille = 700,
+                    .scale_up_looks = 5,
+                    .scale_down_permille = 200,
+                    .scale_down_looks = 60,
+                    .scale_pause_looks = 10,
                     .balance_weight_cpu = 50,
                     .balance_weight_ring = 30,
                     .balance_weight_connections = 20,
                     .balance_floor_permille = 100,
                     .balance_factor_permille = 1500,
+                    .degrade = true,
+                    .degrade_ms = 1000,
+                    .degrade_congested_permille = 850,
+                    .degrade_all_permille = 900,
+                    .degrade_idle_permille = 940,
+                    .degrade_workers_permille = 970,
+                    .degrade_relief_permille = 100,
+                    .degrade_idle_s = 30,
+                    .refuse = CONFIG_REFUSE_RESET,
                     .http = "off",
+                    .remote_role = "read",
                     .log_level = "info"},
     };
 }
@@ -94,28 +109,20 @@ void config_fault(struct config_report *report, unsigned line, const char *forma
 
 /* What stands in the file goes over the defaults; what does not stand there keeps them. */
 static void copy_given(struct config *config, const struct config_file *file,
-                       const struct config_index *index)
+                       const struct config_index *index, bool *is_given)
 {
     char path[CONFIG_TOKEN_BYTES];
 
     for (size_t i = 0; i < config_n_rules; i++) {
         const struct config_rule *rule = &config_rules[i];
+        bool is_there;
 
         config_path(rule->text.section, rule->text.key, path);
-        if (config_index_find(index, path) == NULL)
-            continue;
-        if (rule->offset < sizeof(*config)) {
-            memcpy((char *)config + rule->offset, (const char *)file + rule->offset, rule->size);
-        } else if (rule->kind == CONFIG_MAC) {
-            memcpy(config->nic.mac, file->config.nic.mac, sizeof(config->nic.mac));
-        } else if (rule->kind == CONFIG_ADDRESSES) {
-            config->host.n_addresses = file->config.host.n_addresses;
-            memcpy(config->host.addresses, file->config.host.addresses, sizeof(config->host.addresses));
-        } else if (rule->offset == offsetof(struct config_file, gateway4)) {
-            config->host.gateway4 = file->config.host.gateway4;
-        } else {
-            config->host.gateway6 = file->config.host.gateway6;
-        }
+        is_there = config_index_find(index, path) != NULL;
+        if (is_there)
+            config_copy_key(config, &file->config, i);
+        if (is_given != NULL)
+            is_given[i] = is_there;
     }
 }
 
@@ -133,7 +140,7 @@ static int load_stations(const struct config_text *text, struct config *config, 
     config_validate_values(&file, &index, report);
     if (report->n_faults > 0)
         return 0;
-    copy_given(config, &file, &index);
+    copy_given(config, &file, &index, text->is_given);
     config_validate_whole(config, &index, report);
     return 0;
 }
@@ -180,33 +187,38 @@ static ssize_t read_all(int fd, char *bytes, size_t size)
 }
 
 /* A file that fills the buffer is refused: what of it was cut off might have been the important part. The
- * bound also ends the reading of /dev/zero and of pipes that never close. */
-static ssize_t read_file(const char *path, char *bytes, size_t size)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t n_bytes;
-
-    if (fd < 0)
-        return -errno;
-    n_bytes = read_all(fd, bytes, size);
-    fd_close(&fd);
-    return n_bytes == (ssize_t)size ? -EFBIG : n_bytes;
-}
-
-/* On the heap, for the largest file is larger than a thread's stack should carry. */
-int config_load(const char *path, struct config *config, char *error, size_t error_size)
+ * bound also ends the reading of /dev/zero and of pipes that never close. On the heap, for the largest file
+ * is larger than a thread's stack should carry. */
+int config_load_fd(const struct config_source *source, struct config *config, char *error, size_t error_size)
 {
     char *bytes = malloc(CONFIG_MAX_FILE_BYTES);
-    ssize_t n_bytes = bytes == NULL ? -ENOMEM : read_file(path, bytes, CONFIG_MAX_FILE_BYTES);
+    ssize_t n_bytes = bytes == NULL ? -ENOMEM : read_all(source->fd, bytes, CONFIG_MAX_FILE_BYTES);
     int status;
 
+    if (n_bytes == (ssize_t)CONFIG_MAX_FILE_BYTES)
+        n_bytes = -EFBIG;
     if (n_bytes < 0) {
-        snprintf(error, error_size, "%s: %s", path, strerror((int)-n_bytes));
+        snprintf(error, error_size, "%s: %s", source->name, strerror((int)-n_bytes));
         status = (int)n_bytes;
     } else {
-        const struct config_text text = {path, bytes, (size_t)n_bytes};
+        const struct config_text text = {source->name, bytes, (size_t)n_bytes, source->is_given};
         status = config_load_text(&text, config, error, error_size);
     }
     free(bytes);
+    return status;
+}
+
+int config_load(const char *path, struct config *config, char *error, size_t error_size)
+{
+    struct config_source source = {.fd = open(path, O_RDONLY | O_CLOEXEC), .name = path};
+    int status;
+
+    if (source.fd < 0) {
+        status = -errno;
+        snprintf(error, error_size, "%s: %s", path, strerror(-status));
+        return status;
+    }
+    status = config_load_fd(&source, config, error, error_size);
+    fd_close(&source.fd);
     return status;
 }

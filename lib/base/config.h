@@ -23,11 +23,19 @@
 #define CONFIG_USER_BYTES 32         /* a user name or number with its NUL */
 #define CONFIG_LISTEN_BYTES 48       /* "[IPv6 address]:port" with its NUL */
 #define CONFIG_VALUE_TEXT_BYTES 640  /* any value as text: eight addresses, or a path */
+#define CONFIG_KEY_BYTES 64          /* "services.discard.enabled" with its NUL */
+#define CONFIG_MAX_KEYS 160          /* config_n_keys() is below */
+#define CONFIG_MAX_FILE_BYTES (1u << 20)
+#define CONFIG_USERS_BYTES 256 /* a list of users and %groups with its NUL */
+#define CONFIG_REMOTE_BYTES 64 /* ADDRESS:PORT with its NUL */
 
 enum config_backend { CONFIG_BACKEND_TAP, CONFIG_BACKEND_PACKET, CONFIG_BACKEND_MEMORY };
 
 /* What a worker writes of each connection that a turn touched: its facts only when they change, or always. */
 enum config_commit { CONFIG_COMMIT_MINIMAL, CONFIG_COMMIT_FULL };
+
+/* How a new connection is refused under pressure. */
+enum config_refuse { CONFIG_REFUSE_RESET, CONFIG_REFUSE_SILENT };
 
 /* Who starts and ends frontend and workers: mpa-controld itself, systemd on its behalf, or somebody else. */
 enum config_manager { CONFIG_MANAGER_DIRECT, CONFIG_MANAGER_SYSTEMD, CONFIG_MANAGER_EXTERNAL };
@@ -78,6 +86,7 @@ struct config_frontend {
 
 struct config_worker {
     uint32_t count;             /* workers to start, 1..16; default 2 */
+    uint32_t min, max;          /* limits of scaling; defaults 1 and 16 */
     uint32_t burst_frames;      /* 1..64; default 32 */
     uint32_t spin_us;           /* 0..1000000; default 60 */
     uint32_t ring_slots;        /* of each normal ring, power of two 64..32768; default 4096 */
@@ -92,6 +101,7 @@ struct config_worker {
     enum config_commit commit;  /* minimal | full; default minimal */
     uint32_t orphan_s;          /* how long to keep the connections when the frontend is gone; 0: not at
                                    all; default 60 */
+    uint32_t idle_s;            /* a connection on which nothing happens is closed; 0: never; default 0 */
     int32_t first_cpu;          /* worker i runs on CPU first_cpu + i; -1: not pinned */
     bool hugepages;             /* FIFO memory on huge pages, falls back with a WARN; default false */
 };
@@ -118,8 +128,27 @@ struct config_control {
     uint32_t balance_weight_cpu, balance_weight_ring, balance_weight_connections;
     uint32_t balance_floor_permille;  /* score of the heaviest below which nothing is moved; default 100 */
     uint32_t balance_factor_permille; /* heaviest over lightest above which it is; default 1500 */
+    bool degrade;                     /* give things up under pressure; default true */
+    bool degrade_machine;             /* the machine's memory counts too; default false */
+    uint32_t degrade_ms;              /* between two looks at the pressure; default 1000 */
+    /* Pressure at which each step begins; default 850, 900, 940, 970. */
+    uint32_t degrade_congested_permille, degrade_all_permille, degrade_idle_permille,
+        degrade_workers_permille;
+    uint32_t degrade_relief_permille; /* a step ends so far below its limit; default 100 */
+    uint32_t degrade_idle_s;          /* idle limit under pressure; default 30 */
+    enum config_refuse refuse;        /* reset | silent; default reset */
     char http[CONFIG_LISTEN_BYTES];   /* ADDRESS:PORT of /metrics, /livez, /readyz, or "off"; default off */
-    char log_level[8];                /* error | warn | info | debug; default info */
+    /* Besides root and our own user: who may do everything, who may look; "ann 1000 %wheel"; empty: nobody.
+     */
+    char admins[CONFIG_USERS_BYTES], readers[CONFIG_USERS_BYTES];
+    char remote[CONFIG_REMOTE_BYTES];              /* "ADDRESS:PORT" for TLS; empty: no remote control */
+    char remote_role[8];                           /* read | admin: what a remote client may; default read */
+    char tls_cert[256], tls_key[256], tls_ca[256]; /* PEM files, read at start */
+    bool scale; /* workers are started and ended as the load asks for; default false */
+    uint32_t scale_up_permille, scale_up_looks;     /* default 700, 5 */
+    uint32_t scale_down_permille, scale_down_looks; /* default 200, 60 */
+    uint32_t scale_pause_looks;                     /* default 10 */
+    char log_level[8];                              /* error | warn | info | debug; default info */
 };
 
 struct config {
@@ -146,9 +175,19 @@ struct config_text {
     const char *name;
     const char *bytes; /* need not end with a NUL */
     size_t n_bytes;
+    bool *is_given; /* NULL, or CONFIG_MAX_KEYS places: on success, which keys stand in the text */
 };
 int config_load_text(const struct config_text *text, struct config *config, char *error,
                      size_t error_size) MPA_WARN_UNUSED;
+
+/* The same from a descriptor, to its end; it stays open. */
+struct config_source {
+    int fd;
+    const char *name; /* of the file, for messages */
+    bool *is_given;   /* as in struct config_text */
+};
+int config_load_fd(const struct config_source *source, struct config *config, char *error,
+                   size_t error_size) MPA_WARN_UNUSED;
 
 /* Text to address with prefix ("10.0.0.1/24", "fd00::1/64"; no prefix: /32 or /128). 0 or -EINVAL. */
 int config_address_parse(const char *text, struct config_address *address) MPA_WARN_UNUSED;
@@ -178,6 +217,39 @@ size_t config_n_keys(void);
 const struct config_key *config_key(size_t idx);
 /* The value of that key as it would stand in the file; CONFIG_VALUE_TEXT_BYTES are always enough. */
 void config_value_format(const struct config *config, size_t idx, char *text, size_t size);
+
+/* The name of that key with its section, "nic.mtu". */
+void config_key_path(size_t idx, char path[CONFIG_KEY_BYTES]);
+/* The key of that name; config_n_keys(): there is none. */
+size_t config_key_find(const char *path);
+
+/* When a new value in the file comes into force. */
+enum config_change {
+    CONFIG_CHANGE_LIVE,     /* at once, by `mpactl config reload` */
+    CONFIG_CHANGE_WORKER,   /* when the workers are replaced: `mpactl update` */
+    CONFIG_CHANGE_FRONTEND, /* when the frontend is replaced: `mpactl update --frontend` */
+    CONFIG_CHANGE_CONTROLD, /* when mpa-controld is started again; the data plane runs on meanwhile */
+    CONFIG_CHANGE_ALL,      /* when everything was stopped and is started again */
+    CONFIG_N_CHANGES
+};
+
+enum config_change config_change(size_t idx);
+/* "live", "worker", ...: the word of the reference page. */
+const char *config_change_name(enum config_change change);
+
+/* True when both have the same value at that key. */
+bool config_is_same(const struct config *config, const struct config *other, size_t idx);
+/* Copies the value of that key. */
+void config_copy_key(struct config *to, const struct config *from, size_t idx);
+/*
+ * Sets a live key from text as it would stand in the file, by the rules of that key. 0, or -EINVAL (not
+ * allowed) or -ENOENT (no such key, or not a live one) with one line in `error`; *config is written only on
+ * success. Several are set one after the other, and checked against each other at the end.
+ */
+int config_set(struct config *config, const char *path, const char *value, char *error,
+               size_t error_size) MPA_WARN_UNUSED;
+/* 0, or -EINVAL and one line in `error` when keys contradict each other. */
+int config_check_whole(const struct config *config, char *error, size_t error_size) MPA_WARN_UNUSED;
 
 /* The whole configuration as a commented file that config_load() takes (deploy/mpa.yaml: the defaults). */
 void config_print_yaml(const struct config *config, FILE *out);

@@ -167,6 +167,58 @@ static void check_balance(const struct contradiction *check)
             "key 'control.balance_weight_cpu': all three weights are 0 (allowed: at least one is not)");
 }
 
+/* A ladder that rises, and whose first step has an end. */
+static void check_degrade(const struct contradiction *check)
+{
+    const struct config_control *control = &check->config->control;
+    const struct {
+        const char *path;
+        uint32_t permille;
+    } steps[] = {{"control.degrade_relief_permille", control->degrade_relief_permille},
+                 {"control.degrade_congested_permille", control->degrade_congested_permille},
+                 {"control.degrade_all_permille", control->degrade_all_permille},
+                 {"control.degrade_idle_permille", control->degrade_idle_permille},
+                 {"control.degrade_workers_permille", control->degrade_workers_permille}};
+
+    for (size_t i = 1; i < sizeof(steps) / sizeof(steps[0]); i++) {
+        if (steps[i].permille > steps[i - 1].permille)
+            continue;
+        config_fault(check->report, line_of_either(check->index, steps[i].path, steps[i - 1].path),
+                     "key '%s': %u is not above %s, %u", steps[i].path, steps[i].permille, steps[i - 1].path,
+                     steps[i - 1].permille);
+    }
+}
+
+/* Remote control without all three files would be remote control for anybody, or for nobody. */
+static void check_remote(const struct contradiction *check)
+{
+    const struct config_control *control = &check->config->control;
+
+    if (control->remote[0] != '\0' &&
+        (control->tls_cert[0] == '\0' || control->tls_key[0] == '\0' || control->tls_ca[0] == '\0'))
+        config_fault(check->report, line_of_either(check->index, "control.remote", "control.tls_cert"),
+                     "key 'control.remote': needs certificates (allowed: with tls_cert, tls_key and tls_ca)");
+}
+
+/* Scaling needs room to be in, and must not answer to the same score both ways. */
+static void check_scale(const struct contradiction *check)
+{
+    const struct config_worker *worker = &check->config->worker;
+    const struct config_control *control = &check->config->control;
+
+    if (worker->count < worker->min || worker->count > worker->max)
+        config_fault(check->report,
+                     line_of_either(check->index, "worker.count",
+                                    worker->count < worker->min ? "worker.min" : "worker.max"),
+                     "key 'worker.count': %u is not between worker.min, %u, and worker.max, %u",
+                     worker->count, worker->min, worker->max);
+    if (control->scale_down_permille >= control->scale_up_permille)
+        config_fault(check->report,
+                     line_of_either(check->index, "control.scale_down_permille", "control.scale_up_permille"),
+                     "key 'control.scale_down_permille': %u is not below scale_up_permille, %u",
+                     control->scale_down_permille, control->scale_up_permille);
+}
+
 void config_validate_whole(const struct config *config, const struct config_index *index,
                            struct config_report *report)
 {
@@ -176,4 +228,7 @@ void config_validate_whole(const struct config *config, const struct config_inde
     check_frontend(&check);
     check_services(&check);
     check_balance(&check);
+    check_degrade(&check);
+    check_remote(&check);
+    check_scale(&check);
 }

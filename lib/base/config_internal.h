@@ -39,12 +39,16 @@ enum config_kind {
     CONFIG_BACKEND,
     CONFIG_COMMIT,
     CONFIG_MANAGER,
+    CONFIG_REFUSE,
     CONFIG_NAME,   /* network interface */
     CONFIG_PATH,   /* absolute */
     CONFIG_ROOT,   /* absolute or empty */
     CONFIG_LEVEL,  /* log level */
     CONFIG_USER,   /* user name or number, or empty */
     CONFIG_LISTEN, /* ADDRESS:PORT, or off */
+    CONFIG_USERS,  /* several, and %groups */
+    CONFIG_REMOTE, /* numeric ADDRESS:PORT, or empty */
+    CONFIG_ROLE,   /* read or admin */
     CONFIG_MAC,
     CONFIG_ADDRESSES,
     CONFIG_GATEWAY,
@@ -69,6 +73,10 @@ void config_path(const char *section, const char *key, char path[CONFIG_TOKEN_BY
 const struct config_rule *config_rule_find(const char *path);
 /* The number at a numeric rule's place in `config`. */
 int64_t config_number(const struct config_rule *rule, const struct config *config);
+
+/* Keys whose class does not follow from their section: for the test that each of them exists. */
+size_t config_n_named_changes(void);
+const char *config_named_change(size_t idx);
 
 /* Where the messages go: lines "FILE:LINE: text" in the caller's buffer, cut off when it is full. */
 struct config_report {

@@ -8,6 +8,8 @@ static const char *const backend_names[] = {
     [CONFIG_BACKEND_TAP] = "tap", [CONFIG_BACKEND_PACKET] = "packet", [CONFIG_BACKEND_MEMORY] = "memory"};
 static const char *const commit_names[] = {
     [CONFIG_COMMIT_MINIMAL] = "minimal", [CONFIG_COMMIT_FULL] = "full"};
+static const char *const refuse_names[] = {
+    [CONFIG_REFUSE_RESET] = "reset", [CONFIG_REFUSE_SILENT] = "silent"};
 static const char *const manager_names[] = {[CONFIG_MANAGER_DIRECT] = "direct",
                                             [CONFIG_MANAGER_SYSTEMD] = "systemd",
                                             [CONFIG_MANAGER_EXTERNAL] = "external"};
@@ -92,12 +94,18 @@ void config_value_format(const struct config *config, size_t idx, char *text, si
     case CONFIG_MANAGER:
         snprintf(text, size, "%s", manager_names[config->control.manager]);
         break;
+    case CONFIG_REFUSE:
+        snprintf(text, size, "%s", refuse_names[config->control.refuse]);
+        break;
     case CONFIG_NAME:
     case CONFIG_PATH:
     case CONFIG_ROOT:
     case CONFIG_LEVEL:
     case CONFIG_USER:
     case CONFIG_LISTEN:
+    case CONFIG_USERS:
+    case CONFIG_REMOTE:
+    case CONFIG_ROLE:
         format_path(place, text, size);
         break;
     case CONFIG_MAC:
@@ -165,16 +173,26 @@ void config_print_markdown(FILE *out)
         "One YAML file for all processes; every key may be left out, an empty file is valid. The defaults\n"
         "run as they are: `deploy/mpa.yaml` has them all. `mpactl config check FILE` names every mistake\n"
         "with its line. This page and that file are printed from the table in "
-        "`lib/base/config_keys.c`.\n");
+        "`lib/base/config_keys.c`.\n\n"
+        "*changes* says when a new value in the file comes into force:\n\n"
+        "- live: at once, by `mpactl config reload` or SIGHUP to mpa-controld\n"
+        "- worker: when the workers are replaced, `mpactl update`\n"
+        "- frontend: when the frontend is replaced, `mpactl update --frontend`\n"
+        "- controld: when mpa-controld is started again; the data plane runs on meanwhile\n"
+        "- all: when everything was stopped and is started again\n\n"
+        "Every process reads the file at its start. One that is started again between an edit and the "
+        "reload\n"
+        "has the new values before the others: `mpactl config show` tells.\n");
     for (size_t i = 0; i < config_n_rules; i++) {
         const struct config_key *key = &config_rules[i].text;
 
         if (strcmp(key->section, section) != 0)
-            fprintf(out, "\n## %s\n\n| key | default | allowed | meaning |\n|---|---|---|---|\n",
+            fprintf(out,
+                    "\n## %s\n\n| key | default | allowed | changes | meaning |\n|---|---|---|---|---|\n",
                     key->section);
         section = key->section;
         fprintf(out, "| `%s` | `%s` | ", key->key, key->default_text);
         print_cell(key->allowed, out);
-        fprintf(out, " | %s |\n", key->help);
+        fprintf(out, " | %s | %s |\n", config_change_name(config_change(i)), key->help);
     }
 }

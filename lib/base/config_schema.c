@@ -12,7 +12,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define SCHEMA_MAX_FIELDS 24 /* keys and sub-sections of one section, and the end */
+#define SCHEMA_MAX_FIELDS 64 /* keys and sub-sections of one section, and the end */
 #define SCHEMA_MAX_SECTIONS 16
 #define SCHEMA_MAX_DEPTH 4
 
@@ -33,6 +33,8 @@ static const cyaml_strval_t backend_words[] = {
     {"tap", CONFIG_BACKEND_TAP}, {"packet", CONFIG_BACKEND_PACKET}, {"memory", CONFIG_BACKEND_MEMORY}};
 static const cyaml_strval_t commit_words[] = {{"minimal", CONFIG_COMMIT_MINIMAL},
                                               {"full", CONFIG_COMMIT_FULL}};
+static const cyaml_strval_t refuse_words[] = {{"reset", CONFIG_REFUSE_RESET},
+                                              {"silent", CONFIG_REFUSE_SILENT}};
 static const cyaml_strval_t manager_words[] = {{"direct", CONFIG_MANAGER_DIRECT},
                                                {"systemd", CONFIG_MANAGER_SYSTEMD},
                                                {"external", CONFIG_MANAGER_EXTERNAL}};
@@ -94,6 +96,9 @@ static void add_rule(struct schema *schema, struct schema_section *section, cons
     case CONFIG_MANAGER:
         set_words(&field->value, manager_words, CYAML_ARRAY_LEN(manager_words));
         break;
+    case CONFIG_REFUSE:
+        set_words(&field->value, refuse_words, CYAML_ARRAY_LEN(refuse_words));
+        break;
     case CONFIG_ADDRESSES:
         field->value.type = CYAML_SEQUENCE;
         field->value.data_size = CONFIG_TOKEN_BYTES;
@@ -108,6 +113,9 @@ static void add_rule(struct schema *schema, struct schema_section *section, cons
     case CONFIG_LEVEL:
     case CONFIG_USER:
     case CONFIG_LISTEN:
+    case CONFIG_USERS:
+    case CONFIG_REMOTE:
+    case CONFIG_ROLE:
     case CONFIG_MAC:
     case CONFIG_GATEWAY:
         set_text(&field->value, rule->size);

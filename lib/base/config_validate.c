@@ -5,7 +5,9 @@
  */
 #include "base/config_internal.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -131,6 +133,30 @@ static bool is_listen(const char *text)
     return strcmp(text, "off") == 0 || config_listen_parse(text, &listen) == 0;
 }
 
+/* Users and %groups with blanks between. */
+static bool is_user_list(const char *list)
+{
+    char text[CONFIG_USERS_BYTES];
+    char *rest = text;
+    const char *word;
+
+    snprintf(text, sizeof(text), "%s", list);
+    while ((word = strtok_r(rest, " ", &rest)) != NULL) {
+        if (word[0] == '%')
+            word++;
+        if (word[0] == '\0' || !is_user(word))
+            return false;
+    }
+    return true;
+}
+
+static bool is_remote(const char *text)
+{
+    struct config_listen listen;
+
+    return text[0] == '\0' || config_listen_parse(text, &listen) == 0;
+}
+
 /* True when the value is allowed. Takes those that are text in the file into file->config. */
 static bool value_take(struct config_file *file, const struct config_rule *rule,
                        const struct config_index *index, struct config_report *report)
@@ -150,6 +176,7 @@ static bool value_take(struct config_file *file, const struct config_rule *rule,
     case CONFIG_BACKEND:
     case CONFIG_COMMIT:
     case CONFIG_MANAGER:
+    case CONFIG_REFUSE:
         return true; /* libcyaml takes only the words of the schema */
     case CONFIG_NAME:
         return is_interface_name(text);
@@ -163,6 +190,12 @@ static bool value_take(struct config_file *file, const struct config_rule *rule,
         return is_user(text);
     case CONFIG_LISTEN:
         return is_listen(text);
+    case CONFIG_USERS:
+        return is_user_list(text);
+    case CONFIG_REMOTE:
+        return is_remote(text);
+    case CONFIG_ROLE:
+        return strcmp(text, "read") == 0 || strcmp(text, "admin") == 0;
     case CONFIG_MAC:
         return config_mac_parse(text, config->nic.mac) == 0 && is_unicast_mac(config->nic.mac);
     case CONFIG_ADDRESSES:

@@ -36,6 +36,28 @@ void fd_close(int *fd)
     errno = caller_errno;
 }
 
+ssize_t fd_read_text(const char *path, char *text, size_t size)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    size_t used = 0;
+    ssize_t n = fd < 0 ? -errno : 1;
+
+    while (n > 0) {
+        n = read(fd, text + used, size - used);
+        if (n < 0)
+            n = -errno;
+        else
+            used += (size_t)n;
+        if (used == size)
+            n = -EFBIG;
+    }
+    fd_close(&fd);
+    if (n < 0)
+        return n;
+    text[used] = '\0';
+    return (ssize_t)used;
+}
+
 int fd_set_nonblock(int fd)
 {
     const int flags = fcntl(fd, F_GETFL);

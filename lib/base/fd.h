@@ -16,6 +16,9 @@ void fd_close(int *fd);
 
 int fd_set_nonblock(int fd) MPA_WARN_UNUSED;
 
+/* The whole file as text with a NUL behind it. Its length, or -errno (-EFBIG: it does not fit). */
+ssize_t fd_read_text(const char *path, char *text, size_t size) MPA_WARN_UNUSED;
+
 /* A listening, non-blocking SEQPACKET socket at `path` with `mode`; an old socket file of a dead listener is
  * replaced, -EADDRINUSE when a living one answers. Returns the descriptor or -errno. */
 int fd_listen_seqpacket(const char *path, mode_t mode) MPA_WARN_UNUSED;

@@ -92,7 +92,7 @@ enum log_level log_level(void)
 }
 
 /* The words of the configuration, which log_level_parse() reads back. */
-static const char *level_name(enum log_level level)
+const char *log_level_name(enum log_level level)
 {
     switch (level) {
     case LOG_LEVEL_ERROR:
@@ -112,7 +112,7 @@ int log_level_parse(const char *text, enum log_level *level)
     static const enum log_level levels[] = {LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG};
 
     for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
-        if (strcmp(text, level_name(levels[i])) == 0) {
+        if (strcmp(text, log_level_name(levels[i])) == 0) {
             *level = levels[i];
             return 0;
         }
@@ -136,7 +136,7 @@ static size_t format_prefix(char *line, size_t size, enum log_level level)
         if (gmtime_r(&now.tv_sec, &utc) != NULL)
             strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S", &utc);
         length = snprintf(line, size, "%s.%03ldZ %s[%d] %s: ", stamp, now.tv_nsec / 1000000L, state.name,
-                          (int)state.pid, level_name(level));
+                          (int)state.pid, log_level_name(level));
     }
     return length < 0 ? 0 : (size_t)length < size ? (size_t)length : size - 1;
 }
@@ -211,6 +211,16 @@ LOG_FUNCTION(log_error, LOG_LEVEL_ERROR)
 LOG_FUNCTION(log_warn, LOG_LEVEL_WARN)
 LOG_FUNCTION(log_info, LOG_LEVEL_INFO)
 LOG_FUNCTION(log_debug, LOG_LEVEL_DEBUG)
+
+void log_change_level(enum log_level level)
+{
+    enum log_level old = log_level();
+
+    if (level > old)
+        log_set_level(level);
+    log_info("log_level_set level=%s was=%s", log_level_name(level), log_level_name(old));
+    log_set_level(level);
+}
 
 /* The time is given, not asked for: the loop that logs has it already, and a test can choose it. */
 bool log_gate_open(struct log_gate *gate, uint64_t now_ns, uint64_t *n_held)

@@ -28,7 +28,11 @@ void log_set_level(enum log_level level);
 /* The journal's socket, instead of the usual one. Without it lines go to standard error. */
 void log_use_journal(const char *socket_path);
 enum log_level log_level(void);
+/* The same while we run, and one line at INFO that tells, where the old or the new level lets it through. */
+void log_change_level(enum log_level level);
 
+/* "error", "warn", "info", "debug"; "?" for a number that is no level. */
+const char *log_level_name(enum log_level level);
 /* Parses "error", "warn", "info", "debug". Returns 0, or -EINVAL with *level untouched. */
 int log_level_parse(const char *text, enum log_level *level) MPA_WARN_UNUSED;
 

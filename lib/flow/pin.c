@@ -79,6 +79,7 @@ int pin_table_add(struct pin_table *table, uint32_t hash, const struct flow_key 
     if (idx != FLOW_TABLE_NONE) {
         table->pins[idx].worker = worker;
         table->pins[idx].expires_ns = now_ns + PIN_SYN_LIFE_NS;
+        table->pins[idx].has_isn = false;
         return 0;
     }
     idx = table->first_free;
@@ -95,6 +96,34 @@ int pin_table_add(struct pin_table *table, uint32_t hash, const struct flow_key 
     err = flow_table_insert(&table->by_key, hash, idx);
     mpa_assert(err == 0);
     return 0;
+}
+
+int pin_table_add_syn(struct pin_table *table, uint32_t hash, const struct flow_key *key,
+                      const struct pin_syn *syn, uint64_t now_ns)
+{
+    int failed = pin_table_add(table, hash, key, syn->worker, now_ns);
+    struct pin *pin;
+
+    if (failed < 0)
+        return failed;
+    pin = &table->pins[find_idx(table, hash, key)];
+    pin->has_isn = true;
+    pin->isn = syn->isn;
+    return 0;
+}
+
+uint8_t pin_table_route(const struct pin_table *table, uint32_t hash, const struct flow_key *key,
+                        uint32_t seq)
+{
+    uint32_t idx = find_idx(table, hash, key);
+    const struct pin *pin;
+
+    if (idx == FLOW_TABLE_NONE)
+        return BUCKET_NO_WORKER;
+    pin = &table->pins[idx];
+    if (pin->expires_ns != 0 && pin->has_isn && seq - pin->isn > PIN_SYN_WINDOW)
+        return BUCKET_NO_WORKER;
+    return pin->worker;
 }
 
 bool pin_table_confirm(struct pin_table *table, uint32_t hash, const struct flow_key *key)

@@ -15,6 +15,9 @@
 #include "flow/table.h"
 
 #define PIN_SYN_LIFE_NS (10ull * 1000000000ull)
+/* How far behind its SYN a segment of a connection that is not confirmed yet may begin: some times what a
+ * peer may send before the worker has a say (65,535 bytes; no window is scaled in a SYN). */
+#define PIN_SYN_WINDOW (256u << 10)
 
 struct pin {
     struct flow_key key;
@@ -22,6 +25,8 @@ struct pin {
     uint32_t next_free;
     uint64_t expires_ns; /* 0: confirmed, does not expire */
     uint8_t worker;
+    bool has_isn; /* made by a SYN with sequence number `isn` */
+    uint32_t isn;
 };
 
 struct pin_table {
@@ -46,6 +51,22 @@ static inline uint8_t pin_table_find(const struct pin_table *table, uint32_t has
 /* Pins or re-pins; `now_ns` + PIN_SYN_LIFE_NS is its end until confirmed. 0 or -ENOSPC. */
 int pin_table_add(struct pin_table *table, uint32_t hash, const struct flow_key *key, uint8_t worker,
                   uint64_t now_ns) MPA_WARN_UNUSED;
+
+/*
+ * Pins a flow that a SYN with sequence number `isn` is about to open. Whoever forges a SYN of a connection
+ * that is established elsewhere must not lead it here: until it is confirmed pin_table_route() follows the
+ * pin only for segments that fit the SYN. 0 or -ENOSPC.
+ */
+struct pin_syn {
+    uint32_t isn;
+    uint8_t worker;
+};
+int pin_table_add_syn(struct pin_table *table, uint32_t hash, const struct flow_key *key,
+                      const struct pin_syn *syn, uint64_t now_ns) MPA_WARN_UNUSED;
+/* pin_table_search() for a TCP segment that is no SYN and begins at `seq`. */
+uint8_t pin_table_route(const struct pin_table *table, uint32_t hash, const struct flow_key *key,
+                        uint32_t seq);
+
 bool pin_table_confirm(struct pin_table *table, uint32_t hash, const struct flow_key *key);
 bool pin_table_remove(struct pin_table *table, uint32_t hash, const struct flow_key *key);
 

@@ -69,6 +69,11 @@ static inline uint64_t counter_get(const counter *set, unsigned which)
     X(rx_drop_held_full, "Dropped: too many frames are held back for hand-overs")                            \
     X(rx_drop_suspect, "Dropped: a worker died of this frame")                                               \
     X(rx_drop_returning, "Dropped: a new frontend waits for its workers to return")                          \
+    X(shed_worker_reset, "New connections refused with a reset: their worker is told to take none")          \
+    X(shed_worker_silent, "New connections refused without a word: their worker is told to take none")       \
+    X(shed_all_reset, "New connections refused with a reset: no worker takes any")                           \
+    X(shed_all_silent, "New connections refused without a word: no worker takes any")                        \
+    X(shed_reset_limited, "Resets not sent for refused connections: more than 1000 a second")                \
     X(handovers, "Hand-overs completed")                                                                     \
     X(handovers_failed,                                                                                      \
       "Hand-overs that were given up; the flows stayed where they were or went to survivors")                \
@@ -94,7 +99,7 @@ static inline uint64_t counter_get(const counter *set, unsigned which)
     X(rx_congested, "Times an rx ring went over 90 %")                                                       \
     X(rx_drop_ring_full, "Dropped: rx ring full")                                                            \
     X(rx_drop_quota, "Dropped: the worker holds its whole share of the rx pool")                             \
-    X(rx_steered, "New connections steered elsewhere because the ring was congested")                        \
+    X(rx_steered, "New connections steered elsewhere: the ring was congested, or the worker takes none")     \
     X(tx_drop_source, "Dropped: source address is not ours")                                                 \
     X(tx_drop_header, "Dropped: packet header or lengths not valid")                                         \
     X(fault_slot, "Faults: a tx slot names bytes outside its arena")                                         \

@@ -12,7 +12,12 @@
 /* The frontend's half of a lane; rx slots follow at lane_layout.rx_slots_off. */
 struct frontend_half {
     struct segment_header header;
-    struct lane_shape shape;                      /* constant after attach */
+    struct lane_shape shape; /* constant after attach */
+    /* What an operator has changed since the worker read its file. Frontend writes · worker reads, each alone
+     * and checks it; 0: as its own configuration says. Older frontends leave all 0. */
+    _Atomic uint32_t log_level;                   /* enum log_level */
+    _Atomic uint32_t orphan_s_plus_1;             /* worker.orphan_s */
+    _Atomic uint32_t idle_s_plus_1;               /* worker.idle_s */
     struct lane_index rx_tail[N_LANE_PRIORITIES]; /* frontend writes · worker reads · publishes rx slots */
     struct lane_index tx_head[N_LANE_PRIORITIES]; /* frontend writes · worker reads · frees tx slots, arena */
     struct lane_index return_head;                /* frontend writes · worker reads · frees return slots */
@@ -36,6 +41,8 @@ struct host_facts {
 struct host_segment {
     struct segment_header header;
     uint32_t n_buckets;
+    _Atomic uint32_t short_idle_s; /* frontend writes · workers read · idle limit under pressure, 0: none;
+                                      in what was padding, and 0, before it came */
     _Alignas(
         SEGMENT_LINE_BYTES) _Atomic uint32_t seq; /* frontend writes · workers read · even: the copy
                                                      seq / 2 % 2 is complete, odd: the other is written */

@@ -7,6 +7,9 @@
 
 #define LANE_PAGE_BYTES 4096u
 
+_Static_assert(offsetof(struct frontend_half, rx_tail) == 2 * SEGMENT_LINE_BYTES,
+               "the words of the operator stand in what was padding: nothing moves");
+
 uint32_t lane_version_choose(uint32_t version_min, uint32_t version_max)
 {
     uint32_t version = version_max < LANE_VERSION ? version_max : LANE_VERSION;

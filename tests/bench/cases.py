@@ -10,6 +10,7 @@ import native
 import netlab
 import stacks
 import survival
+import watched
 from bench_case import PAGE_BYTES, Bench, Case
 from netlab import LabError
 
@@ -239,4 +240,4 @@ class Profile(Bench):
 BENCHES = {bench.name: bench for bench in (
     Throughput(), Loss(), Requests(), Http(), Connections(), native.Native("lane"), native.Commit(),
     native.Native("dispatch"), native.Native("scale"), Spread(), Memory(), Profile(), survival.Adopt(), survival.HandOver(),
-    decide.Balance(), decide.Flows())}
+    decide.Balance(), decide.Flows(), watched.Metrics())}

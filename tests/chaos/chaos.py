@@ -58,7 +58,6 @@ OPTIONS = parse_arguments(sys.argv[1:])
 if OPTIONS.build_dir:
     os.environ["MPA_BUILD_DIR"] = OPTIONS.build_dir
 
-import control  # noqa: E402
 import crowd as crowds  # noqa: E402
 import faults  # noqa: E402
 import netlab  # noqa: E402
@@ -151,8 +150,6 @@ def run(lab, options):
     if options.selftest:
         schedule.faults = [Pause()]
     stack, space, network = start_stack(lab, options)
-    if options.what == "all" and not control.can_scale(stack):
-        schedule.leave_out("scale")
     with contextlib.ExitStack() as closing:
         crowd = closing.enter_context(crowds.Crowd(space, network=network, timeout=30))
         if options.capture:

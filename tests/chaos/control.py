@@ -7,7 +7,6 @@ import subprocess
 import time
 
 import netlab
-import stacks
 import survivor
 
 ASKED_S = 60    # for mpactl to say how it ended
@@ -15,22 +14,9 @@ REPAIR_S = 60   # for the next controld to put everything right
 SCALE_MOST = 4
 
 # Operations, and within how many seconds after its begin the operation is cut off; where in it is chance.
-CUTS = {"nothing": 0.02, "migrate": 0.1, "drain": 0.2, "update": 4.0, "scale": 1.5}
+CUTS = {"nothing": 0.02, "migrate": 0.06, "drain": 0.1, "update": 2.0, "scale": 0.25}
 # What mpactl says when it cannot know how its operation ended.
 UNKNOWN = ("connection lost", "no answer within", "no mpa-controld answers", "unknown", "no operation")
-
-
-def can_scale(stack):
-    """Whether this build knows `mpactl scale`."""
-    done = subprocess.run([stacks.program("mpactl", stack.programs["mpactl"]), "scale", "--help"], capture_output=True)
-    return done.returncode == 0
-
-
-def scale(stack, n):
-    """n workers, by hand, and all of them serving."""
-    stack.order("scale", str(n), timeout=60)
-    stack.n_workers = n
-    stack.all_serve(timeout=40)
 
 
 class Control:
@@ -40,12 +26,14 @@ class Control:
     def __init__(self):
         self.outcomes = {}  # {operation: Counter of outcomes}
         self.back_ms = []   # from the kill to the next one answering with everything found
-        self.has_scale = None
 
     def inject(self, stack, crowd, rng):
         stack.all_serve()
+        self.strike(stack, crowd, rng, rng.choice(self.operations(stack)))
+        return True
+
+    def strike(self, stack, crowd, rng, operation):
         before = stack.slots()
-        operation = rng.choice(self.operations(stack))
         words = self.words(operation, stack, rng)
         crowd.fault()
         asked = stack.ask(*words) if words else None
@@ -59,13 +47,10 @@ class Control:
         self.settle(stack, operation, asked)
         if operation not in ("update", "scale") and stack.slots() != before:
             raise netlab.LabError(f"workers {before} were replaced by {stack.slots()} for a dead controld")
-        return True
 
-    def operations(self, stack):
-        if self.has_scale is None:
-            self.has_scale = can_scale(stack)
-        several = ["migrate", "drain"] if stack.n_workers > 1 else []
-        return ["nothing", "update"] + several + (["scale"] if self.has_scale else [])
+    @staticmethod
+    def operations(stack):
+        return ["nothing", "update", "scale"] + (["migrate", "drain"] if stack.n_workers > 1 else [])
 
     @staticmethod
     def words(operation, stack, rng):
@@ -85,10 +70,10 @@ class Control:
         is in doubt is given again."""
         if asked is not None:
             self.outcomes.setdefault(operation, collections.Counter())[self.outcome(operation, asked)] += 1
-        if operation == "scale":
-            scale(stack, stack.n_workers)
-        else:
-            stack.repaired(REPAIR_S)
+        n_before = stack.n_workers
+        stack.repaired(REPAIR_S, is_any_number=operation == "scale")
+        if stack.n_workers != n_before:
+            stack.scale(n_before)
 
     @staticmethod
     def outcome(operation, asked):
@@ -107,24 +92,3 @@ class Control:
     def report(self, _stack, _stalls_ms):
         return {"operations": {name: dict(counter) for name, counter in sorted(self.outcomes.items())},
                 "control_back_ms": survivor.spread(self.back_ms)}
-
-
-class Scale:
-    """1 -> 4 -> 1 workers, by hand, for ever."""
-    name, count_name, default_every_ms = "scale", "scales", 10_000
-
-    def __init__(self):
-        self.took_ms = {}
-
-    def inject(self, stack, crowd, rng):
-        if not can_scale(stack):
-            raise netlab.LabError("this build knows no mpactl scale")
-        n = 1 if stack.n_workers > 1 else SCALE_MOST
-        begin = time.monotonic()
-        crowd.fault()
-        scale(stack, n)
-        self.took_ms.setdefault(n, []).append((time.monotonic() - begin) * 1000)
-        return True
-
-    def report(self, _stack, _stalls_ms):
-        return {"scale_ms": {f"to {n}": survivor.spread(values) for n, values in sorted(self.took_ms.items())}}

@@ -176,10 +176,10 @@ class Crowd:
         if self.report is None:
             for member in self.members:
                 member.order("stop")
-            self.report = self._merge([self._last_line(member) for member in self.members])
+            self.report = self._merge([self.last_line(member) for member in self.members])
         return self.report
 
-    def _last_line(self, member):
+    def last_line(self, member):
         """Lines before it may be answers nobody has asked for, of a probe."""
         while True:
             line = member.line(timeout=self.timeout + 15)

@@ -90,6 +90,20 @@ class Update:
         return True
 
 
+class Scale:
+    """Up to four workers, or down to one, in turn."""
+    name, count_name, default_every_ms = "scale", "scalings", 10_000
+
+    def __init__(self, numbers=(4, 1)):
+        self.numbers, self.n_turns = numbers, 0
+
+    def inject(self, stack, crowd, rng):
+        crowd.fault()
+        stack.scale(self.numbers[self.n_turns % len(self.numbers)])
+        self.n_turns += 1
+        return True
+
+
 class Frontend:
     """SIGKILL to the frontend; done when the next one serves with all workers."""
     name, count_name, default_every_ms = "frontend", "frontend_kills", 2000
@@ -146,24 +160,23 @@ class Stall:
                 "answered_over_limit": sum(it > limit_ms for it in stalls_ms)}
 
 
-FAULTS = {fault.name: fault for fault in (Kill(), Migrate(), Update(), Frontend(), Stall(), control.Control(),
-                                          control.Scale())}
+FAULTS = {fault.name: fault
+          for fault in (Kill(), Migrate(), Update(), Frontend(), Stall(), control.Control(), Scale())}
+ALL_EVERY_MS = 2000
+AMONG_OTHERS = {"scale": Scale((4, 2))}  # what moves connections needs two workers
 
 
 class Schedule:
     """One kind, or all in turn; a fault each every_ms, or when the one before is done."""
 
     def __init__(self, name, every_ms, seed):
-        self.faults = [FAULTS[name]] if name in FAULTS else list(FAULTS.values())
-        self.every_s = (every_ms or max(fault.default_every_ms for fault in self.faults)) / 1000
+        self.faults = list((FAULTS | AMONG_OTHERS).values()) if name == "all" else [FAULTS[name]]
+        default_ms = ALL_EVERY_MS if name == "all" else self.faults[0].default_every_ms
+        self.every_s = (every_ms or default_ms) / 1000
         self.rng = random.Random(seed)
         self.counts = {fault.count_name: 0 for fault in FAULTS.values()}
         self.refusals = []
         self.n_turns = 0
-
-    def leave_out(self, name):
-        """Not this kind, though all were asked for."""
-        self.faults = [fault for fault in self.faults if fault.name != name]
 
     def report(self, stack, stalls_ms):
         """What the kinds have to tell besides. The stalls of a kind are known when it was the only one."""

@@ -21,6 +21,15 @@ def is_running(pid):
         return False
 
 
+def command_of(pid):
+    """Its command line, "" when it has just ended."""
+    try:
+        with open(f"/proc/{pid}/cmdline") as line:
+            return line.read().replace("\0", " ")
+    except OSError:
+        return ""
+
+
 def holdings(pid):
     """What a leak would make grow: private memory in KiB, descriptors, mappings."""
     with open(f"/proc/{pid}/status") as status:
@@ -147,6 +156,12 @@ class Survivor(stacks.Ours):
         except ValueError:
             return json.loads(text.splitlines()[-1])  # behind lines of progress
 
+    def scale(self, n_workers):
+        """Another number of workers; done when all of them serve."""
+        self.order("scale", str(n_workers), timeout=60)
+        self.n_workers = n_workers
+        self.all_serve(timeout=40)
+
     def refused(self, *words, timeout=30):
         """mpactl that must fail. Returns its words."""
         done = subprocess.run(self.command_line(*words), capture_output=True, text=True, timeout=timeout)
@@ -203,8 +218,9 @@ class Survivor(stacks.Ours):
         found += [f"buckets with {sorted(lost)}"] if lost else []
         return ", ".join(found)
 
-    def repaired(self, timeout=60):
-        """Waits until nothing is half done; an operator's own drain is undrained once it is through."""
+    def repaired(self, timeout=60, is_any_number=False):
+        """Waits until nothing is half done; an operator's own drain is undrained once it is through. With another
+        number of workers if that may be."""
         last = ["?"]
 
         def is_so():
@@ -214,6 +230,8 @@ class Survivor(stacks.Ours):
                 for it in workers:
                     if it["is_draining"] and not it["buckets"] and not spares:
                         self.order("undrain", str(it["slot"]))
+                if is_any_number:
+                    self.n_workers = len(workers)
                 last[0] = self.unrepaired()
             except netlab.LabError as error:
                 last[0] = str(error)
@@ -228,9 +246,8 @@ class Survivor(stacks.Ours):
         said = subprocess.run(self.command_line("stop"), capture_output=True, text=True, timeout=60)
         if self.events_process is not None:
             self.lab.stop(self.events_process)
-        ours = set(name[:15] for name in self.programs)
         orphans = [f"orphan {name} {pid}" for pid, name in stacks.descendants(os.getpid()).items()
-                   if name in ours and pid != self.process.pid]
+                   if name in self.programs and self.runtime_dir in command_of(pid)]
         return orphans + ([f"mpactl stop: {said.stderr.strip()}"] if said.returncode else [])
 
     def flows(self, *words):

@@ -29,7 +29,7 @@ static void check_round_trip(const struct config *config)
     struct config again;
 
     print(config, &text, &size);
-    const struct config_text printed = {"printed", text, size};
+    const struct config_text printed = {.name = "printed", .bytes = text, .n_bytes = size};
     if (config_load_text(&printed, &again, error, sizeof(error)) != 0)
         abort();
     print(&again, &text_again, &size_again);
@@ -41,7 +41,7 @@ static void check_round_trip(const struct config *config)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    const struct config_text text = {"fuzz", (const char *)data, size};
+    const struct config_text text = {.name = "fuzz", .bytes = (const char *)data, .n_bytes = size};
     struct config config;
     char error[1024];
 

@@ -45,3 +45,63 @@ def test_a_load_on_one_of_two_workers_is_evened_while_it_runs(lab):
         # Sixteen buckets are busy: nothing else has moved, and none of them more than twice.
         assert 4 <= len(set(moved)) <= N and all(moved.count(bucket) <= 2 for bucket in moved), moved
         crowd.clean()
+
+
+def heavy_flow(stack, known):
+    """The flow that has carried most bytes, of those not yet known."""
+    found = {}
+
+    def is_there():
+        flows = [it for it in stack.flows() if it["key"] not in known]
+        found.update(max(flows, key=lambda it: int(it["rx_bytes"])))
+        return int(found["rx_bytes"]) > 3_000_000
+    netlab.wait_until(is_there, what="a heavy flow")
+    return dict(found)
+
+
+def two_elephants(stack, crowd):
+    """Two flows that are the load, in different buckets."""
+    crowd.carry("bulk", 1, 65536)
+    first = heavy_flow(stack, [])
+    while True:
+        member = crowd.carry("bulk", 1, 65536)
+        second = heavy_flow(stack, [first["key"]])
+        if second["bucket"] != first["bucket"]:
+            return [first, second]
+        member.order("stop")
+        crowd.last_line(member)
+        crowd.members.remove(member)
+
+
+def test_an_elephant_goes_alone_and_its_company_stays(lab):
+    """Few buckets, so that each has many flows; two of them carry nearly everything, both on worker 0."""
+    stack = survivor.Survivor(lab, lab.ns("alone")).start(
+        frontend={"n_buckets": 64},
+        control={"balance": "false", "balance_floor_permille": 5}).ready()
+    stack.all_serve()
+    with crowds.Crowd(stack.space) as crowd:
+        crowd.carry("idle", 300, 100)
+        elephants = two_elephants(stack, crowd)
+        stack.order("migrate", "bucket", "0-63", "--to", "0")
+        stack.order("balance", "on")
+        moves = []
+
+        def is_alone():
+            moves[:] = [it for it in stack.mpactl("explain")["decisions"] if it["reason"] == "move_elephant"]
+            return moves and moves[-1]["outcome"].startswith("done")
+        try:
+            netlab.wait_until(is_alone, 30, what="an elephant that moves")
+        finally:
+            stack.order("balance", "off")
+            print(*(f"{it['text']} [{it['outcome']}]" for it in stack.mpactl("explain")["decisions"]), sep="\n")
+            print(stack.mpactl("workers"), [it for it in stack.flows() if int(it["rx_bytes"]) > 100_000])
+        move = moves[-1]["moves"][0]
+        flows = stack.flows()
+        gone = next(it for it in elephants if it["bucket"] == move["bucket"])
+        assert moves[-1]["outcome"].endswith(" alone") and str(gone["key"]["remote_port"]) in moves[-1]["outcome"]
+        assert [it["worker"] for it in flows if it["key"] == gone["key"]] == [move["to"]] == [1]
+        company = [it for it in flows if it["bucket"] == move["bucket"] and it["key"] != gone["key"]]
+        assert company and {it["worker"] for it in company} == {0}
+        assert stack.mpactl("buckets")["workers"][move["bucket"]] == 0
+        crowd.goes_on()
+        crowd.clean()

@@ -44,7 +44,7 @@ def test_what_ignores_sigterm_is_killed(control):
     assert control.mpactl("stop").returncode == OK
     assert control.end() == 0
     assert time.monotonic() - began < 9
-    assert control.log().count("did not stop in time") == 2
+    assert control.log().count('reason="did not stop in time"') == 2
 
 
 def test_a_killed_worker_comes_back_with_its_cause_told(control, events):
@@ -55,7 +55,7 @@ def test_a_killed_worker_comes_back_with_its_cause_told(control, events):
     os.kill(first, signal.SIGKILL)
     wait_until(lambda: control.worker(1)["state"] == "running" and control.worker(1)["pid"] != first, "a new worker")
     assert next_event(reader, "ended", slot=1)["fields"] == {
-        "pid": str(first), "cause": "killed by signal 9 (Killed)", "restart_ms": "100"}
+        "pid": str(first), "cause": "killed by signal 9 (Killed)", "why": "signal", "restart_ms": "100"}
     assert control.worker(1)["last_exit"] == "killed by signal 9 (Killed)"
     assert control.worker(1)["restarts"] == 1
     assert control.worker(0)["pid"] == other
@@ -93,7 +93,8 @@ def test_a_quarantined_worker_is_killed_and_replaced(control, events):
     event = next_event(reader, "killed", slot=0)
     assert event["fields"] == {"pid": str(first), "reason": "quarantined: fault_index"}
     event = next_event(reader, "ended", slot=0)
-    assert event["fields"]["cause"] == "killed by signal 9 (Killed)"
+    assert event["fields"]["cause"] == "killed by signal 9 (Killed): quarantined: fault_index"
+    assert event["fields"]["why"] == "quarantined"
     assert next_event(reader, "ready", slot=0)["fields"]["pid"] != str(first)
     assert 'reason="quarantined: fault_index"' in control.log()
 
@@ -226,7 +227,8 @@ def test_without_a_daemon_the_exit_code_is_3(control):
 @pytest.mark.parametrize("words", [
     [], ["nonsense"], ["status", "surplus"], ["--timeout", "0", "status"], ["--timeout", "x", "status"],
     ["capture", "--lane", "16"], ["capture", "--lane", "-1"], ["capture", "--count", "0"], ["config"],
-    ["config", "eat"], ["config", "check"], ["help", "nonsense"], ["capture", "--filter", "no such filter"],
+    ["config", "eat"], ["config", "check"], ["config", "set"], ["config", "set", "x"], ["config", "show", "--dry-run"], ["log"], ["log", "eat"],
+    ["log", "level", "info", "--process", "worker:16"], ["balance", "set"], ["help", "nonsense"], ["capture", "--filter", "no such filter"],
 ])
 def test_a_wrong_command_line_has_exit_code_2(control, words):
     done = control.mpactl(*words)
@@ -252,10 +254,25 @@ def test_config_check_names_file_and_line(control, tmp_path):
 
 def test_config_show_is_a_configuration(control, tmp_path):
     shown = tmp_path / "shown.yaml"
-    done = control.mpactl("config", "show")
+    done = control.mpactl("config", "defaults")
     shown.write_text(done.stdout)
     assert control.mpactl("config", "check", str(shown)).returncode == OK
-    assert "worker" in json.loads(control.mpactl("--json", "config", "show").stdout)
+    assert "worker" in json.loads(control.mpactl("--json", "config", "defaults").stdout)
+    assert control.mpactl("config", "show", str(shown)).stdout == done.stdout
+
+
+def test_config_show_without_a_daemon_says_so(control):
+    assert control.mpactl("config", "show").returncode == NO_DAEMON
+    assert control.mpactl("config", "reload").returncode == NO_DAEMON
+    assert control.mpactl("log", "level").returncode == NO_DAEMON
+
+
+def test_a_stack_without_a_file_has_nothing_to_reload(control):
+    control.start().up()
+    assert {it["source"] for it in control.json("config", "show")["entries"]} <= {"default", "command_line"}
+    done = control.mpactl("config", "reload")
+    assert done.returncode == FAILED and "started without --config" in done.stderr
+    assert len(control.json("log", "level", "warn")["processes"]) == 4
 
 
 def test_the_number_of_workers_comes_from_the_file(control, tmp_path):

@@ -311,10 +311,9 @@ def test_workers_that_outlive_controld_and_frontend_are_taken_over(control):
 
 def test_stop_finds_workers_that_outlive_everything(control):
     control.start().up()
-    control.status()
+    first = control.frontend()["pid"]
     control.process.kill()
     control.process.wait()
-    first = next(pid for pid in control.pids if open(f"/proc/{pid}/comm").read() == "mpa-frontend\n")
     os.kill(first, signal.SIGKILL)
     wait_until(lambda: not is_alive(first), "the end of the frontend")
     assert control.mpactl("stop").returncode == OK

@@ -1,15 +1,20 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What systemd is promised, and what it promises us, tried with a real one: see boot."""
+import json
 import os
 import pathlib
+import random
 import signal
 import subprocess
+import time
+import urllib.request
 
 import pytest
 
 from conftest import (CONFIG, SOURCE_DIR, TAP, UNITS, Echo, is_active, is_listening, journal, kill, pid, run, show,
                       wait_until)
 
+DROP_IN = "/run/systemd/system/mpa-controld.service.d"
 FRONTEND, CONTROLD, WORKER0, WORKER1 = UNITS[1], UNITS[0], UNITS[2], UNITS[3]
 
 
@@ -54,7 +59,7 @@ def test_the_exposure_is_low(installed, unit, most):
 
 def test_the_units_are_without_fault(installed):
     units = [f"/usr/local/lib/systemd/system/{name}" for name in
-             ("mpa.target", "mpa-attach.socket", "mpa-controld.service", "mpa-frontend.service", "mpa-worker@.service")]
+             ("mpa.target", "mpa-attach.socket", "mpa-metrics.socket", "mpa-controld.service", "mpa-frontend.service", "mpa-worker@.service")]
     done = run("systemd-analyze", "verify", "--man=no", *units)
     assert "mpa" not in done.stderr, done.stderr
 
@@ -97,6 +102,49 @@ def test_a_killed_controld_is_started_again_and_nothing_else_is_touched(system, 
     system.up()
     after = system.pids()
     assert {u: p for u, p in after.items() if u != CONTROLD} == {u: p for u, p in before.items() if u != CONTROLD}
+
+
+def unrepaired(system):
+    """What is half done, in words; nothing: all serve, none drains, no spare, every bucket has a worker that serves."""
+    status = system.status()
+    workers = [it for it in status["processes"] if it["role"] == "worker"]
+    buckets = run("mpactl", "--json", "buckets", check=False)
+    if status["state"] != "running" or buckets.returncode:
+        return status["state"]
+    serving = {it["slot"] for it in workers if it["lane_state"] == "serving"}
+    found = [f"{it['slot']} drains" for it in workers if it["is_draining"]]
+    found += [f"{it['slot']} is a spare" for it in workers if it["is_spare"]]
+    found += [f"{len(serving)} serve"] if len(serving) != 2 else []
+    return " ".join(found + [f"buckets of {it}" for it in set(json.loads(buckets.stdout)["workers"]) - serving])
+
+
+def settled(system):
+    """An operator's drain, once it is through, is undrained by him."""
+    for it in system.status()["processes"]:
+        if it["role"] == "worker" and it["is_draining"] and not it["buckets"]:
+            run("mpactl", "undrain", str(it["slot"]), check=False)
+    return not unrepaired(system)
+
+
+def test_operations_that_lose_their_controld_are_put_right(system, echo):
+    """MPA_CONTROLD_KILLS of them (3), each somewhere in what it was asked to do; systemd starts the next."""
+    rng = random.Random(1)
+    commands = [("migrate", "bucket", "0-2000", "--to", "1"), ("drain", "0"), ("update",)]
+    pathlib.Path(DROP_IN).mkdir(parents=True, exist_ok=True)
+    pathlib.Path(DROP_IN, "kills.conf").write_text("[Unit]\nStartLimitIntervalSec=0\n")
+    run("systemctl", "daemon-reload")
+    for number in range(int(os.environ.get("MPA_CONTROLD_KILLS", "3"))):
+        old, command = pid(CONTROLD), commands[number % len(commands)]
+        asked = subprocess.Popen(("mpactl", *command), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        time.sleep(rng.random() * (2 if command == ("update",) else 0.1))  # where in it the kill strikes is chance
+        os.kill(old, signal.SIGKILL)
+        echo.check()
+        new_pid(CONTROLD, old)
+        said, complained = asked.communicate(timeout=60)
+        assert asked.returncode == 0 or complained.strip(), f"{command}: not a word ({said})"
+        wait_until(lambda: settled(system), f"everything put right after {command}: {unrepaired(system)}", timeout=60)
+        echo.check()
+    wait_until(lambda: not is_active("mpa-worker@2.service"), "the end of the spare")
 
 
 def test_stopping_controld_leaves_the_data_plane(system, echo):
@@ -205,6 +253,19 @@ def test_an_update_goes_through_units(system, echo):
     wait_until(lambda: not is_active("mpa-worker@2.service"), "the end of the spare")
 
 
+def test_units_come_and_go_with_the_number_of_workers(system, echo):
+    before = system.pids()
+    for n in (4, 1, 2):
+        run("mpactl", "scale", str(n), timeout=60)
+        echo.check()
+        wait_until(lambda: [is_active(f"mpa-worker@{slot}.service") for slot in range(5)] == [slot < n for slot in range(5)],
+                   f"{n} active units")
+    run("mpactl", "restart", "0", timeout=60)
+    echo.check()
+    after = system.up().pids()
+    assert after[WORKER0] != before[WORKER0] and after[FRONTEND] == before[FRONTEND]
+
+
 def test_only_the_users_of_the_configuration_may_attach(system):
     worker = ("/usr/local/bin/mpa-worker", "--config", CONFIG, "--runtime-dir", "/run/mpa", "--slot", "9")
     outsider = subprocess.run(("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", *worker),
@@ -226,6 +287,21 @@ def test_controld_may_manage_its_own_units_only(system):
     assert call("StartUnit", "ss", WORKER0, "replace").returncode == 0
 
 
+def test_metrics_come_from_a_socket_of_systemd_though_controld_has_no_network(system):
+    run("systemctl", "stop", CONTROLD)  # a socket cannot be given to a service that runs
+    run("systemctl", "start", "mpa-metrics.socket")
+    try:
+        run("systemctl", "start", CONTROLD)
+        page = "http://127.0.0.1:9464/"
+        with urllib.request.urlopen(page + "readyz", timeout=10) as answer:
+            assert answer.read() == b"ready\n"
+        with urllib.request.urlopen(page + "metrics", timeout=10) as answer:
+            assert b"\nmpa_frontend_up 1\n" in answer.read()
+    finally:
+        run("systemctl", "stop", "mpa-metrics.socket", CONTROLD)
+        run("systemctl", "start", CONTROLD)
+
+
 def test_a_wrong_configuration_is_not_tried_again(system):
     system.stop()
     text = pathlib.Path(CONFIG).read_text()
@@ -236,6 +312,34 @@ def test_a_wrong_configuration_is_not_tried_again(system):
         assert show(CONTROLD, "NRestarts") == "0"
     finally:
         pathlib.Path(CONFIG).write_text(text)
+
+
+def test_a_reload_takes_what_can_change_and_refuses_what_is_wrong(system):
+    """`systemctl reload` waits for the answer and fails with it; SIGHUP does the same without one."""
+    before = system.up().pids()
+    text = pathlib.Path(CONFIG).read_text()
+
+    def said(words):
+        return any(words in it["MESSAGE"] for it in journal(f"_SYSTEMD_UNIT={CONTROLD}"))
+
+    def levels():
+        return {it["level"] for it in json.loads(run("mpactl", "--json", "log", "level").stdout)["processes"]}
+    try:
+        pathlib.Path(CONFIG).write_text(text.replace("\ncontrol:\n", "\ncontrol:\n  log_level: debug\n"))
+        run("systemctl", "reload", CONTROLD, timeout=30)
+        wait_until(lambda: levels() == {"debug"}, "debug for all")
+        pathlib.Path(CONFIG).write_text("nic:\n  mtu: 3\n")
+        assert run("systemctl", "reload", CONTROLD, check=False).returncode != 0
+        assert said("refused: /") and said("'nic.mtu': '3'")
+        kill(CONTROLD, signal.SIGHUP)
+        wait_until(lambda: said('config_refused by="signal"'), "the refusal of the signal's reload")
+        wait_until(lambda: show(CONTROLD, "ActiveState") == "active", "the end of the reload")
+        assert levels() == {"debug"}
+    finally:
+        pathlib.Path(CONFIG).write_text(text)
+    kill(CONTROLD, signal.SIGHUP)
+    wait_until(lambda: levels() == {"info"}, "info for all")
+    assert system.pids() == before
 
 
 def test_the_source_has_no_unit_that_is_not_installed(installed):

@@ -76,6 +76,8 @@ struct stack {
     uint32_t wheel[STACK_WHEEL_SLOTS];
     uint8_t timer_count;  /* mirror of lwIP's tcp_timer_ctr */
     uint64_t now_ns;      /* of this turn */
+    uint32_t idle_ticks;  /* idle limit in slow ticks, 0: none */
+    uint32_t idle_idx;    /* whose turn it is to be looked at, modulo n_unused_idx */
     struct conn *in_hand; /* connection of the segment being processed */
     uint32_t in_hand_lastack;
 };
@@ -106,6 +108,10 @@ void stack_input(struct stack *stack, struct rx_frame *frames, unsigned n);
 
 /* Runs what is due; returns the time of the next tick. */
 uint64_t stack_timers(struct stack *stack, uint64_t now_ns);
+
+/* Connections that are idle for so long are closed from now on, within some two seconds; 0: none are. At most
+ * a week. */
+void stack_set_idle_limit(struct stack *stack, uint32_t limit_s);
 
 /* Lets consumers and output run until nobody is ready, then sends the ACKs that are due. */
 void stack_run(struct stack *stack);

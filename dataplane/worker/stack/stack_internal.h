@@ -41,6 +41,9 @@ void stack_timer_init(struct stack *stack);
 void stack_timer_update(struct stack *stack, struct conn *conn);
 void stack_timer_cancel(struct stack *stack, struct conn *conn);
 
+/* idle connections: idle.c; with each slow tick */
+void stack_idle_tick(struct stack *stack);
+
 /* output: output.c */
 /* lwIP sums the packets that it alone makes; everything else is summed while staged. */
 #define STACK_CHECKSUMS (NETIF_CHECKSUM_GEN_UDP | NETIF_CHECKSUM_GEN_ICMP | NETIF_CHECKSUM_GEN_ICMP6)

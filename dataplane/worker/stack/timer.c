@@ -214,6 +214,7 @@ uint64_t stack_timers(struct stack *stack, uint64_t now_ns)
 {
     uint32_t tick_wanted = (uint32_t)(now_ns / (TIMER_SLOW_MS * CLOCK_NS_PER_MS));
     uint32_t n_reserve = stack->config.max_connections / TIMER_RESERVE_SHARE;
+    uint32_t tick_before = tcp_ticks;
 
     stack->now_ns = now_ns;
     /* What this turn has received is answered first, or the tick would send an ACK ahead of each answer. */
@@ -221,6 +222,8 @@ uint64_t stack_timers(struct stack *stack, uint64_t now_ns)
         stack_run(stack);
     for (unsigned i = 0; i < TIMER_MAX_CATCH_UP && (int32_t)(tick_wanted - tcp_ticks) > 0; i++)
         stack_slow_tick(stack);
+    if (tick_wanted != tick_before)
+        stack_idle_tick(stack);
     if (stack->config.max_connections - stack->n_connections < n_reserve)
         stack_time_wait_evict(stack, n_reserve);
     return (now_ns / (TIMER_SLOW_MS * CLOCK_NS_PER_MS) + 1) * TIMER_SLOW_MS * CLOCK_NS_PER_MS;

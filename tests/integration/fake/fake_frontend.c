@@ -9,6 +9,7 @@
  *   fake-drain-N-waits     a drain of worker N does not end while the file is there
  *   fake-skew              every eighth bucket gets 100 times the traffic of the others
  *   fake-migrate-fails     moves of buckets end with "the new worker died" (nothing is moved)
+ *   fake-chatter           a hundred events a turn
  * Orders are carried out at once, a flow to port 1 is one that does not exist, buckets are kept even.
  *   fake-frontend-hangs    do not react to SIGTERM
  */
@@ -278,8 +279,18 @@ static void skew_turn(struct board *board)
         atomic_store(&board->lanes[slot].gauges[GAUGE_busy_permille], load[slot] * 900 / sum);
 }
 
+/* Lane 9 is nobody's. */
+static void chatter_turn(struct board *board)
+{
+    if (!has_file("fake-chatter", false))
+        return;
+    for (uint64_t i = 0; i < 100; i++)
+        board_event_add(board, clock_now_ns(), BOARD_EVENT_CONGESTED, 9, i & 1);
+}
+
 static void turn(struct board *board)
 {
+    chatter_turn(board);
     skew_turn(board);
     for (uint32_t slot = 0; slot < CONFIG_MAX_WORKERS; slot++)
         lane_turn(board, slot);

@@ -16,7 +16,7 @@ static char error[ERROR_BYTES];
 
 static int load(const char *text, struct config *config)
 {
-    const struct config_text source = {"t.yaml", text, strlen(text)};
+    const struct config_text source = {.name = "t.yaml", .bytes = text, .n_bytes = strlen(text)};
 
     return config_load_text(&source, config, error, sizeof(error));
 }
@@ -80,6 +80,7 @@ static const char *sample_of(const struct config_key *key)
         {"name", "eth7"},
         {"mac", "\"02:00:00:00:00:7f\""},
         {"mtu", "9000"},
+        {"tap_queue_frames", "1000"},
         {"addresses", "[\"192.0.2.7/25\", \"2001:db8::7/48\", \"10.1.1.1/32\"]"},
         {"gateway4", "10.77.0.1"},
         {"gateway6", "fe80::1"},
@@ -105,8 +106,23 @@ static const char *sample_of(const struct config_key *key)
         {"commit", "full"},
         {"manager", "external"},
         {"worker_user", "mpa-worker"},
+        {"admins", "\"ann 1000 %wheel\""},
+        {"readers", "\"%1001\""},
+        {"remote", "\"[::1]:7443\""},
+        {"remote_role", "admin"},
+        {"tls_cert", "/etc/mpa/cert.pem"},
+        {"tls_key", "/etc/mpa/key.pem"},
+        {"tls_ca", "/etc/mpa/ca.pem"},
         {"balance_ms", "250"},
+        {"min", "2"},
+        {"scale_up_permille", "800"},
         {"balance_factor_permille", "2000"},
+        {"degrade_ms", "250"},
+        {"degrade_congested_permille", "860"},
+        {"degrade_all_permille", "910"},
+        {"degrade_idle_permille", "950"},
+        {"degrade_workers_permille", "980"},
+        {"refuse", "silent"},
     };
 
     for (size_t i = 0; i < sizeof(samples) / sizeof(samples[0]); i++) {
@@ -122,8 +138,10 @@ static const char *sample_of(const struct config_key *key)
 static void make_file(const struct config_key *key, const char *value, char *text, size_t size)
 {
     const char *dot = strchr(key->section, '.');
-    /* The one key that is not allowed alone. */
-    const char *more = strcmp(key->key, "tx_cpu") == 0 ? ", split_threads: true" : "";
+    /* The keys that are not allowed alone. */
+    const char *more = strcmp(key->key, "tx_cpu") == 0   ? ", split_threads: true"
+                       : strcmp(key->key, "remote") == 0 ? ", tls_cert: /c, tls_key: /k, tls_ca: /a"
+                                                         : "";
 
     if (dot == NULL)
         snprintf(text, size, "%s: {%s: %s%s}\n", key->section, key->key, value, more);
@@ -198,8 +216,9 @@ static void broken_yaml_is_named_at_its_line(void)
 
 static void unknown_keys_are_named_with_what_is_allowed(void)
 {
-    check_refused("nic:\n  mtu: 1500\n\n  # a comment\n  mtuu: 1400\n  name: x\n",
-                  "t.yaml:5: key 'nic.mtuu': unknown (allowed: backend, name, mac, mtu, offload)");
+    check_refused(
+        "nic:\n  mtu: 1500\n\n  # a comment\n  mtuu: 1400\n  name: x\n",
+        "t.yaml:5: key 'nic.mtuu': unknown (allowed: backend, name, mac, mtu, offload, tap_queue_frames)");
     check_refused("\nnics: {}\nhost: {}\n",
                   "t.yaml:2: key 'nics': unknown (allowed: nic, host, frontend, worker, services, control)");
     check_refused("services:\n  echo:\n    prt: 7\n",
@@ -214,9 +233,10 @@ static void unknown_keys_are_named_with_what_is_allowed(void)
 
 static void several_mistakes_have_a_line_each(void)
 {
-    check_refused("nic:\n  a: 1\n  b: 2\n",
-                  "t.yaml:2: key 'nic.a': unknown (allowed: backend, name, mac, mtu, offload)\n"
-                  "t.yaml:3: key 'nic.b': unknown (allowed: backend, name, mac, mtu, offload)");
+    check_refused(
+        "nic:\n  a: 1\n  b: 2\n",
+        "t.yaml:2: key 'nic.a': unknown (allowed: backend, name, mac, mtu, offload, tap_queue_frames)\n"
+        "t.yaml:3: key 'nic.b': unknown (allowed: backend, name, mac, mtu, offload, tap_queue_frames)");
     check_refused("worker:\n  count: 17\nnic:\n  mtu: 1000\n",
                   "t.yaml:4: key 'nic.mtu': '1000' is not valid (allowed: 1280..9000)\n"
                   "t.yaml:2: key 'worker.count': '17' is not valid (allowed: 1..16)");
@@ -235,8 +255,9 @@ static void wrong_shapes_are_refused(void)
     check_refused(
         "- nic\n",
         "t.yaml:1: not a list of sections (allowed: nic, host, frontend, worker, services, control)");
-    check_refused("nic:\nhost: {}\n",
-                  "t.yaml:1: section 'nic': has no keys (allowed: backend, name, mac, mtu, offload)");
+    check_refused(
+        "nic:\nhost: {}\n",
+        "t.yaml:1: section 'nic': has no keys (allowed: backend, name, mac, mtu, offload, tap_queue_frames)");
     check_refused("nic:\n  mtu: [1500]\n",
                   "t.yaml:2: key 'nic.mtu': wants a single value (allowed: 1280..9000)");
     check_refused(
@@ -351,6 +372,16 @@ static void contradictions_are_refused(void)
         "control:\n  balance_weight_cpu: 0\n  balance_weight_ring: 0\n  balance_weight_connections: 0\n",
         "t.yaml:2: key 'control.balance_weight_cpu': all three weights are 0 (allowed: at least one is "
         "not)");
+    check_refused("worker:\n  max: 1\n",
+                  "t.yaml:2: key 'worker.count': 2 is not between worker.min, 1, and worker.max, 1");
+    check_refused("control:\n  scale_up_permille: 200\n",
+                  "t.yaml:2: key 'control.scale_down_permille': 200 is not below scale_up_permille, 200");
+    check_refused("control:\n  degrade_all_permille: 850\n",
+                  "t.yaml:2: key 'control.degrade_all_permille': 850 is not above "
+                  "control.degrade_congested_permille, 850");
+    check_refused("control:\n  degrade_congested_permille: 90\n",
+                  "t.yaml:2: key 'control.degrade_congested_permille': 90 is not above "
+                  "control.degrade_relief_permille, 100");
     check_refused("services:\n  http:\n    port: 7\n",
                   "t.yaml:3: key 'services.http.port': port 7 is taken by service 'echo'");
 }
@@ -378,7 +409,7 @@ static void a_refused_file_leaves_the_configuration_alone(void)
 static void messages_fit_any_buffer_and_forge_no_line(void)
 {
     static const char text[] = "\"a\\nt.yaml:9: forged\": 1\nb: 2\nc: 3\n";
-    const struct config_text source = {"t.yaml", text, sizeof(text) - 1};
+    const struct config_text source = {.name = "t.yaml", .bytes = text, .n_bytes = sizeof(text) - 1};
     struct config config;
     char small[24];
 

@@ -24,6 +24,7 @@ static void test_units_and_totals(void)
     check_name("lane3", "busy_permille", true, "mpa_lane_busy_ratio");
     check_name("lane3", "wait_ns", true, "mpa_lane_wait_seconds");
     check_name("worker15", "wait_us", false, "mpa_worker_wait_seconds_total");
+    check_name("frontend", "short_idle_s", true, "mpa_frontend_short_idle_seconds");
     check_name("frontend", "loop_turns", true, "mpa_frontend_loop_turns_total");
     check_name("lane0", "heartbeat_ns", true, "mpa_lane_heartbeat_age_seconds");
     check_name("lane0", "lane_version", true, "mpa_lane_version");

@@ -19,7 +19,9 @@ static void set_up(void)
     config_defaults(&config);
     memset(&supervisor, 0, sizeof(supervisor));
     supervisor.config = &config;
+    supervisor.n_workers = config.worker.count;
     supervisor.heard_ns = 1;
+    supervisor.n_workers = 2;
     for (uint32_t i = 0; i < SUPERVISOR_MAX_PROCESSES; i++) {
         supervisor.processes[i].role = i == 0 ? MANAGER_FRONTEND : MANAGER_WORKER;
         supervisor.processes[i].slot = i == 0 ? 0 : i - 1;

@@ -24,7 +24,7 @@ struct fake {
     unsigned n_starts[2]; /* by role */
     int last_signal[64];  /* by pid */
     unsigned n_news[5];   /* by kind */
-    char last_cause[MANAGER_CAUSE_BYTES];
+    char last_cause[SUPERVISOR_EXIT_BYTES];
     struct manager_cause cause; /* of the next end */
 };
 
@@ -309,7 +309,7 @@ static void test_worker_that_never_starts_is_given_up(void)
     fake_init(&fake);
     supervisor_tick(&fake.supervisor, now_ns);
     supervisor_frontend_says(&fake.supervisor, NULL, 0, now_ns);
-    for (unsigned i = 0; i < SUPERVISOR_MAX_TRIES; i++) {
+    for (unsigned i = 0; i < HEALTH_MAX_TRIES; i++) {
         CU_ASSERT_FALSE(fake.supervisor.has_failed);
         die(&fake, worker(&fake, 0), 0, now_ns);
         now_ns += 1000 * MS;
@@ -412,7 +412,7 @@ static void test_worker_that_never_gets_ready_backs_off_alone_too(void)
     uint64_t now_ns = T0;
 
     bring_up(&fake);
-    fake.config.worker.count = 1;
+    fake.supervisor.n_workers = 1;
     for (unsigned i = 0; i < 3; i++) {
         die(&fake, worker(&fake, 0), 0, now_ns);
         die(&fake, worker(&fake, 1), 0, now_ns);
@@ -451,6 +451,44 @@ static void test_worker_that_does_not_come_back_is_killed(void)
     CU_ASSERT_EQUAL(fake.last_signal[pid], SIGKILL);
 }
 
+static void test_end_is_told_with_what_led_to_it(void)
+{
+    struct fake fake;
+
+    bring_up(&fake);
+    die(&fake, worker(&fake, 0), SIGSEGV, T0 + 100 * MS);
+    CU_ASSERT_EQUAL(worker(&fake, 0)->last_cause, HEALTH_SIGNAL);
+    die(&fake, worker(&fake, 1), 0, T0 + 100 * MS);
+    CU_ASSERT_EQUAL(worker(&fake, 1)->last_cause, HEALTH_EXIT);
+
+    bring_up(&fake);
+    says(&fake, 0, LANE_LIFE_QUARANTINED, T0 + 100 * MS);
+    die(&fake, worker(&fake, 0), SIGKILL, T0 + 100 * MS);
+    CU_ASSERT_EQUAL(worker(&fake, 0)->last_cause, HEALTH_QUARANTINED);
+    CU_ASSERT_STRING_EQUAL(worker(&fake, 0)->last_exit, "signal 9: quarantined: fault_index");
+    supervisor_replace(&fake.supervisor, worker(&fake, 1), T0 + 100 * MS);
+    die(&fake, worker(&fake, 1), 0, T0 + 100 * MS);
+    CU_ASSERT_EQUAL(worker(&fake, 1)->last_cause, HEALTH_ASKED);
+    CU_ASSERT_EQUAL(worker(&fake, 1)->n_failures, 0);
+}
+
+static void test_stalled_worker_is_killed_but_not_its_successor(void)
+{
+    struct fake fake;
+    int pid;
+
+    bring_up(&fake);
+    pid = worker(&fake, 0)->handle.pid;
+    supervisor_worker_stalled(&fake.supervisor, 0, 1000 * MS, T0 + 900 * MS);
+    supervisor_worker_stalled(&fake.supervisor, 16, 1000 * MS, T0 + 5000 * MS);
+    CU_ASSERT_EQUAL(fake.last_signal[pid], 0);
+    supervisor_worker_stalled(&fake.supervisor, 0, 1000 * MS, T0 + 5000 * MS);
+    CU_ASSERT_EQUAL(fake.last_signal[pid], SIGKILL);
+    die(&fake, worker(&fake, 0), SIGKILL, T0 + 5000 * MS);
+    CU_ASSERT_EQUAL(worker(&fake, 0)->last_cause, HEALTH_STALLED);
+    CU_ASSERT_STRING_EQUAL(fake.last_cause, "signal 9: stood still with work waiting");
+}
+
 const struct unit_test unit_tests[] = {
     {"workers are started when the frontend answers", test_workers_wait_for_the_frontend},
     {"a dead worker comes back, nobody else is touched", test_dead_worker_comes_back},
@@ -470,6 +508,9 @@ const struct unit_test unit_tests[] = {
     {"a worker that never gets ready backs off, alone or not",
      test_worker_that_never_gets_ready_backs_off_alone_too},
     {"time spent on getting ready is no healthy life", test_time_before_ready_is_no_healthy_life},
+    {"an end is told with what led to it", test_end_is_told_with_what_led_to_it},
+    {"a worker that stands still is killed, its successor is not",
+     test_stalled_worker_is_killed_but_not_its_successor},
     {"a worker that does not come back to a new frontend is killed",
      test_worker_that_does_not_come_back_is_killed},
     {NULL, NULL},

@@ -30,6 +30,7 @@ struct world {
     uint32_t failing; /* bit mask of slots whose drain fails */
     bool is_draining[CONFIG_MAX_WORKERS];
     unsigned n_drains, n_undrains;
+    uint32_t n_remembered, drained_remembered;
     unsigned least_up; /* fewest workers that served without draining, ever */
 };
 
@@ -93,6 +94,14 @@ static void world_tell(void *self, const struct update *update)
 {
     (void)self;
     CU_ASSERT_TRUE(strlen(update->text) > 0);
+}
+
+static void world_remember(void *self, uint32_t n_workers, uint32_t drained)
+{
+    struct world *world = self;
+
+    world->n_remembered = n_workers;
+    world->drained_remembered = drained;
 }
 
 /* The frontend carries out the operation that waits. */
@@ -174,7 +183,7 @@ static void world_init(struct world *world, uint32_t n_workers)
 {
     static const struct manager_ops ops = {
         .start = world_start, .signal = world_signal, .take_end = world_take_end, .adopt = world_adopt};
-    static const struct update_ops update_ops = {world_operation, world_tell};
+    static const struct update_ops update_ops = {world_operation, world_tell, world_remember};
 
     *world = (struct world){.now_ns = T0, .next_pid = 1};
     config_defaults(&world->config);
@@ -346,6 +355,211 @@ static void test_new_frontend_must_see_every_worker(void)
     CU_ASSERT_EQUAL(pid_of(&world, 1), workers[1]);
 }
 
+/* ---- restart ---- */
+
+static void test_one_worker_is_restarted_alone(void)
+{
+    struct world world;
+    pid_t old[2];
+
+    world_init(&world, 2);
+    old[0] = pid_of(&world, 0);
+    old[1] = pid_of(&world, 1);
+    CU_ASSERT_EQUAL_FATAL(update_restart(&world.update, UPDATE_ONE_WORKER, 1, world.now_ns), 0);
+    CU_ASSERT_EQUAL(world.drained_remembered, 1u << 1);
+    run_until(&world, is_idle);
+    CU_ASSERT_FALSE(world.update.has_failed);
+    CU_ASSERT_EQUAL(pid_of(&world, 0), old[0]);
+    CU_ASSERT_NOT_EQUAL(pid_of(&world, 1), old[1]);
+    CU_ASSERT_EQUAL(world.n_drains, 1);
+    CU_ASSERT_EQUAL(world.n_undrains, 1);
+    CU_ASSERT_EQUAL(world.drained_remembered, 0);
+    CU_ASSERT_TRUE(world.least_up >= 1);
+}
+
+static void test_the_only_worker_is_restarted_beside_a_spare(void)
+{
+    struct world world;
+    pid_t old;
+
+    world_init(&world, 1);
+    old = pid_of(&world, 0);
+    CU_ASSERT_EQUAL_FATAL(update_restart(&world.update, UPDATE_ONE_WORKER, 0, world.now_ns), 0);
+    run_until(&world, is_idle);
+    CU_ASSERT_FALSE(world.update.has_failed);
+    CU_ASSERT_NOT_EQUAL(pid_of(&world, 0), old);
+    CU_ASSERT_EQUAL(world.least_up, 1);
+    CU_ASSERT_PTR_NULL(supervisor_spare(&world.supervisor));
+}
+
+static void test_restart_of_all_ends_with_the_frontend(void)
+{
+    struct world world;
+    pid_t old[2], frontend;
+
+    world_init(&world, 2);
+    frontend = world.supervisor.processes[0].handle.pid;
+    old[0] = pid_of(&world, 0);
+    old[1] = pid_of(&world, 1);
+    CU_ASSERT_EQUAL_FATAL(update_restart(&world.update, UPDATE_EVERYTHING, 0, world.now_ns), 0);
+    run_until(&world, is_idle);
+    CU_ASSERT_FALSE(world.update.has_failed);
+    CU_ASSERT_NOT_EQUAL(pid_of(&world, 0), old[0]);
+    CU_ASSERT_NOT_EQUAL(pid_of(&world, 1), old[1]);
+    CU_ASSERT_NOT_EQUAL(world.supervisor.processes[0].handle.pid, frontend);
+    CU_ASSERT_EQUAL(world.update.n_done, 3);
+    CU_ASSERT_EQUAL(world.update.n_total, 3);
+}
+
+/* ---- scale ---- */
+
+/* Workers that run without draining, wherever. */
+static uint32_t n_up(const struct world *world)
+{
+    uint32_t n = 0;
+
+    for (uint32_t slot = 0; slot < CONFIG_MAX_WORKERS; slot++)
+        n += process_is_alive(&world->supervisor.processes[1 + slot]) && !world->is_draining[slot];
+    return n;
+}
+
+static void scale_to(struct world *world, uint32_t n_workers)
+{
+    CU_ASSERT_EQUAL_FATAL(update_scale(&world->update, n_workers, world->now_ns), 0);
+    run_until(world, is_idle);
+}
+
+static void test_scale_up_and_down(void)
+{
+    static const uint32_t numbers[] = {4, 1, 16, 3, 3, 2};
+    struct world world;
+    uint32_t before = 2;
+
+    world_init(&world, 2);
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        pid_t first = pid_of(&world, 0);
+
+        world.least_up = UINT32_MAX;
+        scale_to(&world, numbers[i]);
+        CU_ASSERT_FALSE(world.update.has_failed);
+        CU_ASSERT_EQUAL(n_up(&world), numbers[i]);
+        CU_ASSERT_EQUAL(world.supervisor.n_workers, numbers[i]);
+        CU_ASSERT_EQUAL(world.n_remembered, numbers[i]);
+        CU_ASSERT_EQUAL(world.update.n_done, world.update.n_total);
+        CU_ASSERT_EQUAL(world.update.n_total,
+                        before > numbers[i] ? before - numbers[i] : numbers[i] - before);
+        CU_ASSERT_TRUE(world.least_up >= (before < numbers[i] ? before : numbers[i]));
+        CU_ASSERT_EQUAL(pid_of(&world, 0), first);
+        CU_ASSERT_EQUAL(supervisor_state(&world.supervisor), SUPERVISOR_UP);
+        before = numbers[i];
+    }
+    CU_ASSERT_PTR_NULL(supervisor_spare(&world.supervisor));
+}
+
+static void test_workers_that_are_on_their_way_are_no_trouble(void)
+{
+    struct world world;
+
+    world_init(&world, 1);
+    CU_ASSERT_EQUAL(update_scale(&world.update, 3, world.now_ns), 0);
+    CU_ASSERT_EQUAL(update_scale(&world.update, 1, world.now_ns), -EBUSY);
+    supervisor_tick(&world.supervisor, world.now_ns);
+    CU_ASSERT_EQUAL(world.supervisor.processes[3].state, PROCESS_STARTING);
+    CU_ASSERT_EQUAL(supervisor_state(&world.supervisor), SUPERVISOR_UP);
+    run_until(&world, is_idle);
+}
+
+static void test_scale_up_that_fails_leaves_the_number_it_was(void)
+{
+    struct world world;
+
+    world_init(&world, 2);
+    world.is_dead_on_arrival[4] = true;
+    scale_to(&world, 4);
+    CU_ASSERT_TRUE(world.update.has_failed);
+    CU_ASSERT_PTR_NOT_NULL(strstr(world.update.error, "worker 3 did not start: exited with status 3"));
+    CU_ASSERT_EQUAL(n_up(&world), 2);
+    CU_ASSERT_EQUAL(world.supervisor.n_workers, 2);
+    CU_ASSERT_EQUAL(world.n_remembered, 2);
+    for (unsigned i = 0; i < 20; i++)
+        world_turn(&world);
+    CU_ASSERT_FALSE(process_is_alive(&world.supervisor.processes[4]));
+    world.is_dead_on_arrival[4] = false;
+    scale_to(&world, 4);
+    CU_ASSERT_EQUAL(n_up(&world), 4);
+}
+
+static void test_scale_down_that_fails_undrains(void)
+{
+    struct world world;
+
+    world_init(&world, 4);
+    world.failing = 1u << 2;
+    scale_to(&world, 1);
+    CU_ASSERT_TRUE(world.update.has_failed);
+    CU_ASSERT_PTR_NOT_NULL(strstr(world.update.error, "worker 2 could not be drained: the new worker died"));
+    CU_ASSERT_EQUAL(world.supervisor.n_workers, 3);
+    CU_ASSERT_EQUAL(world.n_remembered, 3);
+    CU_ASSERT_EQUAL(world.drained_remembered, 0);
+    CU_ASSERT_EQUAL(n_up(&world), 3);
+    CU_ASSERT_FALSE(world.is_draining[2]);
+    CU_ASSERT_EQUAL(world.n_undrains, 1);
+}
+
+static void test_dead_worker_needs_no_drain(void)
+{
+    struct world world;
+
+    world_init(&world, 2);
+    world.is_dead_on_arrival[2] = true;
+    world.ended = 1u << 2;
+    for (unsigned i = 0; i < 40; i++)
+        world_turn(&world);
+    CU_ASSERT_EQUAL(supervisor_state(&world.supervisor), SUPERVISOR_DEGRADED);
+    scale_to(&world, 1);
+    CU_ASSERT_FALSE(world.update.has_failed);
+    CU_ASSERT_EQUAL(supervisor_state(&world.supervisor), SUPERVISOR_UP);
+    CU_ASSERT_EQUAL(world.supervisor.processes[2].state, PROCESS_STOPPED);
+}
+
+static void test_worker_on_its_way_back_is_not_ended(void)
+{
+    struct world world;
+    pid_t pid;
+
+    world_init(&world, 2);
+    pid = pid_of(&world, 1);
+    CU_ASSERT_EQUAL(update_scale(&world.update, 1, world.now_ns), 0);
+    world.has_operation = false;
+    /* The frontend dies, and the next one has not seen the worker yet. */
+    supervisor_process_ended(&world.supervisor, &world.supervisor.processes[0], world.now_ns);
+    update_operation_ended(&world.update, false, "mpa-frontend did not answer in time", world.now_ns);
+    for (unsigned i = 0; i < 20; i++) {
+        world.now_ns += 50 * MS;
+        supervisor_tick(&world.supervisor, world.now_ns);
+        update_tick(&world.update, world.now_ns);
+    }
+    CU_ASSERT_EQUAL(pid_of(&world, 1), pid);
+    CU_ASSERT_EQUAL(world.ended, 0);
+    run_until(&world, is_idle);
+    CU_ASSERT_FALSE(world.update.has_failed);
+    CU_ASSERT_EQUAL(n_up(&world), 1);
+}
+
+static void test_next_controld_completes_scale_down(void)
+{
+    struct world world;
+
+    world_init(&world, 1);
+    CU_ASSERT_EQUAL(supervisor_adopt(&world.supervisor, MANAGER_WORKER, 1, 500), 0);
+    CU_ASSERT_EQUAL(supervisor_adopt(&world.supervisor, MANAGER_WORKER, 2, 501), 0);
+    world.is_draining[2] = true;
+    update_resume(&world.update, 0, world.now_ns);
+    run_until(&world, is_idle);
+    CU_ASSERT_EQUAL(n_up(&world), 1);
+    CU_ASSERT_EQUAL(world.least_up, 1);
+}
+
 static void test_stop_ends_it(void)
 {
     struct world world;
@@ -371,6 +585,17 @@ const struct unit_test unit_tests[] = {
     {"who was drained before stays drained", test_drained_before_stays_drained},
     {"a spare left over by an earlier controld is ended", test_left_over_spare_is_ended},
     {"a new frontend must see every worker before it is done", test_new_frontend_must_see_every_worker},
+    {"one worker is restarted, its connections with the others meanwhile",
+     test_one_worker_is_restarted_alone},
+    {"the only worker is restarted beside a spare", test_the_only_worker_is_restarted_beside_a_spare},
+    {"a restart of all ends with the frontend", test_restart_of_all_ends_with_the_frontend},
+    {"workers come and go, never fewer than asked for", test_scale_up_and_down},
+    {"workers on their way are no trouble", test_workers_that_are_on_their_way_are_no_trouble},
+    {"scaling up that fails leaves the number it was", test_scale_up_that_fails_leaves_the_number_it_was},
+    {"scaling down that fails gives the worker its share again", test_scale_down_that_fails_undrains},
+    {"a dead worker needs no drain", test_dead_worker_needs_no_drain},
+    {"a worker on its way back to the frontend is not ended", test_worker_on_its_way_back_is_not_ended},
+    {"the next controld completes what scaled down", test_next_controld_completes_scale_down},
     {"stopping everything ends an update", test_stop_ends_it},
     {NULL, NULL},
 };

@@ -113,6 +113,29 @@ static void a_sweep_looks_at_no_more_than_asked(void)
     pin_table_fini(&table);
 }
 
+static void until_confirmed_a_pin_is_followed_only_by_what_fits_its_syn(void)
+{
+    const struct pin_syn syn = {.isn = 0xffffff00u, .worker = 3};
+    struct flow_key key = flow(1);
+    struct pin_table table;
+
+    CU_ASSERT_EQUAL_FATAL(pin_table_init(&table, 4), 0);
+    CU_ASSERT_EQUAL(pin_table_route(&table, hash_of(1), &key, 0), BUCKET_NO_WORKER);
+    CU_ASSERT_EQUAL(pin_table_add_syn(&table, hash_of(1), &key, &syn, NOW_NS), 0);
+    CU_ASSERT_EQUAL(pin_table_route(&table, hash_of(1), &key, syn.isn), 3);
+    CU_ASSERT_EQUAL(pin_table_route(&table, hash_of(1), &key, syn.isn + PIN_SYN_WINDOW), 3);
+    CU_ASSERT_EQUAL(pin_table_route(&table, hash_of(1), &key, syn.isn + PIN_SYN_WINDOW + 1),
+                    BUCKET_NO_WORKER);
+    CU_ASSERT_EQUAL(pin_table_route(&table, hash_of(1), &key, syn.isn - 1), BUCKET_NO_WORKER);
+    CU_ASSERT_EQUAL(find(&table, 1), 3);
+    CU_ASSERT(pin_table_confirm(&table, hash_of(1), &key));
+    CU_ASSERT_EQUAL(pin_table_route(&table, hash_of(1), &key, syn.isn - 1), 3);
+    /* A pin that no SYN has made leads everything. */
+    CU_ASSERT_EQUAL(add(&table, 1, 2, NOW_NS), 0);
+    CU_ASSERT_EQUAL(pin_table_route(&table, hash_of(1), &key, 77), 2);
+    pin_table_fini(&table);
+}
+
 static void a_table_of_nothing_is_refused(void)
 {
     struct pin_table table;
@@ -127,6 +150,8 @@ const struct unit_test unit_tests[] = {
      a_second_pin_of_a_flow_takes_the_place_of_the_first},
     {"a full table refuses and recovers", a_full_table_refuses_and_recovers},
     {"a sweep looks at no more than asked", a_sweep_looks_at_no_more_than_asked},
+    {"until it is confirmed a pin is followed only by what fits its SYN",
+     until_confirmed_a_pin_is_followed_only_by_what_fits_its_syn},
     {"a table of nothing is refused", a_table_of_nothing_is_refused},
     {NULL, NULL},
 };

@@ -209,7 +209,33 @@ static void test_flow_has_all_figures(void)
     CU_ASSERT_EQUAL(flow->retransmits, 2);
     CU_ASSERT_EQUAL(flow->age_ms, 5000);
     CU_ASSERT_EQUAL(flow->epoch, 3);
+    CU_ASSERT_EQUAL(flow->rx_bytes, 150);
+    CU_ASSERT_EQUAL(flow->tx_bytes, 1000);
+    CU_ASSERT_TRUE(flow->bucket < 64);
     CU_ASSERT_STRING_EQUAL(reply->get_flows->flows[1]->key->remote_address, "fd77::1");
+    fixture_free(fixture);
+}
+
+static void test_one_bucket(void)
+{
+    struct fixture *fixture = fixture_new();
+    Mpa__V1__GetFlowsRequest body = MPA__V1__GET_FLOWS_REQUEST__INIT;
+    size_t n = 0;
+
+    records_new(fixture, 0, 1000);
+    fixture_start(fixture);
+    body.has_bucket = true;
+    for (uint32_t bucket = 0; bucket < 64; bucket++) {
+        const Mpa__V1__Reply *reply;
+
+        body.bucket = bucket;
+        reply = ask(fixture, &body);
+        CU_ASSERT_PTR_NULL_FATAL(reply->error);
+        for (size_t i = 0; i < reply->get_flows->n_flows; i++)
+            CU_ASSERT_EQUAL(reply->get_flows->flows[i]->bucket, bucket);
+        n += reply->get_flows->n_flows;
+    }
+    CU_ASSERT_EQUAL(n, 1000);
     fixture_free(fixture);
 }
 
@@ -327,6 +353,7 @@ static void test_loop_that_hangs_is_told(void)
 
 const struct unit_test unit_tests[] = {
     {"a flow has all its figures", test_flow_has_all_figures},
+    {"flows can be asked for by bucket, each is in one", test_one_bucket},
     {"pages hold every flow once", test_pages_hold_every_flow_once},
     {"a page of the longest keys fits a message", test_longest_keys_fit_a_message},
     {"only what was asked for is listed", test_only_what_was_asked_for},

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* control_test.c — promises of the control endpoint, from the bytes of a request to its reply. */
+#include "frontend/board_shed.h"
 #include "frontend/control_internal.h"
 
 #include <pcap/bpf.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tests/support/unit.h"
 
@@ -78,7 +80,7 @@ static const Mpa__V1__Reply *ask_read(struct fixture *fixture, uint64_t capture_
     do {                                                                                                     \
         CU_ASSERT_PTR_NOT_NULL_FATAL((reply)->error);                                                        \
         CU_ASSERT_EQUAL((reply)->error->code, MPA__V1__ERROR_CODE__ERROR_CODE_##error_code);                 \
-        CU_ASSERT_TRUE(strlen((reply)->error->text) > 0);                                                    \
+        CU_ASSERT_TRUE(strlen((reply)->error->text) > 0 && strlen((reply)->error->field) > 0);               \
         CU_ASSERT_EQUAL((reply)->body_case, MPA__V1__REPLY__BODY__NOT_SET);                                  \
     } while (0)
 
@@ -167,19 +169,35 @@ static void test_bad_bytes_get_an_error(void)
     fixture_free(fixture);
 }
 
+static bool may_ask(const struct fixture *fixture, uint64_t pid, uint64_t uid)
+{
+    return control_core_may_ask(&fixture->core, &(struct control_peer){.pid = pid, .uid = uid});
+}
+
 static void test_workers_have_no_say(void)
 {
     struct fixture *fixture = fixture_new();
     const Mpa__V1__Reply *reply;
 
-    CU_ASSERT(control_core_may_ask(&fixture->core, 4711));
+    CU_ASSERT(may_ask(fixture, 4711, geteuid()));
     atomic_store_explicit(&fixture->board.lanes[3].peer_pid, 4711, memory_order_relaxed);
-    CU_ASSERT_FALSE(control_core_may_ask(&fixture->core, 4711));
-    CU_ASSERT(control_core_may_ask(&fixture->core, 4712));
-    CU_ASSERT(control_core_may_ask(&fixture->core, 0)); /* not to be seen from here */
-    reply = control_core_refuse_worker(&fixture->core);
-    CU_ASSERT_PTR_NOT_NULL_FATAL(reply->error);
-    CU_ASSERT_EQUAL(reply->error->code, MPA__V1__ERROR_CODE__ERROR_CODE_FAILED);
+    CU_ASSERT_FALSE(may_ask(fixture, 4711, geteuid()));
+    CU_ASSERT(may_ask(fixture, 4712, geteuid()));
+    CU_ASSERT(may_ask(fixture, 0, geteuid())); /* not to be seen from here */
+    reply = control_core_deny(&fixture->core);
+    ASSERT_ERROR(reply, DENIED);
+    CU_ASSERT_STRING_EQUAL(reply->error->field, "request");
+    fixture_free(fixture);
+}
+
+static void test_other_users_have_no_say(void)
+{
+    struct fixture *fixture = fixture_new();
+
+    CU_ASSERT(may_ask(fixture, 1, 0));
+    CU_ASSERT(may_ask(fixture, 1, geteuid()));
+    CU_ASSERT_FALSE(may_ask(fixture, 1, (uint64_t)geteuid() + 1));
+    CU_ASSERT_FALSE(may_ask(fixture, 0, UINT64_MAX)); /* has gone */
     fixture_free(fixture);
 }
 
@@ -382,7 +400,61 @@ static void test_events_as_messages(void)
     fixture_free(fixture);
 }
 
+static const Mpa__V1__Reply *ask_degrade(struct fixture *fixture, Mpa__V1__DegradeOrder *order)
+{
+    Mpa__V1__SetDegradeRequest body = MPA__V1__SET_DEGRADE_REQUEST__INIT;
+    Mpa__V1__Request request = MPA__V1__REQUEST__INIT;
+
+    body.order = order;
+    request.body_case = MPA__V1__REQUEST__BODY_SET_DEGRADE;
+    request.set_degrade = &body;
+    return ask(fixture, &request, SECOND_NS);
+}
+
+static void test_orders_to_refuse_reach_the_board(void)
+{
+    struct fixture *fixture = fixture_new();
+    Mpa__V1__DegradeOrder order = MPA__V1__DEGRADE_ORDER__INIT;
+    const Mpa__V1__Reply *reply;
+    uint32_t slots[2] = {0, 15};
+    struct board_shed shed;
+    uint64_t seen = 0;
+
+    order.step = MPA__V1__DEGRADE_STEP__DEGRADE_STEP_SHORT_IDLE;
+    order.shed_slots = slots;
+    order.n_shed_slots = 2;
+    order.silent = true;
+    order.idle_limit_s = 30;
+    order.lease_ms = 5000;
+    reply = ask_degrade(fixture, &order);
+    CU_ASSERT_EQUAL(reply->body_case, MPA__V1__REPLY__BODY_SET_DEGRADE);
+    CU_ASSERT_FATAL(board_shed_take(&fixture->board, &seen, &shed));
+    CU_ASSERT_EQUAL(shed.lane_mask, 0x8001);
+    CU_ASSERT_EQUAL(shed.step, 3);
+    CU_ASSERT(shed.is_silent && !shed.is_all);
+    CU_ASSERT(shed.idle_s == 30 && shed.lease_ms == 5000);
+    /* What cannot hold is refused by its field, and the last order stays. */
+    slots[1] = 16;
+    ASSERT_ERROR(ask_degrade(fixture, &order), INVALID);
+    order.n_shed_slots = 0;
+    order.lease_ms = 0;
+    CU_ASSERT_STRING_EQUAL(ask_degrade(fixture, &order)->error->field, "order.lease_ms");
+    order.lease_ms = BOARD_SHED_MAX_LEASE_MS + 1;
+    CU_ASSERT_STRING_EQUAL(ask_degrade(fixture, &order)->error->field, "order.lease_ms");
+    order.lease_ms = 1000;
+    order.idle_limit_s = 65536;
+    CU_ASSERT_STRING_EQUAL(ask_degrade(fixture, &order)->error->field, "order.idle_limit_s");
+    order.idle_limit_s = 0;
+    order.step = (Mpa__V1__DegradeStep)-1;
+    CU_ASSERT_STRING_EQUAL(ask_degrade(fixture, &order)->error->field, "order.step");
+    CU_ASSERT_STRING_EQUAL(ask_degrade(fixture, NULL)->error->field, "order");
+    CU_ASSERT_FALSE(board_shed_take(&fixture->board, &seen, &shed));
+    fixture_free(fixture);
+}
+
 const struct unit_test unit_tests[] = {
+    {"orders to refuse reach the board, others are refused by their field",
+     test_orders_to_refuse_reach_the_board},
     {"status tells the frontend and each attached worker", test_status},
     {"stats hold every counter of every list", test_stats_hold_every_counter},
     {"the largest bucket table fits into a reply", test_largest_replies_fit},
@@ -397,5 +469,6 @@ const struct unit_test unit_tests[] = {
     {"stop is told to the loop as soon as it takes commands", test_stop_waits_for_the_loop},
     {"events of the board become messages, lost ones are told", test_events_as_messages},
     {"workers have no say", test_workers_have_no_say},
+    {"other users have no say", test_other_users_have_no_say},
     {NULL, NULL},
 };

@@ -280,6 +280,111 @@ static void a_drained_worker_has_nothing_left_and_gets_nothing_new_until_undrain
     rig_fini(&rig);
 }
 
+static void what_an_order_has_moved_is_no_part_of_a_share_for_a_minute(void)
+{
+    static struct rig rig;
+    struct board_order order = {.kind = BOARD_ORDER_MOVE_BUCKETS, .to = 1, .n_buckets = RIG_N_BUCKETS - 4};
+    uint64_t id;
+
+    start_two(&rig);
+    for (uint32_t i = 0; i < order.n_buckets; i++)
+        order.buckets[i] = (uint16_t)i;
+    id = board_order_add(&rig.frontend.board, &order);
+    rig_settle(&rig);
+    CU_ASSERT_EQUAL(result_of(&rig, id), BOARD_RESULT_DONE);
+    rig_attach(&rig, 2, RING_SLOTS);
+    rig_settle(&rig);
+    /* Others are not needed for it: those four are less than a share. */
+    CU_ASSERT_EQUAL(buckets_of(&rig, 1) + buckets_of(&rig, 2), RIG_N_BUCKETS - buckets_of(&rig, 0));
+    for (uint32_t i = 0; i < order.n_buckets; i++)
+        CU_ASSERT_EQUAL(rig.frontend.buckets.worker[i], 1);
+    /* A minute later. */
+    for (uint32_t i = 0; i < RIG_N_BUCKETS; i++)
+        rig.frontend.orders.marks[i].moved_ns -= ORDERS_REST_NS;
+    rig.frontend.orders.fill_ns = 0;
+    rig_settle(&rig);
+    CU_ASSERT_EQUAL(buckets_of(&rig, 2), RIG_N_BUCKETS / 3);
+    rig_fini(&rig);
+}
+
+static void a_bucket_whose_new_worker_has_died_is_anybodys(void)
+{
+    static struct rig rig;
+    struct board_order order = {.kind = BOARD_ORDER_MOVE_BUCKETS, .to = 1, .n_buckets = RIG_N_BUCKETS};
+
+    start_two(&rig);
+    for (uint32_t i = 0; i < order.n_buckets; i++)
+        order.buckets[i] = (uint16_t)i;
+    board_order_add(&rig.frontend.board, &order);
+    rig_settle(&rig);
+    rig_kill(&rig, rig_at(&rig, 1));
+    rig_settle(&rig);
+    CU_ASSERT_EQUAL(buckets_of(&rig, 0), RIG_N_BUCKETS);
+    rig_attach(&rig, 1, RING_SLOTS);
+    rig_settle(&rig);
+    CU_ASSERT_EQUAL(buckets_of(&rig, 1), RIG_N_BUCKETS / 2);
+    rig_check(&rig);
+    rig_fini(&rig);
+}
+
+static void a_drain_that_fails_leaves_the_worker_serving(void)
+{
+    static struct rig rig;
+    const struct board_order drain = {.kind = BOARD_ORDER_DRAIN, .slot = 0, .to = BOARD_ANY_LANE};
+    uint64_t id;
+
+    start_two(&rig);
+    id = board_order_add(&rig.frontend.board, &drain);
+    rig_turn(&rig);
+    CU_ASSERT_EQUAL(rig.frontend.draining_mask, 1u);
+    rig_kill(&rig, rig_at(&rig, 1));
+    rig_settle(&rig);
+    CU_ASSERT_EQUAL(result_of(&rig, id), BOARD_RESULT_TARGET_DIED);
+    CU_ASSERT_EQUAL(rig.frontend.draining_mask, 0);
+    CU_ASSERT_EQUAL(buckets_of(&rig, 0), RIG_N_BUCKETS);
+    rig_send_all(&rig);
+    rig_settle(&rig);
+    rig_check(&rig);
+    rig_fini(&rig);
+}
+
+static void a_drain_goes_on_with_those_who_are_left(void)
+{
+    static struct rig rig;
+    const struct board_order drain = {.kind = BOARD_ORDER_DRAIN, .slot = 0, .to = BOARD_ANY_LANE};
+    uint64_t id;
+
+    start_two(&rig);
+    rig_attach(&rig, 2, RING_SLOTS);
+    rig_settle(&rig);
+    id = board_order_add(&rig.frontend.board, &drain);
+    rig_turn(&rig);
+    rig_kill(&rig, rig_at(&rig, (uint8_t)rig.frontend.handover.order.to));
+    rig_settle(&rig);
+    CU_ASSERT_EQUAL(result_of(&rig, id), BOARD_RESULT_DONE);
+    CU_ASSERT_EQUAL(buckets_of(&rig, 0), 0);
+    CU_ASSERT_EQUAL(rig.frontend.draining_mask, 1u);
+    rig_send_all(&rig);
+    rig_settle(&rig);
+    rig_check(&rig);
+    rig_fini(&rig);
+}
+
+static void who_serves_is_told_at_once(void)
+{
+    static struct rig rig;
+    const struct board_lane *lanes = rig.frontend.board.lanes;
+
+    start_two(&rig);
+    CU_ASSERT_EQUAL(atomic_load(&lanes[2].state), BOARD_LANE_EMPTY);
+    rig_attach(&rig, 2, RING_SLOTS);
+    CU_ASSERT_EQUAL(atomic_load(&lanes[2].state), BOARD_LANE_SERVING);
+    rig_kill(&rig, rig_at(&rig, 2));
+    rig_settle(&rig);
+    CU_ASSERT_EQUAL(atomic_load(&lanes[2].state), BOARD_LANE_EMPTY);
+    rig_fini(&rig);
+}
+
 /* It was accepted while the target lived, and waits for the hand-over that fills a new worker. */
 static void an_order_whose_target_dies_before_its_turn_is_answered_and_changes_nothing(void)
 {
@@ -400,6 +505,12 @@ const struct unit_test unit_tests[] = {
      an_order_that_cannot_be_carried_out_is_answered_and_changes_nothing},
     {"a flow is refused early when there is no room among the pins",
      a_flow_is_refused_early_when_there_is_no_room_among_the_pins},
+    {"what an order has moved is no part of a share for a minute",
+     what_an_order_has_moved_is_no_part_of_a_share_for_a_minute},
+    {"a bucket whose new worker has died is anybody's", a_bucket_whose_new_worker_has_died_is_anybodys},
+    {"a drain that fails leaves the worker serving", a_drain_that_fails_leaves_the_worker_serving},
+    {"a drain goes on with those who are left", a_drain_goes_on_with_those_who_are_left},
+    {"who serves is told at once", who_serves_is_told_at_once},
     {"a drained worker has nothing left, and gets nothing new until undrained",
      a_drained_worker_has_nothing_left_and_gets_nothing_new_until_undrained},
     {"an order whose target dies before its turn is answered and changes nothing",

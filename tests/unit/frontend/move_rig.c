@@ -83,6 +83,7 @@ void rig_init(struct rig *rig, uint32_t held_frames)
     mpa_assert(board_init(&frontend->board, RIG_N_BUCKETS) == 0);
     mpa_assert(bucket_table_init(&frontend->buckets, RIG_N_BUCKETS) == 0);
     mpa_assert(pin_table_init(&frontend->pins, 16) == 0);
+    mpa_assert(orders_init(&frontend->orders, RIG_N_BUCKETS) == 0);
     mpa_assert(frame_pool_init(&frontend->pool, RIG_POOL_CHUNKS, 16, false) == 0);
     mpa_assert(held_init(&frontend->held, held_frames) == 0);
     estates_init(&frontend->estates);
@@ -123,6 +124,7 @@ void rig_fini(struct rig *rig)
     host_free(frontend->host);
     nic_close(&frontend->nic);
     pin_table_fini(&frontend->pins);
+    orders_fini(&frontend->orders);
     bucket_table_fini(&frontend->buckets);
     frame_pool_fini(&frontend->pool);
     segment_fini(&frontend->host_segment);
@@ -508,7 +510,8 @@ static bool rig_is_quiet(const struct rig *rig)
     }
     return counter_get(frontend->board.nic, NIC_rx_frames) == rig->n_sent &&
            frontend->handover.state == HANDOVER_IDLE && !frontend->estates.is_round &&
-           !frontend->orders.has_order && frontend->orders.fill_mask == 0;
+           !frontend->orders.has_order &&
+           (frontend->orders.fill_mask == 0 || frontend->orders.fill_ns > frontend->now_ns);
 }
 
 void rig_settle(struct rig *rig)

@@ -2,6 +2,9 @@
 /* balance_simulated_test.c — promises of the balancer over hours: it converges, then leaves things alone. */
 #include "tests/unit/policy/simulator.h"
 
+#include <math.h>
+#include <stdio.h>
+
 #include "tests/support/unit.h"
 
 const char unit_suite_name[] = "policy/balance_simulated";
@@ -50,18 +53,26 @@ static void skew_demand(struct simulator *simulator, double total, enum place pl
 static void check_skew(enum place place, double total, uint32_t n_rounds)
 {
     struct simulator simulator;
+    double before, after, worst;
     uint32_t n_moves;
 
     simulator_init(&simulator, 4, 4096, n_rounds);
     skew_demand(&simulator, total, place);
-    CU_ASSERT_TRUE(simulator_imbalance(&simulator) > 1.5);
+    before = simulator_imbalance(&simulator);
+    CU_ASSERT_TRUE(before > 1.5);
     simulator_run(&simulator, CONVERGE_ROUNDS);
-    CU_ASSERT_TRUE(simulator_imbalance(&simulator) <= GOOD);
+    after = worst = simulator_imbalance(&simulator);
+    CU_ASSERT_TRUE(after <= GOOD);
     n_moves = simulator.n_moves;
     for (uint32_t round = CONVERGE_ROUNDS; round < n_rounds; round += 10) {
         simulator_run(&simulator, 10);
-        CU_ASSERT_TRUE(simulator_imbalance(&simulator) <= GOOD);
+        worst = fmax(worst, simulator_imbalance(&simulator));
     }
+    CU_ASSERT_TRUE(worst <= GOOD);
+    printf(
+        "skew: imbalance %.2f, %.2f after %u rounds, at most %.2f until round %u; %u moves, %u at most of a "
+        "bucket, %u back\n",
+        before, after, CONVERGE_ROUNDS, worst, n_rounds, n_moves, simulator.most_moves, simulator.n_returns);
     CU_ASSERT_TRUE(simulator.most_moves <= 2);
     CU_ASSERT_EQUAL(simulator.n_returns, 0);
     /* Once even, it stays even by doing nothing. */

@@ -77,6 +77,44 @@ static const struct situation situations[] = {
 };
 /* clang-format on */
 
+/* Rounds in which worker 0 gets `n_pinned` frames besides those of its buckets. */
+static void run_pinned(struct bench *bench, uint32_t rate, uint32_t n_pinned,
+                       struct balance_decision *decision)
+{
+    uint32_t rates[N_BUCKETS];
+
+    for (uint32_t i = 0; i < N_BUCKETS; i++)
+        rates[i] = rate;
+    for (int round = 0; round < 4; round++) {
+        for (uint32_t i = 0; i < N_BUCKETS; i++)
+            bench->input.workers[bench->owners[i]].frames += rate;
+        bench->input.workers[0].frames += n_pinned;
+        bench_round(bench, rates);
+    }
+    balance_decide(bench->balance, false, decision);
+}
+
+static void test_pinned_load_is_no_buckets(void)
+{
+    struct bench bench;
+    struct balance_decision decision;
+
+    /* Half of the load of worker 0 is pinned: its six buckets weigh half of what they seem to. */
+    bench_init(&bench, NULL);
+    bench_busy(&bench, 800, 200, 200);
+    run_pinned(&bench, 100, 600, &decision);
+    CU_ASSERT_EQUAL(decision.reason, BALANCE_MOVE);
+    CU_ASSERT_TRUE_FATAL(decision.n_moves > 0);
+    CU_ASSERT_TRUE(decision.moves[0].load_permille >= 32 && decision.moves[0].load_permille <= 34);
+    balance_free(bench.balance);
+    /* Nearly all of it is pinned: no bucket would help. */
+    bench_init(&bench, NULL);
+    bench_busy(&bench, 900, 200, 200);
+    run_pinned(&bench, 10, 10000, &decision);
+    CU_ASSERT_EQUAL(decision.n_moves, 0);
+    balance_free(bench.balance);
+}
+
 static void test_situations(void)
 {
     for (size_t i = 0; i < sizeof(situations) / sizeof(situations[0]); i++) {
@@ -286,6 +324,7 @@ static void test_every_reason_has_words(void)
 }
 
 const struct unit_test unit_tests[] = {
+    {"the load of flows that are pinned is not that of buckets", test_pinned_load_is_no_buckets},
     {"each situation gets its reason and its number of moves", test_situations},
     {"moves go from the heaviest to lighter ones, with their weight", test_moves_go_from_heavy_to_light},
     {"deciding changes nothing: it is the dry run", test_decide_changes_nothing},

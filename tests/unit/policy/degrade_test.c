@@ -16,17 +16,20 @@ static void ladder_init(struct degrade *degrade)
     degrade_init(degrade, &config);
 }
 
+static uint32_t machine_permille;
+
 /* So many rounds with the same pressures; the last decision. */
 static struct degrade_decision run(struct degrade *degrade, uint32_t memory, uint32_t pool, uint32_t cpu,
                                    uint32_t n_rounds)
 {
-    const uint32_t used_permille[DEGRADE_N_PRESSURES] = {memory, pool, cpu};
+    const struct degrade_used used = {{memory, pool, cpu, machine_permille},
+                                      {memory, pool, cpu, machine_permille}};
     struct degrade_decision decision = {0};
 
     for (uint32_t i = 0; i < n_rounds; i++) {
         enum degrade_step before = degrade->step;
 
-        degrade_round(degrade, used_permille, &decision);
+        degrade_round(degrade, &used, &decision);
         CU_ASSERT_EQUAL(decision.from, before);
         CU_ASSERT_EQUAL(decision.to, degrade->step);
         CU_ASSERT_TRUE(degrade->step + 1 >= before && degrade->step <= before + 1);
@@ -38,19 +41,20 @@ static struct degrade_decision run(struct degrade *degrade, uint32_t memory, uin
 
 struct row {
     const char *name;
-    uint32_t memory, pool, cpu;
+    uint32_t memory, pool, cpu, machine;
     enum degrade_step step;
 };
 
 static const struct row rows[] = {
-    {"nothing", 0, 0, 0, DEGRADE_NONE},
-    {"just below", 849, 849, 849, DEGRADE_NONE},
-    {"memory", 850, 0, 0, DEGRADE_SHED_CONGESTED},
-    {"frame pool", 0, 900, 0, DEGRADE_SHED_ALL},
-    {"CPU", 0, 0, 940, DEGRADE_SHORT_IDLE},
-    {"all of the memory", 1000, 0, 0, DEGRADE_FEWER_WORKERS},
-    {"all of the CPU never takes a worker away", 0, 0, 1000, DEGRADE_SHORT_IDLE},
-    {"all of the pool neither", 0, 1000, 0, DEGRADE_SHORT_IDLE},
+    {"nothing", 0, 0, 0, 0, DEGRADE_NONE},
+    {"just below", 849, 849, 849, 849, DEGRADE_NONE},
+    {"memory", 850, 0, 0, 0, DEGRADE_SHED_CONGESTED},
+    {"frame pool", 0, 900, 0, 0, DEGRADE_SHED_ALL},
+    {"CPU", 0, 0, 940, 0, DEGRADE_SHORT_IDLE},
+    {"all of the machine's memory", 0, 0, 0, 1000, DEGRADE_FEWER_WORKERS},
+    {"all of the workers' own takes none of them away", 1000, 0, 0, 0, DEGRADE_SHORT_IDLE},
+    {"all of the CPU neither", 0, 0, 1000, 0, DEGRADE_SHORT_IDLE},
+    {"all of the pool neither", 0, 1000, 0, 0, DEGRADE_SHORT_IDLE},
 };
 
 static void test_rows(void)
@@ -59,13 +63,43 @@ static void test_rows(void)
         struct degrade degrade;
 
         ladder_init(&degrade);
+        machine_permille = rows[i].machine;
         run(&degrade, rows[i].memory, rows[i].pool, rows[i].cpu, 50);
+        machine_permille = 0;
         if (degrade.step != rows[i].step)
             CU_FAIL(rows[i].name);
         /* And all the way back. */
         run(&degrade, 0, 0, 0, 50);
         CU_ASSERT_EQUAL(degrade.step, DEGRADE_NONE);
     }
+}
+
+static void test_one_full_worker_does_not_close_all(void)
+{
+    const struct degrade_used one = {{1000, 0, 0}, {500, 0, 0}}, none = {{0, 0, 0}, {0, 0, 0}};
+    struct degrade_decision decision;
+    struct degrade degrade;
+
+    ladder_init(&degrade);
+    for (int i = 0; i < 1000; i++)
+        degrade_round(&degrade, &one, &decision);
+    CU_ASSERT_EQUAL(degrade.step, DEGRADE_SHED_CONGESTED);
+    for (int i = 0; i < 10; i++)
+        degrade_round(&degrade, &none, &decision);
+    CU_ASSERT_EQUAL(degrade.step, DEGRADE_NONE);
+}
+
+static void test_an_operators_step_begins_its_rounds_anew(void)
+{
+    struct degrade degrade;
+
+    ladder_init(&degrade);
+    run(&degrade, 860, 0, 0, 1);
+    degrade_set_step(&degrade, DEGRADE_SHED_ALL);
+    run(&degrade, 0, 0, 0, 9);
+    CU_ASSERT_EQUAL(degrade.step, DEGRADE_SHED_ALL);
+    run(&degrade, 0, 0, 0, 1);
+    CU_ASSERT_EQUAL(degrade.step, DEGRADE_SHED_CONGESTED);
 }
 
 static void test_a_peak_does_nothing(void)
@@ -126,6 +160,8 @@ static void test_config_faults(void)
 
 const struct unit_test unit_tests[] = {
     {"each pressure leads to its step, one at a time, and back", test_rows},
+    {"one worker that is full does not close all of them", test_one_full_worker_does_not_close_all},
+    {"a step that an operator sets begins its rounds anew", test_an_operators_step_begins_its_rounds_anew},
     {"a peak does nothing", test_a_peak_does_nothing},
     {"between the limits it stays, for an hour", test_between_limits_it_stays},
     {"a change says what pressed and how much", test_decision_says_why},

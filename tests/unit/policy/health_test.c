@@ -75,14 +75,6 @@ static void test_rows(void)
     CU_PASS("all rows");
 }
 
-static void test_idle_is_no_stall(void)
-{
-    CU_ASSERT_FALSE(health_is_stalled(60000, 0, 1000));
-    CU_ASSERT_FALSE(health_is_stalled(60000, 10, 1000));
-    CU_ASSERT_FALSE(health_is_stalled(10, 60000, 1000));
-    CU_ASSERT_TRUE(health_is_stalled(1000, 1000, 1000));
-}
-
 static void test_causes_have_names(void)
 {
     for (uint32_t cause = 0; cause < HEALTH_N_CAUSES; cause++)
@@ -91,7 +83,6 @@ static void test_causes_have_names(void)
 
 const struct unit_test unit_tests[] = {
     {"each end gets its action, its delay and its count", test_rows},
-    {"a still heartbeat is a stall only with work that waits as long", test_idle_is_no_stall},
     {"every cause has a name", test_causes_have_names},
     {NULL, NULL},
 };

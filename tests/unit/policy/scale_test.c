@@ -81,21 +81,21 @@ static void test_down_leaves_room(void)
     CU_ASSERT_EQUAL(decision.rest_permille, 780);
 }
 
-static void test_down_takes_the_one_with_fewest_connections(void)
+static void test_text_names_the_numbers(void)
 {
     struct scale_worker workers[SCALE_MAX_WORKERS];
     struct scale_decision decision = {0};
     struct scale scale;
+    char text[256];
 
     scale_init(&scale, &config);
-    workers_set(workers, 3, 50);
-    workers[0].connections = 5;
-    workers[1].connections = 2;
-    workers[2].connections = 9;
-    for (int round = 0; round < 6; round++)
+    workers_set(workers, 2, 900);
+    for (int round = 0; round < 3; round++)
         scale_round(&scale, workers, &decision);
-    CU_ASSERT_EQUAL(decision.action, SCALE_DOWN);
-    CU_ASSERT_EQUAL(decision.slot, 1);
+    scale_text(&scale, &decision, text, sizeof(text));
+    CU_ASSERT_STRING_EQUAL(text,
+                           "2 workers (1 to 4 allowed) with a mean score of 900 of 1000 (low below 200, "
+                           "high from 700): high for long enough: one more");
 }
 
 static void test_starting_workers_are_awaited(void)
@@ -170,7 +170,7 @@ static void test_config_faults(void)
 const struct unit_test unit_tests[] = {
     {"each situation gets its action and its reason", test_rows},
     {"a worker goes only when the rest stays well below high", test_down_leaves_room},
-    {"the worker with the fewest connections goes", test_down_takes_the_one_with_fewest_connections},
+    {"the text names every number behind the decision", test_text_names_the_numbers},
     {"while one is on its way nothing is decided", test_starting_workers_are_awaited},
     {"no steady load makes the number swing, in an hour with noise", test_no_load_makes_it_swing},
     {"a configuration without sense is named, every reason has a name", test_config_faults},

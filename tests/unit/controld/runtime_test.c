@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* runtime_test.c — what one controld leaves to the next: believed only when one of us has written it. */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "controlplane/controld/controld.h"
+#include "tests/support/unit.h"
+
+const char unit_suite_name[] = "controld/runtime";
+
+static int file_with(const char *text)
+{
+    char path[] = "/tmp/mpa-runtime-XXXXXX";
+    int fd = mkstemp(path);
+
+    CU_ASSERT_TRUE_FATAL(fd >= 0);
+    unlink(path);
+    CU_ASSERT_EQUAL(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+    return fd;
+}
+
+static void what_is_remembered_is_recalled(void)
+{
+    const struct runtime_memory memory = {.n_workers = 16, .n_configured = 2, .drained = 0x8001};
+    struct runtime_memory other = {.n_workers = 3, .n_configured = 2};
+    struct runtime_memory recalled;
+    int fd = file_with("");
+
+    CU_ASSERT_FALSE(runtime_recall(fd, &recalled));
+    runtime_remember(fd, &other);
+    runtime_remember(fd, &memory);
+    CU_ASSERT_TRUE(runtime_recall(fd, &recalled));
+    CU_ASSERT_EQUAL(recalled.n_workers, 16);
+    CU_ASSERT_EQUAL(recalled.n_configured, 2);
+    CU_ASSERT_EQUAL(recalled.drained, 0x8001);
+    close(fd);
+}
+
+static void anything_else_is_not_believed(void)
+{
+    static const char *const texts[] = {
+        "x",
+        "workers=04 configured=02 drained=0000",
+        "workers=04 configured=02 drained=0000\n ",
+        "workers=00 configured=02 drained=0000\n",
+        "workers=17 configured=02 drained=0000\n",
+        "workers=-4 configured=02 drained=0000\n",
+        "workers= 4 configured=02 drained=0000\n",
+        "workers=04 configured=02 drained=00XY\n",
+    };
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        struct runtime_memory recalled;
+        int fd = file_with(texts[i]);
+
+        if (runtime_recall(fd, &recalled))
+            CU_FAIL(texts[i]);
+        close(fd);
+    }
+    CU_PASS("all of them");
+}
+
+const struct unit_test unit_tests[] = {
+    {"what is remembered is recalled", what_is_remembered_is_recalled},
+    {"anything else is not believed", anything_else_is_not_believed},
+    {NULL, NULL},
+};
