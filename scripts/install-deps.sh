@@ -21,6 +21,7 @@ libprotobuf-c-dev       control plane: messages
 protobuf-c-compiler     control plane: code from proto/
 libpcap-dev             capture: BPF filters
 libjansson-dev          mpactl --json
+libncurses-dev          mpactl top
 libsystemd-dev          event loop of mpa-controld, notices to systemd
 xz-utils                unpacks the lwIP source
 debian-archive-keyring  verifies the lwIP source

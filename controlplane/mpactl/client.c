@@ -2,39 +2,129 @@
 /* client.c — a request and its reply, and every way that can fail in one line of text. */
 #include "controlplane/mpactl/client.h"
 
+#include <errno.h>
 #include <nng/protocol/reqrep0/req.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
 
 #include "controlplane/mpactl/remote.h"
 
 #define MAX_MESSAGE_BYTES (1u << 20)
 #define GRACE_MS 500 /* the daemon answers "too late" within the deadline; only then we give up */
 
+/* As mpactl_fail(), or to where the messages are kept. */
+MPA_PRINTF(3, 4)
+static int client_fail(const struct mpactl *mpactl, enum mpactl_exit exit_code, const char *format, ...)
+{
+    char text[512];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    if (mpactl->error == NULL)
+        return mpactl_fail(exit_code, "%s", text);
+    snprintf(mpactl->error, mpactl->error_size, "%s", text);
+    return (int)exit_code;
+}
+
+/*
+ * Is there anybody? 0 or an errno. nng could tell only by waiting for the end of its handshake, and a process
+ * that hangs never comes to that: it is dialled in the background. A datagram socket asks without connecting:
+ * the kernel looks up who has bound the path, and then sees that the kinds do not fit (EPROTOTYPE).
+ */
+static int look_for(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    int error = 0;
+
+    if (fd < 0)
+        return errno;
+    memcpy(address.sun_path, path, strnlen(path, sizeof(address.sun_path) - 1));
+    if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 && errno != EPROTOTYPE)
+        error = errno;
+    close(fd);
+    return error;
+}
+
+static void connected(nng_pipe pipe, nng_pipe_ev event, void *client)
+{
+    (void)pipe;
+    (void)event;
+    sem_post(&((struct client *)client)->connected);
+}
+
+static int socket_open(struct client *client)
+{
+    int error;
+
+    sem_init(&client->connected, 0, 0);
+    if ((error = nng_req0_open(&client->socket)) != 0 ||
+        (error = nng_socket_set_size(client->socket, NNG_OPT_RECVMAXSZ, MAX_MESSAGE_BYTES)) != 0 ||
+        (error = nng_socket_set_ms(client->socket, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE)) != 0 ||
+        (error = nng_pipe_notify(client->socket, NNG_PIPE_EV_ADD_POST, connected, client)) != 0)
+        return client_fail(client->mpactl, MPACTL_FAILED, "cannot open a socket: %s", nng_strerror(error));
+    return MPACTL_OK;
+}
+
+static int dial_remote(struct client *client)
+{
+    int exit_code = socket_open(client);
+
+    return exit_code != MPACTL_OK ? exit_code : remote_dial(client->socket, client->mpactl);
+}
+
+static int dial(struct client *client, const char *url)
+{
+    uint64_t end_ns = clock_now_ns() + client->mpactl->timeout_ms * CLOCK_NS_PER_MS;
+    struct timespec end = {.tv_sec = (time_t)(end_ns / CLOCK_NS_PER_S),
+                           .tv_nsec = (long)(end_ns % CLOCK_NS_PER_S)};
+    int exit_code = socket_open(client);
+    int error;
+
+    if (exit_code != MPACTL_OK)
+        return exit_code;
+    error = nng_dial(client->socket, url, NULL, NNG_FLAG_NONBLOCK);
+    if (error != 0)
+        return client_fail(client->mpactl, MPACTL_FAILED, "cannot connect: %s", nng_strerror(error));
+    while (sem_clockwait(&client->connected, CLOCK_MONOTONIC, &end) != 0) {
+        if (errno != EINTR)
+            return client_fail(client->mpactl, MPACTL_FAILED, "no answer within %u ms (see --timeout)",
+                               client->mpactl->timeout_ms);
+    }
+    return MPACTL_OK;
+}
+
 int client_open(struct client *client, const struct mpactl *mpactl, const char *name, bool is_quiet)
 {
-    char url[256];
+    char url[sizeof("ipc://") + sizeof(((struct sockaddr_un *)NULL)->sun_path)];
     int error;
 
     *client = (struct client){.mpactl = mpactl};
-    if (snprintf(url, sizeof(url), "ipc://%s/%s", mpactl->runtime_dir, name) >= (int)sizeof(url))
-        return mpactl_fail(MPACTL_USAGE, "--runtime-dir %s: too long", mpactl->runtime_dir);
-    if ((error = nng_req0_open(&client->socket)) != 0 ||
-        (error = nng_socket_set_size(client->socket, NNG_OPT_RECVMAXSZ, MAX_MESSAGE_BYTES)) != 0 ||
-        (error = nng_socket_set_ms(client->socket, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE)) != 0)
-        return mpactl_fail(MPACTL_FAILED, "cannot open a socket: %s", nng_strerror(error));
+    if (snprintf(url, sizeof(url), "ipc://%s/%s", mpactl->runtime_dir, name) >= (int)sizeof(url) - 1)
+        return client_fail(mpactl, MPACTL_USAGE, "--runtime-dir %s: too long", mpactl->runtime_dir);
     if (mpactl->remote != NULL)
-        return remote_dial(client->socket, mpactl);
-    error = nng_dial(client->socket, url, NULL, 0);
-    if (error == 0)
-        return MPACTL_OK;
-    if (error == NNG_EPERM)
-        return mpactl_fail(MPACTL_FAILED, "%s/%s: permission denied (it belongs to the user of mpa-controld)",
+        return dial_remote(client);
+    error = look_for(url + strlen("ipc://"));
+    if (error == EACCES || error == EPERM)
+        return client_fail(mpactl, MPACTL_FAILED,
+                           "%s/%s: permission denied (it belongs to the user of mpa-controld)",
                            mpactl->runtime_dir, name);
-    if (!is_quiet)
-        mpactl_fail(MPACTL_NO_DAEMON, "%s/%s: no mpa-controld answers there (%s); is it running?",
-                    mpactl->runtime_dir, name, nng_strerror(error));
-    return MPACTL_NO_DAEMON;
+    if (error != 0 && is_quiet)
+        return MPACTL_NO_DAEMON;
+    if (error != 0)
+        return client_fail(mpactl, MPACTL_NO_DAEMON,
+                           "%s/%s: no mpa-controld answers there (%s); is it running?", mpactl->runtime_dir,
+                           name, strerror(error));
+    return dial(client, url);
 }
 
 void client_close(struct client *client)
@@ -63,15 +153,15 @@ static int exchange(struct client *client, const Mpa__V1__Request *request, nng_
 }
 
 /* Says which field it is about, unless that is the command itself, which the user has just typed. */
-static int refused(const Mpa__V1__Request *request, const Mpa__V1__Error *error)
+static int refused(const struct mpactl *mpactl, const Mpa__V1__Request *request, const Mpa__V1__Error *error)
 {
     const ProtobufCFieldDescriptor *command =
         protobuf_c_message_descriptor_get_field(request->base.descriptor, request->body_case);
 
     if (error->field[0] != '\0' && strcmp(error->field, "request") != 0 &&
         (command == NULL || strcmp(error->field, command->name) != 0))
-        return mpactl_fail(MPACTL_FAILED, "refused: %s (%s)", error->text, error->field);
-    return mpactl_fail(MPACTL_FAILED, "refused: %s", error->text);
+        return client_fail(mpactl, MPACTL_FAILED, "refused: %s (%s)", error->text, error->field);
+    return client_fail(mpactl, MPACTL_FAILED, "refused: %s", error->text);
 }
 
 int client_ask(struct client *client, Mpa__V1__Request *request, Mpa__V1__Reply **reply)
@@ -84,23 +174,23 @@ int client_ask(struct client *client, Mpa__V1__Request *request, Mpa__V1__Reply 
     request->deadline_ms = client->mpactl->timeout_ms;
     error = exchange(client, request, &answer);
     if (error == NNG_ETIMEDOUT)
-        return mpactl_fail(MPACTL_FAILED, "no answer within %u ms (see --timeout)",
+        return client_fail(client->mpactl, MPACTL_FAILED, "no answer within %u ms (see --timeout)",
                            client->mpactl->timeout_ms);
     if (error != 0)
-        return mpactl_fail(
-            MPACTL_FAILED,
+        return client_fail(
+            client->mpactl, MPACTL_FAILED,
             "connection lost: %s; whether the command was carried out is not known (see status)",
             nng_strerror(error));
     unpacked = mpa__v1__reply__unpack(NULL, nng_msg_len(answer), nng_msg_body(answer));
     nng_msg_free(answer);
     if (unpacked == NULL)
-        return mpactl_fail(MPACTL_FAILED,
+        return client_fail(client->mpactl, MPACTL_FAILED,
                            "the answer cannot be decoded: is mpa-controld of another version?");
     if (unpacked->error != NULL) {
-        error = refused(request, unpacked->error);
+        error = refused(client->mpactl, request, unpacked->error);
     } else if ((int)unpacked->body_case != (int)request->body_case) {
         /* Command and reply have the same field number. */
-        error = mpactl_fail(MPACTL_FAILED,
+        error = client_fail(client->mpactl, MPACTL_FAILED,
                             "the answer does not fit the command: is mpa-controld of another version?");
     } else {
         *reply = unpacked;

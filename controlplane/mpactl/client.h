@@ -4,6 +4,7 @@
 #define MPA_MPACTL_CLIENT_H
 
 #include <nng/nng.h>
+#include <semaphore.h>
 #include <stdbool.h>
 
 #include "mpa/v1/control.pb-c.h"
@@ -14,6 +15,7 @@
 struct client {
     const struct mpactl *mpactl; /* borrowed */
     nng_socket socket;
+    sem_t connected; /* posted when the connection stands */
     uint64_t last_id;
 };
 

@@ -54,7 +54,8 @@ int command_balance(struct mpactl *mpactl, int argc, char **argv)
         "on, off: lets the balancer move buckets by itself, or not. set: changes what it goes by, the keys "
         "control.balance_* of the configuration, which may be written without control.balance_ "
         "(weight_cpu=80). "
-        "All until the next 'mpactl config reload' or the end of mpa-controld."};
+        "All until the next 'mpactl config reload' or the end of mpa-controld.\v"
+        "mpactl balance off\tnothing moves by itself any more\n"};
     struct switch_options options = {0};
     Mpa__V1__SetBalanceRequest body = MPA__V1__SET_BALANCE_REQUEST__INIT;
     Mpa__V1__Request request = MPA__V1__REQUEST__INIT;
@@ -124,7 +125,8 @@ int command_rebalance(struct mpactl *mpactl, int argc, char **argv)
     static const struct command_syntax syntax = {
         options, parse_rebalance, NULL,
         "Evens the load of the workers now, without the balancer's limits and patience. What becomes of the "
-        "moves is told by 'mpactl explain' and 'mpactl events'."};
+        "moves is told by 'mpactl explain' and 'mpactl events'.\v"
+        "mpactl rebalance --dry-run\twhat would move?\n"};
     bool is_dry = false;
     Mpa__V1__RebalanceRequest body = MPA__V1__REBALANCE_REQUEST__INIT;
     Mpa__V1__Request request = MPA__V1__REQUEST__INIT;
@@ -251,7 +253,8 @@ int command_explain(struct mpactl *mpactl, int argc, char **argv)
         options, parse_explain, NULL,
         "Tells the last decisions, first of the balancer, then about the number of workers, then the steps "
         "of "
-        "degradation, newest first, and why each was made. What repeats itself is told once."};
+        "degradation, newest first, and why each was made. What repeats itself is told once.\v"
+        "mpactl explain --count 3\tthe last three decisions\n"};
     uint32_t limit = 0;
     Mpa__V1__ExplainRequest body = MPA__V1__EXPLAIN_REQUEST__INIT;
     Mpa__V1__Request request = MPA__V1__REQUEST__INIT;

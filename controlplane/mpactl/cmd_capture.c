@@ -258,7 +258,8 @@ int command_capture(struct mpactl *mpactl, int argc, char **argv)
         option_list, parse_option, NULL,
         "Writes frames as pcap until Ctrl-C, --count or --seconds. With --json and without --write: a frame "
         "a line.\v"
-        "Example: mpactl capture --filter 'tcp port 80' | tshark -r -"};
+        "mpactl capture --filter 'tcp port 80' | tshark -r -\tread it at once\n"
+        "mpactl capture --write drops.pcap --seconds 10\tten seconds into a file\n"};
     struct options options = {.lane = ALL_LANES};
     struct capture capture = {.mpactl = mpactl, .options = &options};
     int exit_code;

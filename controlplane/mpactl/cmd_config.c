@@ -137,7 +137,9 @@ int command_config(struct mpactl *mpactl, int argc, char **argv)
         "comes from and what waits for a new start; or the configuration of FILE with every default. "
         "defaults: "
         "the built-in one. reload: mpa-controld reads its file again, as a whole or not at all. set: changes "
-        "live keys until the next reload. check, show FILE and defaults need no running stack."};
+        "live keys until the next reload. check, show FILE and defaults need no running stack.\v"
+        "mpactl config check /etc/mpa/mpa.yaml\tbefore a restart\n"
+        "mpactl config show > my.yaml\ta file to begin with\n"};
     struct options options = {0};
 
     command_parse(mpactl, &syntax, argc, argv, &options);

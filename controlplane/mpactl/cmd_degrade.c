@@ -168,7 +168,10 @@ int command_degrade(struct mpactl *mpactl, int argc, char **argv)
         "given up, with a step that one stays, until mpa-controld ends (control.degrade is for longer). "
         "Steps, "
         "each with those before it: none; shed_congested: workers under pressure get no new connections; "
-        "shed_all: no worker does; short_idle: idle connections end sooner; fewer_workers."};
+        "shed_all: no worker does; short_idle: idle connections end sooner; fewer_workers.\v"
+        "mpactl degrade\twhat is given up, and why?\n"
+        "mpactl degrade shed_all\tno new connections for now\n"
+        "mpactl degrade auto\tback to what the pressure says\n"};
     struct degrade_options options = {0};
 
     command_parse(mpactl, &syntax, argc, argv, &options);

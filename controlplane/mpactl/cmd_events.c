@@ -223,7 +223,9 @@ static int events_open(const struct mpactl *mpactl, nng_socket *socket)
 int command_events(struct mpactl *mpactl, int argc, char **argv)
 {
     static const struct command_syntax syntax = {option_list, parse_option, NULL,
-                                                 "Prints events as they happen; --json: one object a line."};
+                                                 "Prints events as they happen; --json: one object a line.\v"
+                                                 "mpactl events -f\tuntil Ctrl-C\n"
+                                                 "mpactl --json events --count 1\twait for the next one\n"};
     struct options options = {0};
     struct watcher watcher = {.mpactl = mpactl};
     uint64_t end_ns;

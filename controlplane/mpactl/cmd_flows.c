@@ -6,11 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "controlplane/mpactl/client.h"
+#include "controlplane/mpactl/flow_list.h"
 #include "controlplane/mpactl/flow_text.h"
 #include "controlplane/mpactl/json.h"
 #include "controlplane/mpactl/mpactl.h"
 #include "controlplane/mpactl/operation.h"
+#include "controlplane/mpactl/query.h"
 #include "controlplane/mpactl/text.h"
 
 struct options {
@@ -22,6 +23,7 @@ static const struct argp_option option_list[] = {
     {"worker", 'w', "WORKER", 0, "those of this worker only", 0},
     {"state", 's', "STATE", 0, "those in this state only, e.g. established, close_wait", 0},
     {"limit", 'l', "N", 0, "at most N", 0},
+    SYNTAX_WATCH_OPTIONS,
     {0},
 };
 
@@ -63,15 +65,15 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
     }
 }
 
-/* What the pages are added to: a table for people or an array for programs. */
-struct list {
-    struct table *table;
-    json_t *array;
-    uint64_t n, n_unreadable;
+/* Rounds of one command. */
+struct rounds {
+    const struct options *options;
+    struct flow_list before; /* of the round before */
 };
 
-static void add_row(struct table *table, const Mpa__V1__Flow *flow)
+static void add_row(struct table *table, const struct flow_entry *entry, bool has_rates)
 {
+    const Mpa__V1__Flow *flow = entry->flow;
     char word[TEXT_WORD_BYTES];
     char name[2 * FLOW_TEXT_ADDRESS_BYTES + 32];
 
@@ -79,60 +81,64 @@ static void add_row(struct table *table, const Mpa__V1__Flow *flow)
     table_cell(table, "%s", name);
     table_cell(table, "%s", text_enum(&mpa__v1__flow_state__descriptor, (int)flow->state, word));
     table_cell(table, "%u", flow->worker);
-    table_cell(table, "%s", text_bytes(flow->rx_queue_bytes, word));
-    table_cell(table, "%s", text_bytes(flow->tx_queue_bytes, word));
+    table_cell(table, "%s", text_bytes(has_rates ? entry->rx_rate : flow->rx_queue_bytes, word));
+    table_cell(table, "%s", text_bytes(has_rates ? entry->tx_rate : flow->tx_queue_bytes, word));
     table_cell(table, "%s", flow->srtt_us == 0 ? "-" : text_ns(flow->srtt_us * UINT64_C(1000), word));
     table_cell(table, "%u", flow->retransmits);
     table_cell(table, "%s", text_duration(flow->age_ms, word));
 }
 
-static void add_page(struct list *list, const Mpa__V1__GetFlowsReply *page)
+static int print_table(const struct mpactl *mpactl, const struct flow_list *list, bool has_rates)
 {
-    for (size_t i = 0; i < page->n_flows; i++) {
-        if (page->flows[i]->key == NULL)
-            continue;
-        if (list->table != NULL)
-            add_row(list->table, page->flows[i]);
-        else
-            json_array_append_new(list->array, json_from_message(&page->flows[i]->base));
-        list->n++;
-    }
-    list->n_unreadable += page->unreadable;
-}
-
-/* Asks for pages until there are no more or enough. */
-static int ask_pages(struct client *client, struct options *options, struct list *list)
-{
-    Mpa__V1__Request request = MPA__V1__REQUEST__INIT;
+    static const char *const queues[] = {"~FLOW", "-STATE", ">W",     ">RXQ", ">TXQ",
+                                         ">RTT",  "-->RTX", "-->AGE", NULL};
+    static const char *const rates[] = {"~FLOW", "-STATE", ">W",     ">RX/S", ">TX/S",
+                                        ">RTT",  "-->RTX", "-->AGE", NULL};
+    struct table *table = table_new(has_rates ? rates : queues);
     int exit_code;
 
-    request.body_case = MPA__V1__REQUEST__BODY_GET_FLOWS;
-    request.get_flows = &options->body;
-    do {
-        uint64_t n_left = options->n_max == 0 ? UINT32_MAX : options->n_max - list->n;
-        Mpa__V1__Reply *reply;
-
-        options->body.limit = (uint32_t)n_left;
-        exit_code = client_ask(client, &request, &reply);
-        if (exit_code != MPACTL_OK)
-            return exit_code;
-        add_page(list, reply->get_flows);
-        options->body.cursor = reply->get_flows->next_cursor;
-        mpa__v1__reply__free_unpacked(reply, NULL);
-    } while (options->body.cursor != 0 && (options->n_max == 0 || list->n < options->n_max));
-    return MPACTL_OK;
+    for (size_t i = 0; i < list->n_entries; i++)
+        add_row(table, &list->entries[i], has_rates);
+    exit_code = table_show(mpactl, table);
+    if (exit_code == MPACTL_OK && list->n_unreadable > 0)
+        fprintf(stderr, "mpactl: %" PRIu64 " records could not be read\n", list->n_unreadable);
+    return exit_code;
 }
 
-static int print_json(struct list *list)
+/* All pages as one reply, which borrows everything. */
+static int print_json(const struct mpactl *mpactl, const struct flow_list *list)
 {
-    json_t *object =
-        json_pack("{s:O, s:I}", "flows", list->array, "unreadable", (json_int_t)list->n_unreadable);
+    json_t *flows = json_array();
+    json_t *object;
+    size_t flags = mpactl->watch_ms == 0 ? JSON_INDENT(2) : JSON_COMPACT;
     int exit_code = MPACTL_OK;
 
-    if (object == NULL || json_dumpf(object, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER) != 0)
+    for (size_t i = 0; i < list->n_entries; i++)
+        json_array_append_new(flows, json_from_message(&list->entries[i].flow->base));
+    object = json_pack("{s:o, s:I}", "flows", flows, "unreadable", (json_int_t)list->n_unreadable);
+    if (object == NULL || json_dumpf(object, stdout, flags | JSON_PRESERVE_ORDER) != 0)
         exit_code = mpactl_fail(MPACTL_FAILED, "cannot write JSON");
     json_decref(object);
     putchar('\n');
+    return exit_code;
+}
+
+static int round_flows(struct client *client, void *context)
+{
+    struct rounds *rounds = context;
+    struct flow_list list;
+    int exit_code = flow_list_ask(&list, client, &rounds->options->body, rounds->options->n_max);
+
+    if (exit_code != MPACTL_OK) {
+        flow_list_free(&list);
+        return exit_code;
+    }
+    if (rounds->before.time_ns != 0)
+        flow_list_rate(&list, &rounds->before);
+    exit_code = client->mpactl->is_json ? print_json(client->mpactl, &list)
+                                        : print_table(client->mpactl, &list, rounds->before.time_ns != 0);
+    flow_list_free(&rounds->before);
+    rounds->before = list;
     return exit_code;
 }
 
@@ -141,31 +147,16 @@ int command_flows(struct mpactl *mpactl, int argc, char **argv)
     static const struct command_syntax syntax = {
         option_list, parse_option, NULL,
         "Shows every connection: the other end first, its state, worker, queued bytes, round-trip time, "
-        "retransmits, age. --json has more."};
-    static const char *const headers[] = {"FLOW", "STATE", ">W",   ">RXQ", ">TXQ",
-                                          ">RTT", ">RTX",  ">AGE", NULL};
+        "retransmits, age. With --watch: bytes a second instead of queued ones. --json has more.\v"
+        "mpactl flows --worker 0\tthose of one worker\n"
+        "mpactl flows --state close_wait\twho forgot to close?\n"
+        "mpactl --json flows | jq '.flows | length'\thow many there are\n"};
     struct options options = {.body = MPA__V1__GET_FLOWS_REQUEST__INIT};
-    struct list list = {0};
-    struct client client;
+    struct rounds rounds = {.options = &options};
     int exit_code;
 
     command_parse(mpactl, &syntax, argc, argv, &options);
-    if (mpactl->is_json)
-        list.array = json_array();
-    else
-        list.table = table_new(headers);
-    exit_code = client_open(&client, mpactl, "control.ipc", false);
-    if (exit_code == MPACTL_OK)
-        exit_code = ask_pages(&client, &options, &list);
-    client_close(&client);
-    if (exit_code != MPACTL_OK)
-        table_free(list.table);
-    else if (mpactl->is_json)
-        exit_code = print_json(&list);
-    else
-        exit_code = table_print(list.table, stdout);
-    if (exit_code == MPACTL_OK && list.n_unreadable > 0 && !mpactl->is_json)
-        fprintf(stderr, "mpactl: %" PRIu64 " records could not be read\n", list.n_unreadable);
-    json_decref(list.array);
+    exit_code = query_repeat(mpactl, round_flows, &rounds);
+    flow_list_free(&rounds.before);
     return exit_code;
 }

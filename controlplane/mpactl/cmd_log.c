@@ -94,7 +94,8 @@ int command_log(struct mpactl *mpactl, int argc, char **argv)
     static const struct command_syntax syntax = {
         own, parse_option, "level [error|warn|info|debug]",
         "Shows how much is logged, or changes it until the next 'mpactl config reload' or the end of "
-        "mpa-controld (control.log_level is for longer)."};
+        "mpa-controld (control.log_level is for longer).\v"
+        "mpactl log level debug --process worker:1\tone worker says everything\n"};
     struct options options = {0};
     Mpa__V1__SetLogLevelRequest body = MPA__V1__SET_LOG_LEVEL_REQUEST__INIT;
     Mpa__V1__Request request = MPA__V1__REQUEST__INIT;

@@ -98,7 +98,9 @@ int command_migrate(struct mpactl *mpactl, int argc, char **argv)
         option_list, parse_option, "bucket N[-M][,...]\nflow 'tcp ADDRESS:PORT -> ADDRESS:PORT'",
         "Moves buckets, with their connections, or one flow to another worker. The flow is written as "
         "'mpactl "
-        "flows' shows it: the other end first. It stays with the new worker until it closes."};
+        "flows' shows it: the other end first. It stays with the new worker until it closes.\v"
+        "mpactl migrate bucket 0-255,1024 --to 1\tbuckets with their connections\n"
+        "mpactl migrate flow 'tcp 10.77.0.1:40112 -> 10.77.0.2:7' --to 1\tone connection\n"};
     static struct migrate migrate;
     Mpa__V1__Request request = MPA__V1__REQUEST__INIT;
 

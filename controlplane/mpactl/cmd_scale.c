@@ -51,7 +51,8 @@ int command_scale(struct mpactl *mpactl, int argc, char **argv)
         "Starts workers, or drains and ends the last ones, until there are N. Connections stay open. It "
         "lasts "
         "until everything is stopped; worker.count is how many are started then. Where control.scale is on, "
-        "the load may change the number again."};
+        "the load may change the number again.\v"
+        "mpactl scale 4\tfour workers, as fast as they come\n"};
     struct arguments arguments = {0};
     Mpa__V1__ScaleRequest body = MPA__V1__SCALE_REQUEST__INIT;
     Mpa__V1__Request request = MPA__V1__REQUEST__INIT;
@@ -80,7 +81,9 @@ int command_restart(struct mpactl *mpactl, int argc, char **argv)
         operation_options_wait, parse_restart, "WORKER|frontend|all",
         "Restarts a worker: what it has goes to the others, it is ended, started again and given its share. "
         "Or the frontend: the workers keep the connections meanwhile. Or all: every worker, one after the "
-        "other, then the frontend. Connections stay open."};
+        "other, then the frontend. Connections stay open.\v"
+        "mpactl restart 1\tone worker\n"
+        "mpactl restart all\teverything but mpa-controld\n"};
     struct arguments arguments = {0};
     Mpa__V1__RestartRequest body = MPA__V1__RESTART_REQUEST__INIT;
     Mpa__V1__Request request = MPA__V1__REQUEST__INIT;

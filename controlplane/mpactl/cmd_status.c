@@ -3,9 +3,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "controlplane/mpactl/client.h"
-#include "controlplane/mpactl/json.h"
 #include "controlplane/mpactl/mpactl.h"
+#include "controlplane/mpactl/query.h"
 #include "controlplane/mpactl/text.h"
 
 /* Only when something is given up, or could not be. */
@@ -52,19 +51,41 @@ static const char *process_word(const Mpa__V1__Process *process, char word[TEXT_
 }
 
 /* A number, or an empty cell where it means nothing for this kind of process. */
-static void add_number(struct table *table, bool has_meaning, uint64_t number)
+static void add_count(struct table *table, bool has_meaning, uint64_t count)
 {
-    if (has_meaning)
-        table_cell(table, "%" PRIu64, number);
-    else
-        table_cell(table, "%s", "");
+    char word[TEXT_WORD_BYTES];
+
+    table_cell(table, "%s", has_meaning ? text_count(count, word) : "");
+}
+
+/* The same process in an older answer. */
+static const Mpa__V1__Process *process_find(const Mpa__V1__GetStatusReply *status,
+                                            const Mpa__V1__Process *wanted)
+{
+    for (size_t i = 0; status != NULL && i < status->n_processes; i++) {
+        if (status->processes[i]->role == wanted->role && status->processes[i]->slot == wanted->slot &&
+            status->processes[i]->pid == wanted->pid)
+            return status->processes[i];
+    }
+    return NULL;
+}
+
+static void add_frames(struct table *table, const Mpa__V1__Process *process, const Mpa__V1__Process *before,
+                       uint64_t over_ns)
+{
+    bool has_traffic = process->role != MPA__V1__ROLE__ROLE_CONTROLD;
+    char word[TEXT_WORD_BYTES];
+    uint64_t old_rx = before == NULL ? UINT64_MAX : before->rx_frames;
+    uint64_t old_tx = before == NULL ? UINT64_MAX : before->tx_frames;
+
+    table_cell(table, "%s", has_traffic ? text_count_over(process->rx_frames, old_rx, over_ns, word) : "");
+    table_cell(table, "%s", has_traffic ? text_count_over(process->tx_frames, old_tx, over_ns, word) : "");
 }
 
 static void add_process(struct table *table, const Mpa__V1__Process *process)
 {
     char word[TEXT_WORD_BYTES];
     bool is_worker = process->role == MPA__V1__ROLE__ROLE_WORKER;
-    bool has_traffic = process->role != MPA__V1__ROLE__ROLE_CONTROLD;
 
     text_enum(&mpa__v1__role__descriptor, (int)process->role, word);
     if (is_worker)
@@ -73,12 +94,13 @@ static void add_process(struct table *table, const Mpa__V1__Process *process)
         table_cell(table, "%s", word);
     table_cell(table, "%u", process->pid);
     table_cell(table, "%s", process_word(process, word));
+    table_color(table, text_color(process_word(process, word)));
     table_cell(table, "%s", text_duration(process->uptime_ms, word));
     table_cell(table, "%u", process->restarts);
-    add_number(table, is_worker, process->buckets);
-    add_number(table, is_worker, process->connections);
-    add_number(table, has_traffic, process->rx_frames);
-    add_number(table, has_traffic, process->tx_frames);
+    if (process->restarts > 0)
+        table_color(table, COLOR_WARN);
+    add_count(table, is_worker, process->buckets);
+    add_count(table, is_worker, process->connections);
 }
 
 static void print_last_exits(const Mpa__V1__GetStatusReply *status)
@@ -94,38 +116,49 @@ static void print_last_exits(const Mpa__V1__GetStatusReply *status)
     }
 }
 
-static int print_status(const Mpa__V1__GetStatusReply *status)
+static int print_status(const struct mpactl *mpactl, const Mpa__V1__GetStatusReply *status,
+                        const Mpa__V1__GetStatusReply *before, uint64_t over_ns)
 {
-    static const char *const headers[] = {"PROCESS",  ">PID",  "STATE", ">UPTIME", ">RESTARTS",
-                                          ">BUCKETS", ">CONN", ">RX",   ">TX",     NULL};
-    struct table *table = table_new(headers);
+    static const char *const totals[] = {"PROCESS",   "->PID", "STATE", "->UPTIME", "->RESTARTS",
+                                         "->BUCKETS", ">CONN", ">RX",   ">TX",      NULL};
+    static const char *const rates[] = {"PROCESS",   "->PID", "STATE", ">UPTIME", "->RESTARTS",
+                                        "->BUCKETS", ">CONN", ">RX/S", ">TX/S",   NULL};
+    struct table *table = table_new(over_ns == 0 ? totals : rates);
     int exit_code;
 
     print_head(status);
-    for (size_t i = 0; i < status->n_processes; i++)
+    for (size_t i = 0; i < status->n_processes; i++) {
         add_process(table, status->processes[i]);
-    exit_code = table_print(table, stdout);
+        add_frames(table, status->processes[i], process_find(before, status->processes[i]), over_ns);
+    }
+    exit_code = table_show(mpactl, table);
     print_last_exits(status);
     return exit_code;
 }
 
+static int show_status(const struct mpactl *mpactl, const struct query_answer *answer, void *context)
+{
+    (void)context;
+    if (mpactl->is_json)
+        return query_print_json(mpactl, &answer->reply->get_status->base);
+    return print_status(mpactl, answer->reply->get_status,
+                        answer->before == NULL ? NULL : answer->before->get_status, answer->over_ns);
+}
+
 int command_status(struct mpactl *mpactl, int argc, char **argv)
 {
-    static const struct command_syntax syntax = {
-        NULL, NULL, NULL, "Shows every process: state, restarts, why it ended last, connections and frames."};
+    static const struct command_syntax syntax = {syntax_options_watch, NULL, NULL,
+                                                 "Shows every process: state, restarts, why it ended last, "
+                                                 "connections and frames (with --watch: frames "
+                                                 "a second).\v"
+                                                 "mpactl status\tis everything well?\n"
+                                                 "mpactl status --watch\tthe same every two seconds\n"
+                                                 "mpactl --json status | jq .state\tfor a script\n"};
     Mpa__V1__GetStatusRequest body = MPA__V1__GET_STATUS_REQUEST__INIT;
     Mpa__V1__Request request = MPA__V1__REQUEST__INIT;
-    Mpa__V1__Reply *reply;
-    int exit_code;
 
     command_parse(mpactl, &syntax, argc, argv, NULL);
     request.body_case = MPA__V1__REQUEST__BODY_GET_STATUS;
     request.get_status = &body;
-    exit_code = client_ask_once(mpactl, &request, &reply);
-    if (exit_code != MPACTL_OK)
-        return exit_code;
-    exit_code = mpactl->is_json ? json_print_message(&reply->get_status->base, stdout)
-                                : print_status(reply->get_status);
-    mpa__v1__reply__free_unpacked(reply, NULL);
-    return exit_code;
+    return query_run(mpactl, &request, show_status, NULL);
 }

@@ -126,7 +126,8 @@ int command_stop(struct mpactl *mpactl, int argc, char **argv)
 {
     static const struct command_syntax syntax = {
         NULL, NULL, NULL,
-        "Stops workers, frontend and controld, in this order, and waits until they are gone."};
+        "Stops workers, frontend and controld, in this order, and waits until they are gone.\v"
+        "mpactl stop\tthe end of every connection\n"};
     struct client client;
     int exit_code;
 

@@ -36,7 +36,8 @@ int command_update(struct mpactl *mpactl, int argc, char **argv)
     static const struct command_syntax syntax = {
         option_list, parse_option, NULL,
         "Replaces every worker by the program that is on disk now, one after the other, with a spare worker "
-        "in between; connections stay open. With --frontend: replaces the frontend."};
+        "in between; connections stay open. With --frontend: replaces the frontend.\v"
+        "mpactl update && mpactl update --frontend\teverything but mpa-controld\n"};
     struct options options = {0};
     Mpa__V1__UpdateRequest body = MPA__V1__UPDATE_REQUEST__INIT;
     Mpa__V1__Request request = MPA__V1__REQUEST__INIT;

@@ -43,6 +43,17 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
     }
 }
 
+/* The options in front of the command. */
+static void look_ahead(int argc, char **argv)
+{
+    static const struct command_syntax none = {0};
+
+    for (int i = 1; i < argc && argv[i][0] == '-'; i++) {
+        syntax_check_option(&none, "mpactl", argv[i]);
+        i += syntax_takes_next(argv[i]) ? 1 : 0;
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct argp_child children[] = {{&mpactl_argp_global, 0, NULL, 0}, {NULL, 0, NULL, 0}};
@@ -52,9 +63,7 @@ int main(int argc, char **argv)
         "COMMAND [ARGUMENT...]",
         "Shows and controls a running stack. 'mpactl help' lists the commands.\v"
         "Exit codes: 0 done, 1 refused or failed, 2 usage, 3 no daemon in the runtime folder.\n"
-        "JSON: an object with the fields of the reply as in proto/mpa/v1/control.proto; enums as lower-case "
-        "words, "
-        "bytes as hexadecimal digits, lists of names and values as objects.",
+        "JSON: the fields of the reply as in proto/mpa/v1/control.proto; docs/json.md has them all.",
         children,
         NULL,
         NULL};
@@ -63,10 +72,11 @@ int main(int argc, char **argv)
     int exit_code;
 
     argp_err_exit_status = MPACTL_USAGE;
+    look_ahead(argc, argv);
     argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &arguments);
     command = command_find(argv[arguments.first]);
     if (command == NULL)
-        return mpactl_fail(MPACTL_USAGE, "%s: no such command (try 'mpactl help')", argv[arguments.first]);
+        return command_unknown(argv[arguments.first]);
     exit_code = command->run(&arguments.mpactl, argc - arguments.first, argv + arguments.first);
     /* A full disk or a closed pipe is a failure too. */
     if (fflush(stdout) != 0 && exit_code == MPACTL_OK)

@@ -11,10 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "controlplane/mpactl/client.h"
 #include "controlplane/mpactl/json.h"
+#include "controlplane/mpactl/progress.h"
 #include "controlplane/mpactl/text.h"
 
 #define FIRST_LOOK_MS 2
@@ -78,18 +78,6 @@ static bool is_pending(const Mpa__V1__OperationReply *operation)
     return operation->state == MPA__V1__OPERATION_STATE__OPERATION_STATE_PENDING;
 }
 
-/* One line on a terminal, written over itself; a longer one before it is blanked out. */
-static void show_progress(const struct mpactl *mpactl, const Mpa__V1__OperationReply *operation)
-{
-    if (mpactl->is_json || !isatty(STDERR_FILENO))
-        return;
-    if (is_pending(operation))
-        fprintf(stderr, "\r\033[K%s: %u of %u", operation->text, operation->n_done, operation->n_total);
-    else
-        fputs("\r\033[K", stderr);
-    fflush(stderr);
-}
-
 static int print_end(const struct mpactl *mpactl, const Mpa__V1__OperationReply *operation)
 {
     bool is_done = operation->state == MPA__V1__OPERATION_STATE__OPERATION_STATE_DONE;
@@ -132,25 +120,28 @@ static int wait_for_end(struct client *client, Mpa__V1__Reply **reply)
     Mpa__V1__GetOperationRequest body = MPA__V1__GET_OPERATION_REQUEST__INIT;
     Mpa__V1__Request request = MPA__V1__REQUEST__INIT;
     unsigned look_ms = FIRST_LOOK_MS;
+    struct progress progress;
+    int exit_code = MPACTL_OK;
 
     body.operation_id = (*reply)->get_operation->operation_id;
     request.body_case = MPA__V1__REQUEST__BODY_GET_OPERATION;
     request.get_operation = &body;
+    progress_begin(&progress, client->mpactl);
     while (is_pending((*reply)->get_operation)) {
+        const Mpa__V1__OperationReply *operation = (*reply)->get_operation;
         Mpa__V1__Reply *next;
-        int exit_code;
 
-        show_progress(client->mpactl, (*reply)->get_operation);
+        progress_show(&progress, operation->text, operation->n_done, operation->n_total);
         pause_ms(look_ms);
         look_ms = 2 * look_ms < LAST_LOOK_MS ? 2 * look_ms : LAST_LOOK_MS;
         exit_code = client_ask(client, &request, &next);
         if (exit_code != MPACTL_OK)
-            return exit_code;
+            break;
         mpa__v1__reply__free_unpacked(*reply, NULL);
         *reply = next;
     }
-    show_progress(client->mpactl, (*reply)->get_operation);
-    return MPACTL_OK;
+    progress_end(&progress);
+    return exit_code;
 }
 
 int operation_run(const struct mpactl *mpactl, Mpa__V1__Request *request, bool is_waiting)

@@ -1,15 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* text.c — words and tables for people. */
+/* text.c — values as words for people. */
 #include "controlplane/mpactl/text.h"
 
 #include <ctype.h>
 #include <inttypes.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
-
-#include "controlplane/mpactl/mpactl.h"
 
 /* Length of the prefix that "LANE_STATE_SERVING" shares with its type "LaneState"; 0 when it does not. */
 static size_t prefix_length(const char *type, const char *name)
@@ -73,20 +68,66 @@ const char *text_ns(uint64_t ns, char word[TEXT_WORD_BYTES])
     return word;
 }
 
+/* Three digits or four, then the prefix: "1.2 M". `step` is 1000 or 1024. */
+static const char *scaled(double value, double step, const char *units, char word[TEXT_WORD_BYTES])
+{
+    char prefix = ' ';
+
+    for (; value >= step && *units != '\0'; units++) {
+        value /= step;
+        prefix = *units;
+    }
+    snprintf(word, TEXT_WORD_BYTES, value < 9.95 ? "%.1f %c" : "%.0f %c", value, prefix);
+    return word;
+}
+
+const char *text_count(uint64_t count, char word[TEXT_WORD_BYTES])
+{
+    if (count >= 100000)
+        return scaled((double)count, 1000, "kMGTPE", word);
+    snprintf(word, TEXT_WORD_BYTES, "%" PRIu64, count);
+    return word;
+}
+
 const char *text_bytes(uint64_t bytes, char word[TEXT_WORD_BYTES])
 {
-    static const char units[] = "KMGTPE";
-    double value = (double)bytes;
-    size_t unit = 0;
-
     if (bytes < 1024) {
-        snprintf(word, TEXT_WORD_BYTES, "%" PRIu64, bytes);
+        snprintf(word, TEXT_WORD_BYTES, "%" PRIu64 " B", bytes);
         return word;
     }
-    for (value /= 1024; value >= 1024 && unit + 2 < sizeof(units); unit++)
-        value /= 1024;
-    snprintf(word, TEXT_WORD_BYTES, value < 10 ? "%.1f%c" : "%.0f%c", value, units[unit]);
+    scaled((double)bytes, 1024, "KMGTPE", word);
+    memcpy(word + strlen(word), "iB", sizeof("iB"));
     return word;
+}
+
+const char *text_count_over(uint64_t now, uint64_t before, uint64_t over_ns, char word[TEXT_WORD_BYTES])
+{
+    if (over_ns == 0)
+        return text_count(now, word);
+    /* Counted from zero again: whoever counts has been replaced. */
+    if (now < before)
+        return strcpy(word, "-");
+    return text_count((uint64_t)((double)(now - before) * 1e9 / (double)over_ns + 0.5), word);
+}
+
+enum color text_color(const char *word)
+{
+    static const struct {
+        const char *word;
+        enum color color;
+    } colors[] = {
+        {"serving", COLOR_GOOD},    {"running", COLOR_GOOD},  {"done", COLOR_GOOD},
+        {"draining", COLOR_WARN},   {"starting", COLOR_WARN}, {"attaching", COLOR_WARN},
+        {"waiting", COLOR_WARN},    {"stopping", COLOR_WARN}, {"degraded", COLOR_WARN},
+        {"quarantined", COLOR_BAD}, {"stopped", COLOR_BAD},   {"failed", COLOR_BAD},
+        {"unknown", COLOR_BAD},
+    };
+
+    for (size_t i = 0; i < sizeof(colors) / sizeof(colors[0]); i++) {
+        if (strcmp(word, colors[i].word) == 0)
+            return colors[i].color;
+    }
+    return COLOR_PLAIN;
 }
 
 uint64_t text_value(Mpa__V1__Value *const *values, size_t n_values, const char *name)
@@ -96,114 +137,4 @@ uint64_t text_value(Mpa__V1__Value *const *values, size_t n_values, const char *
             return values[i]->value;
     }
     return 0;
-}
-
-/* ---- tables ---- */
-
-struct table {
-    const char *const *headers;
-    size_t n_columns;
-    size_t widths[TABLE_MAX_COLUMNS];
-    char **cells; /* row by row; owned, and so is each */
-    size_t n_cells;
-    bool has_failed; /* memory was out */
-};
-
-static bool is_right(const char *header)
-{
-    return header[0] == '>';
-}
-
-static const char *header_text(const char *header)
-{
-    return is_right(header) ? header + 1 : header;
-}
-
-struct table *table_new(const char *const *headers)
-{
-    struct table *table = calloc(1, sizeof(*table));
-
-    if (table == NULL)
-        return NULL;
-    table->headers = headers;
-    while (headers[table->n_columns] != NULL && table->n_columns < TABLE_MAX_COLUMNS) {
-        table->widths[table->n_columns] = strlen(header_text(headers[table->n_columns]));
-        table->n_columns++;
-    }
-    return table;
-}
-
-void table_free(struct table *table)
-{
-    if (table == NULL)
-        return;
-    for (size_t i = 0; i < table->n_cells; i++)
-        free(table->cells[i]);
-    free(table->cells);
-    free(table);
-}
-
-static void table_append(struct table *table, char *text)
-{
-    char **cells = realloc(table->cells, (table->n_cells + 1) * sizeof(*cells));
-    size_t column = table->n_cells % table->n_columns;
-
-    if (cells == NULL) {
-        table->has_failed = true;
-        free(text);
-        return;
-    }
-    table->cells = cells;
-    table->cells[table->n_cells++] = text;
-    if (strlen(text) > table->widths[column])
-        table->widths[column] = strlen(text);
-}
-
-void table_cell(struct table *table, const char *format, ...)
-{
-    va_list arguments;
-    char *text;
-    int length;
-
-    if (table == NULL || table->has_failed)
-        return;
-    va_start(arguments, format);
-    length = vasprintf(&text, format, arguments);
-    va_end(arguments);
-    if (length < 0) {
-        table->has_failed = true;
-        return;
-    }
-    for (char *letter = text; *letter != '\0'; letter++) {
-        if (iscntrl((unsigned char)*letter))
-            *letter = '?';
-    }
-    table_append(table, text);
-}
-
-/* The last column is not padded when it is left-aligned: no blanks at the end of a line. */
-static void cell_print(const struct table *table, size_t column, const char *text, FILE *out)
-{
-    int width = (int)table->widths[column];
-    bool is_last = column + 1 == table->n_columns;
-
-    if (is_right(table->headers[column]))
-        fprintf(out, "%*s", width, text);
-    else if (is_last)
-        fputs(text, out);
-    else
-        fprintf(out, "%-*s", width, text);
-    fputs(is_last ? "\n" : "  ", out);
-}
-
-int table_print(struct table *table, FILE *out)
-{
-    bool has_failed = table == NULL || table->has_failed;
-
-    for (size_t i = 0; !has_failed && i < table->n_columns; i++)
-        cell_print(table, i, header_text(table->headers[i]), out);
-    for (size_t i = 0; !has_failed && i < table->n_cells; i++)
-        cell_print(table, i % table->n_columns, table->cells[i], out);
-    table_free(table);
-    return has_failed ? mpactl_fail(MPACTL_FAILED, "out of memory") : MPACTL_OK;
 }

@@ -2,7 +2,6 @@
 /* text_test.c — promises of words and tables, and of the table of commands. */
 #include "controlplane/mpactl/text.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "controlplane/mpactl/mpactl.h"
@@ -36,34 +35,29 @@ static void test_sizes(void)
 {
     char word[TEXT_WORD_BYTES];
 
-    CU_ASSERT_STRING_EQUAL(text_bytes(512, word), "512");
-    CU_ASSERT_STRING_EQUAL(text_bytes(1536, word), "1.5K");
-    CU_ASSERT_STRING_EQUAL(text_bytes(230ull << 20, word), "230M");
-    CU_ASSERT_STRING_EQUAL(text_bytes(UINT64_MAX, word), "16E");
+    CU_ASSERT_STRING_EQUAL(text_bytes(512, word), "512 B");
+    CU_ASSERT_STRING_EQUAL(text_bytes(1536, word), "1.5 KiB");
+    CU_ASSERT_STRING_EQUAL(text_bytes(230ull << 20, word), "230 MiB");
+    CU_ASSERT_STRING_EQUAL(text_bytes(UINT64_MAX, word), "16 EiB");
 }
 
-static void test_table_layout(void)
+static void test_counts(void)
 {
-    static const char *const headers[] = {"NAME", ">N", "END", NULL};
-    struct table *table = table_new(headers);
-    char *text = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
+    char word[TEXT_WORD_BYTES];
 
-    CU_ASSERT_PTR_NOT_NULL_FATAL(table);
-    CU_ASSERT_PTR_NOT_NULL_FATAL(out);
-    table_cell(table, "%s", "long name");
-    table_cell(table, "%d", 5);
-    table_cell(table, "%s", "x\033[2Jy");
-    table_cell(table, "%s", "a");
-    table_cell(table, "%d", 1000);
-    table_cell(table, "%s", "z");
-    CU_ASSERT_EQUAL(table_print(table, out), MPACTL_OK);
-    fclose(out);
-    CU_ASSERT_STRING_EQUAL(text, "NAME          N  END\n"
-                                 "long name     5  x?[2Jy\n"
-                                 "a          1000  z\n");
-    free(text);
+    CU_ASSERT_STRING_EQUAL(text_count(99999, word), "99999");
+    CU_ASSERT_STRING_EQUAL(text_count(120000, word), "120 k");
+    CU_ASSERT_STRING_EQUAL(text_count(1234567, word), "1.2 M");
+    CU_ASSERT_STRING_EQUAL(text_count(UINT64_MAX, word), "18 E");
+}
+
+static void test_rates(void)
+{
+    char word[TEXT_WORD_BYTES];
+
+    CU_ASSERT_STRING_EQUAL(text_count_over(500, 0, 0, word), "500");
+    CU_ASSERT_STRING_EQUAL(text_count_over(500, 300, 2000000000, word), "100");
+    CU_ASSERT_STRING_EQUAL(text_count_over(3, 300, 1000000000, word), "-");
 }
 
 static void test_commands_are_whole(void)
@@ -82,7 +76,8 @@ const struct unit_test unit_tests[] = {
     {"an enum value is a word without the prefix of its type", test_enum_words},
     {"durations are short", test_durations},
     {"sizes are short", test_sizes},
-    {"a table aligns its columns and prints no control character", test_table_layout},
+    {"counts are short when they are large", test_counts},
+    {"a rate is of a second, and none when the counter began again", test_rates},
     {"every command is found by its name and explained in a line", test_commands_are_whole},
     {NULL, NULL},
 };

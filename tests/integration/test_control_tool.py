@@ -1,0 +1,299 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""mpactl as people meet it: full screen in a terminal (tmux is the terminal), again and again, completed by a shell,
+with colours and without."""
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+
+from controlled import FAILED, MPACTL, NO_DAEMON, OK, ROOT, USAGE, control, wait_until  # noqa: F401
+
+
+class Terminal:
+    """A terminal of some size with one command in it."""
+
+    def __init__(self, folder, columns, rows, command, term="tmux-256color"):
+        self.folder = folder
+        self.command = ["tmux", "-S", os.path.join(folder, "tmux"), "-f", "/dev/null"]
+        script = (f"stty -a >{folder}/before; TERM={term} {command}; echo $? >{folder}/code; "
+                  f"stty -a >{folder}/after; mv {folder}/code {folder}/done; read -r _")
+        subprocess.run(self.command + ["new-session", "-d", "-x", str(columns), "-y", str(rows), script],
+                       check=True, env={**os.environ, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"})
+
+    def tmux(self, *words):
+        return subprocess.run(self.command + list(words), check=True, stdout=subprocess.PIPE, text=True).stdout
+
+    def screen(self):
+        return "\n".join(line.rstrip() for line in self.tmux("capture-pane", "-p", "-J").splitlines())
+
+    def key(self, *keys):
+        self.tmux("send-keys", *keys)
+
+    def shows(self, pattern, timeout=10):
+        wait_until(lambda: re.search(pattern, self.screen()), f"{pattern!r} on\n{self.screen()}", timeout)
+
+    def pid(self):
+        shell = self.tmux("display", "-p", "#{pane_pid}").strip()
+        with open(f"/proc/{shell}/task/{shell}/children") as children:
+            return int(children.read().split()[0])
+
+    def ended(self):
+        """The exit code; the terminal must be as it was."""
+        done = os.path.join(self.folder, "done")
+        wait_until(lambda: os.path.exists(done), f"the end of it; screen:\n{self.screen()}")
+        assert self.tmux("display", "-p", "#{alternate_on}").strip() == "0"
+        assert self.tmux("display", "-p", "#{cursor_flag}").strip() == "1"
+        read = [open(os.path.join(self.folder, name)).read() for name in ("before", "after", "done")]
+        # The first line has the size.
+        assert read[0].splitlines()[1:] == read[1].splitlines()[1:]
+        return int(read[2])
+
+    def close(self):
+        subprocess.run(self.command + ["kill-server"], check=False, stderr=subprocess.DEVNULL)
+
+
+@pytest.fixture
+def terminal(tmp_path):
+    """terminal(columns, rows, command): as many as a test wants."""
+    made = []
+
+    def make(columns, rows, command, **options):
+        folder = tmp_path / f"terminal{len(made)}"
+        folder.mkdir()
+        made.append(Terminal(str(folder), columns, rows, command, **options))
+        return made[-1]
+    yield make
+    for it in made:
+        it.close()
+
+
+def top(control, *words):
+    return " ".join([MPACTL, "--runtime-dir", control.dir, "top", "--interval", "0.3", *words])
+
+
+# ---- top ----
+
+def test_top_shows_everything_at_80x24_and_gives_the_terminal_back(control, terminal):
+    control.start().up()
+    it = terminal(80, 24, top(control))
+    it.shows(r"running +up .* 2 workers")
+    it.shows(r"(?m)^ 0 serving +\[[#-]+\]")
+    it.shows(r"RX/S +TX/S")
+    # The fake data plane has traffic: some seconds of it make a rate.
+    it.shows(r"(?m)^ 1 serving .*\] +0 +[1-9]\d*")
+    it.key("2")
+    it.shows(r"BUCKETS \(64, hottest [1-9]")
+    it.shows(r"(?m)^    0 [01]{64}$")
+    it.key("3")
+    it.shows(r"FLOW \(\d+, by rate\)")
+    it.key("s")
+    it.shows(r"by received")
+    it.key("Tab")
+    it.shows(r"EVENTS")
+    os.kill(control.worker(0)["pid"], signal.SIGKILL)
+    it.shows(r"\d\d:\d\d:\d\d ended worker slot=0 .*cause=")
+    it.key("?")
+    it.shows(r"sort flows")
+    it.key("p")
+    it.shows(r"PAUSED")
+    it.key("p", "-")
+    it.shows(r"every 0\.6s")
+    it.key("q")
+    assert it.ended() == OK
+
+
+@pytest.mark.parametrize("columns, rows, term", [(200, 60, "tmux-256color"), (40, 10, "vt100"), (12, 3, "tmux")])
+def test_top_fits_any_terminal_and_ends_at_sigterm(control, terminal, columns, rows, term):
+    control.start().up()
+    it = terminal(columns, rows, top(control), term=term)
+    it.shows(r"mpactl top")
+    for page in "2341":
+        it.key(page)
+    if columns >= 40:
+        it.shows(r"(?m)^ 1 serving")
+    os.kill(it.pid(), signal.SIGTERM)
+    assert it.ended() == OK
+
+
+def test_top_follows_a_new_size(control, terminal):
+    control.start().up()
+    it = terminal(80, 24, top(control))
+    it.shows(r"(?m)^ 1 serving")
+    assert "MEMORY" not in it.screen()
+    it.tmux("resize-window", "-x", "120", "-y", "30")
+    it.shows(r"MEMORY +PID")
+    it.key("q")
+    assert it.ended() == OK
+
+
+def test_top_says_when_the_daemon_goes_and_finds_the_next_one(control, terminal):
+    control.start().up()
+    it = terminal(180, 24, top(control))
+    it.shows(r"running")
+    control.process.kill()
+    control.process.wait()
+    it.shows(r"no daemon: .*control\.ipc")
+    it.shows(r"(?m)^ 1 serving")
+    control.start().up()
+    it.shows(r"running +up")
+    it.key("q")
+    assert it.ended() == OK
+
+
+def test_top_without_a_terminal_is_a_page_of_text(control):
+    control.start().up()
+    done = control.mpactl("top", "--interval", "0.3")
+    assert done.returncode == OK and done.stderr == ""
+    assert re.search(r"(?m)^ 1 serving +\[", done.stdout) and "\033" not in done.stdout
+    done = control.mpactl("top", "--interval", "0.3", "--page", "buckets")
+    assert re.search(r"(?m)^    0 [01]{64}$", done.stdout)
+    assert control.mpactl("--json", "top").returncode == USAGE
+    control.mpactl("stop")
+    done = control.mpactl("top")
+    assert done.returncode == NO_DAEMON and len(done.stderr.splitlines()) == 1
+
+
+# ---- watch ----
+
+@pytest.mark.parametrize("command", ["status", "workers", "lanes", "flows", "buckets", "nic", "stats"])
+def test_watch_repeats_with_rates_and_one_document_a_line(control, command):
+    control.start().up()
+    done = control.mpactl(command, "--watch", "0.1", "--rounds", "2")
+    assert done.returncode == OK and done.stderr == ""
+    assert done.stdout.count("every 0.1 s\n") == 2 and "\033" not in done.stdout
+    first, second = (part.splitlines() for part in done.stdout.split("every 0.1 s\n")[1:])
+    assert not any("/S" in line or "A SECOND" in line for line in first)
+    assert any("/S" in line or "A SECOND" in line for line in second)
+    done = control.mpactl("--json", command, "--watch=0.1", "--rounds", "3")
+    assert done.returncode == OK
+    assert len([json.loads(line) for line in done.stdout.splitlines()]) == 3
+
+
+def test_watch_lives_on_without_the_daemon_and_ends_at_ctrl_c(control, terminal):
+    control.start().up()
+    it = terminal(80, 24, f"{MPACTL} --runtime-dir {control.dir} status --watch=0.2")
+    it.shows(r"RX/S")
+    control.process.kill()
+    control.process.wait()
+    it.shows(r"no mpa-controld answers there")
+    control.start().up()
+    it.shows(r"state +running")
+    it.key("C-c")
+    assert it.ended() == OK
+
+
+# ---- tables and colours ----
+
+def test_tables_fit_the_terminal_and_have_colours_only_there(control, terminal):
+    control.start().up()
+    it = terminal(60, 24, f"{MPACTL} --runtime-dir {control.dir} workers")
+    it.shows(r"(?m)^ +1 .*serving")
+    assert "ACCEPTED" not in it.screen()
+    assert "\033[32mserving" in it.tmux("capture-pane", "-e", "-p")
+    assert it.ended() == OK
+    assert "\033" not in control.mpactl("workers").stdout
+    assert "\033[32mserving" in control.mpactl("--color=always", "workers").stdout
+    assert "ACCEPTED" in control.mpactl("workers").stdout
+    it = terminal(60, 24, f"env NO_COLOR=1 {MPACTL} --runtime-dir {control.dir} workers")
+    it.shows(r"serving")
+    assert "\033[32m" not in it.tmux("capture-pane", "-e", "-p")
+
+
+def test_a_long_operation_has_a_bar_on_a_terminal_and_lines_elsewhere(control, terminal):
+    control.start().up()
+    control.play("fake-drain-0-waits")
+    it = terminal(80, 24, f"{MPACTL} --runtime-dir {control.dir} drain 0")
+    it.shows(r"drain.* \[[#-]+\]  \d+/\d+  \d")
+    control.unplay("fake-drain-0-waits")
+    assert it.ended() == OK
+    it.shows(r"done: ")
+    assert "[" not in it.screen()
+
+
+# ---- words ----
+
+@pytest.mark.parametrize("words, says", [
+    (["statu"], "did you mean 'status'?"),
+    (["drain", "--tto", "1"], "did you mean --to?"),
+    (["--jsn", "status"], "did you mean --json?"),
+    (["help", "drian"], "did you mean 'drain'?"),
+    (["status", "--nonsense"], "try 'mpactl status --help'"),
+])
+def test_what_is_unknown_brings_what_is_near(control, words, says):
+    done = control.mpactl(*words)
+    assert (done.returncode, done.stdout) == (USAGE, "")
+    assert says in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+def commands():
+    return subprocess.run([MPACTL, "man"], check=True, stdout=subprocess.PIPE, text=True).stdout.split()
+
+
+def test_every_command_has_a_page_with_examples_and_the_same_help(control):
+    for name in commands():
+        page = control.mpactl("help", name)
+        assert page.returncode == OK and page.stderr == ""
+        assert page.stdout.startswith(f"usage: mpactl {name}")
+        assert max(map(len, page.stdout.splitlines())) <= 80, name
+        assert name in ("version", "help") or "\nExamples:\n" in page.stdout, name
+        assert control.mpactl(name, "--help").stdout == page.stdout
+        manual = control.mpactl("man", name).stdout
+        assert manual.startswith(f"mpactl-{name}(8)\n")
+        made = subprocess.run(["scdoc"], input=manual, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert made.returncode == 0, f"{name}: {made.stderr}"
+
+
+def test_every_command_is_in_the_overview_and_the_manual():
+    with open(os.path.join(ROOT, "docs/man/mpactl.8.scd")) as manual:
+        text = manual.read()
+    for name in commands():
+        assert re.search(rf"(?m)^\*{name}\b", text) or name in ("help", "version"), name
+
+
+# ---- completion ----
+
+BASH = """
+source {root}/controlplane/mpactl/completion/mpactl.bash
+COMP_WORDS=({words}) COMP_CWORD=$(( ${{#COMP_WORDS[@]}} - 1 ))
+_mpactl
+printf '%s\\n' "${{COMPREPLY[@]}}"
+"""
+
+
+def complete(control, *words):
+    quoted = " ".join(f"'{word}'" for word in (MPACTL, "--runtime-dir", control.dir) + words)
+    done = subprocess.run(["bash", "-c", BASH.format(root=ROOT, words=quoted)], capture_output=True, text=True,
+                          timeout=10, cwd=control.dir)
+    assert done.stderr == ""
+    return done.stdout.split()
+
+
+def test_bash_completes_commands_options_slots_states_and_files(control):
+    control.start().up()
+    assert complete(control, "sta") == ["status", "stats"]
+    assert complete(control, "drain", "") == ["0", "1"]
+    assert complete(control, "drain", "0", "--to", "") == ["0", "1"]
+    assert complete(control, "drain", "0", "--to", "=", "") == ["0", "1"]
+    assert complete(control, "drain", "0", "--no") == ["--no-wait"]
+    assert complete(control, "flows", "--state", "est") == ["established"]
+    assert complete(control, "--color", "a") == ["auto", "always"]
+    assert complete(control, "stats", "--scope", "worker") == ["worker0", "worker1"]
+    assert "check" in complete(control, "config", "") and "show" in complete(control, "config", "")
+    assert complete(control, "config", "check", "lo") == ["log"]
+    assert complete(control, "nonsense", "") == []
+
+
+def test_completion_does_not_wait_for_a_daemon_that_hangs(control):
+    control.start().up()
+    os.kill(control.process.pid, signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        assert complete(control, "drain", "") == []
+        assert time.monotonic() - began < 2
+    finally:
+        os.kill(control.process.pid, signal.SIGCONT)
+    wait_until(lambda: complete(control, "--json", "drain", "") == ["0", "1"], "slots again")
