@@ -53,7 +53,7 @@ struct config_nic {
     uint8_t mac[6];               /* default 02:4d:50:41:00:01, locally administered */
     uint16_t mtu_bytes;           /* 1280..9000; default 1500 */
     bool offload;                 /* virtio_net_hdr: checksum and TSO both ways; default true */
-    uint32_t tap_queue_frames;    /* the kernel's queue towards us; 100..1000000; default 16384 */
+    uint32_t tap_queue_frames;    /* the kernel's queue towards us; 0: its own; 0..1000000; default 16384 */
 };
 
 struct config_host {

@@ -46,8 +46,8 @@ const struct config_rule config_rules[] = {
           "The stack's own link address (not that of the interface)."),
     UINT("nic", "mtu", nic.mtu_bytes, 1280, 9000, "1500", "Largest IP packet in bytes; the MSS follows from it."),
     BOOL("nic", "offload", nic.offload, "true", "Checksums and segmentation by the NIC, both ways, if it can."),
-    UINT("nic", "tap_queue_frames", nic.tap_queue_frames, 100, 1000000, "16384",
-         "Frames that the kernel keeps for us in a TAP while we are busy or replaced; it drops what is more."),
+    UINT("nic", "tap_queue_frames", nic.tap_queue_frames, 0, 1000000, "16384",
+         "Frames that the kernel keeps for us in a TAP while we are busy or replaced; it drops what is more. 0: as many as it likes."),
 
     BOOL("host", "dhcp", host.dhcp, "false", "Ask for an IPv4 address by DHCP."),
     BOOL("host", "slaac", host.slaac, "true", "Make IPv6 addresses from router advertisements."),

@@ -198,6 +198,8 @@ static void tune(const struct config_nic *config)
         log_debug("nic_gso_max_not_set name=%s error=\"%s\"", config->name, strerror(-err));
     /* The kernel drops without a word to the sender what its queue of 1,000 cannot take: thousands of busy
      * connections then live from one retransmission time-out to the next. */
+    if (config->tap_queue_frames == 0)
+        return;
     err = link_set_queue(config->name, config->tap_queue_frames);
     if (err != 0)
         log_warn("nic_queue_not_set name=%s frames=%u error=\"%s\"", config->name, config->tap_queue_frames,
