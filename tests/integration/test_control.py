@@ -23,7 +23,7 @@ def test_starts_everything_and_stop_leaves_nothing(control):
                      ("worker", 0, "running"), ("worker", 1, "running")]
     done = control.mpactl("stop")
     assert (done.returncode, done.stdout) == (OK, "stopped\n")
-    assert control.end() == 0
+    assert control.end() == 0, control.log()
     assert sorted(f for f in os.listdir(control.dir) if f.endswith((".ipc", ".pid"))) == []
 
 
@@ -31,7 +31,7 @@ def test_starts_everything_and_stop_leaves_nothing(control):
 def test_a_signal_stops_workers_before_the_frontend(control, number):
     control.start().up()
     control.process.send_signal(number)
-    assert control.end() == 0
+    assert control.end() == 0, control.log()
     ends = [line.split("process=")[1].split()[0] for line in control.log().splitlines() if "process_ended" in line]
     assert ends == ["mpa-worker", "mpa-worker", "mpa-frontend"]
 
@@ -42,7 +42,7 @@ def test_what_ignores_sigterm_is_killed(control):
     control.start().up()
     began = time.monotonic()
     assert control.mpactl("stop").returncode == OK
-    assert control.end() == 0
+    assert control.end() == 0, control.log()
     assert time.monotonic() - began < 9
     assert control.log().count('reason="did not stop in time"') == 2
 
@@ -112,7 +112,7 @@ def test_workers_and_frontend_outlive_controld_and_are_taken_over(control):
     wait_until(lambda: control.worker(1)["pid"] not in (0, after["worker", 1]), "a new worker")
     control.up()
     assert control.mpactl("stop").returncode == OK
-    assert control.end() == 0
+    assert control.end() == 0, control.log()
 
 
 def test_stop_without_controld_leaves_nothing(control):
@@ -120,7 +120,7 @@ def test_stop_without_controld_leaves_nothing(control):
     control.process.kill()
     control.process.wait()
     assert control.mpactl("stop").returncode == OK
-    assert control.end() == -signal.SIGKILL
+    assert control.end() == -signal.SIGKILL, control.log()
     assert control.mpactl("stop").returncode == NO_DAEMON
 
 
@@ -137,7 +137,7 @@ def test_systemd_is_told_when_it_is_ready_and_when_it_stops(control, monkeypatch
         assert control.mpactl("stop").returncode == OK
         while b"STOPPING=1" not in told:
             told = notify.recv(4096)
-        assert control.end() == 0
+        assert control.end() == 0, control.log()
 
 
 # ---- starts that cannot work ----
@@ -155,7 +155,7 @@ def test_a_second_instance_is_refused(control):
 def test_a_frontend_that_cannot_start_ends_the_start(control):
     control.play("fake-frontend-fails")
     control.start()
-    assert control.end() == FAILED
+    assert control.end() == FAILED, control.log()
     assert "no permission to open the TAP" in control.log()
     assert 'start_failed process=mpa-frontend slot=0 cause="exited with status 1"' in control.log()
 
@@ -164,7 +164,7 @@ def test_a_worker_that_cannot_start_ends_the_start(control):
     control.play("fake-worker-1-fails")
     control.start()
     control.status()
-    assert control.end() == FAILED
+    assert control.end() == FAILED, control.log()
     assert 'start_failed process=mpa-worker slot=1 cause="exited with status 3"' in control.log()
 
 

@@ -272,7 +272,7 @@ def test_stop_during_an_update_leaves_no_spare(control):
         wait_until(lambda: "drains worker 0" in control.log() and len(workers(control)) == 3, "three workers")
         assert control.mpactl("stop").returncode == OK
         assert update.wait(timeout=20) == FAILED
-    assert control.end() == 0
+    assert control.end() == 0, control.log()
 
 
 # ---- who outlives whom ----
@@ -317,7 +317,7 @@ def test_stop_finds_workers_that_outlive_everything(control):
     os.kill(first, signal.SIGKILL)
     wait_until(lambda: not is_alive(first), "the end of the frontend")
     assert control.mpactl("stop").returncode == OK
-    assert control.end() == -signal.SIGKILL
+    assert control.end() == -signal.SIGKILL, control.log()
     assert control.mpactl("stop").returncode == NO_DAEMON
 
 

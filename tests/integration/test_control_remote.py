@@ -177,7 +177,7 @@ def test_an_admin_from_elsewhere_may_stop(tmp_path_factory, certificates):
         assert control.far("balance", "off").returncode == OK
         done = control.far("stop")
         assert (done.returncode, done.stdout) == (OK, "stopping\n"), done.stderr
-        assert control.end() == 0
+        assert control.end() == 0, control.log()
         assert control.far("status").returncode == NO_DAEMON
     finally:
         control.clean()
