@@ -27,7 +27,7 @@ void degrader_free(struct degrader *degrader);
 void degrader_step(struct degrader *degrader);
 void degrader_tick(struct degrader *degrader, uint64_t now_ns);
 
-/* Takes limits and interval of controld->config over; the step stays. */
+/* Takes the limits of controld->config over; the step stays. The rest is looked up when it is used. */
 void degrader_configure(struct degrader *degrader);
 
 /* control.degrade has changed: the policy decides from now on, or nobody does; a step that an operator holds

@@ -102,6 +102,7 @@ static const struct applier {
     {"control.scale_down_looks", apply_scale},
     {"control.scale_pause_looks", apply_scale},
     {"control.degrade", apply_degrade_switch},
+    {"control.degrade_machine", apply_by_use},
     {"control.degrade_ms", apply_by_use},
     {"control.degrade_congested_permille", apply_degrade},
     {"control.degrade_all_permille", apply_degrade},

@@ -55,6 +55,7 @@ static const struct {
     {"control.balance_factor_permille", CONFIG_CHANGE_LIVE},
     {"worker.idle_s", CONFIG_CHANGE_LIVE},
     {"control.degrade", CONFIG_CHANGE_LIVE},
+    {"control.degrade_machine", CONFIG_CHANGE_LIVE},
     {"control.degrade_ms", CONFIG_CHANGE_LIVE},
     {"control.degrade_congested_permille", CONFIG_CHANGE_LIVE},
     {"control.degrade_all_permille", CONFIG_CHANGE_LIVE},

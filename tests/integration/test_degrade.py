@@ -116,7 +116,8 @@ def test_shedding_outlives_the_frontend_and_ends_with_controld(lab):
     begin = time.monotonic()
     netlab.wait_until(lambda: attempt(stack) == "taken", 10, what="the end of the lease")
     assert time.monotonic() - begin < 6
-    stack.start_again().ready()
+    stack.start_again()
+    stack.all_serve()
     assert stack.mpactl("status")["degrade_step"] == "none"
 
 
