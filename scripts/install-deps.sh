@@ -48,6 +48,8 @@ polkitd                 the same
 util-linux              integration: namespaces, setpriv
 nmap                    integration: predictability of sequence numbers
 tshark                  integration: captures
+tmux                    integration: a terminal for mpactl top
+scdoc                   manual pages, and a test of them
 nftables                integration: loss
 ethtool                 integration: offloads of a link
 vde2                    integration: bad links (wirefilter)

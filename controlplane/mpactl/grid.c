@@ -29,8 +29,8 @@ unsigned grid_put(struct grid *grid, unsigned row, unsigned column, enum grid_st
 {
     for (; *text != '\0'; text++, column++) {
         if (row < grid->n_rows && column < grid->n_columns)
-            grid->cells[row * grid->n_columns + column] =
-                (struct grid_cell){.letter = *text >= ' ' && *text <= '~' ? *text : '?', .style = style};
+            grid->cells[row * grid->n_columns + column] = (struct grid_cell){
+                .letter = *text >= ' ' && *text <= '~' ? *text : '?', .style = (uint8_t)style};
     }
     return column;
 }

@@ -18,9 +18,18 @@
 #define FULL_PERMILLE 900u
 #define NO_WORKER 255u
 
-MPA_PRINTF(5, 6)
-static unsigned put(struct grid *grid, unsigned row, unsigned column, enum grid_style style,
-                    const char *format, ...)
+struct place {
+    unsigned row, column;
+};
+
+static struct place at(unsigned row, unsigned column)
+{
+    return (struct place){row, column};
+}
+
+/* Returns the column behind the text. */
+MPA_PRINTF(4, 5)
+static unsigned put(struct grid *grid, struct place place, enum grid_style style, const char *format, ...)
 {
     char text[256];
     va_list arguments;
@@ -28,7 +37,7 @@ static unsigned put(struct grid *grid, unsigned row, unsigned column, enum grid_
     va_start(arguments, format);
     vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
-    return grid_put(grid, row, column, style, text);
+    return grid_put(grid, place.row, place.column, style, text);
 }
 
 /* A line in reverse over the whole width. */
@@ -75,24 +84,24 @@ static void draw_state(const struct top_view *view, const struct top_model *mode
 {
     const Mpa__V1__Reply *status = model->now.status;
     char word[TEXT_WORD_BYTES];
-    unsigned column = put(grid, 0, 0, GRID_TITLE, "mpactl top %s  ", view->clock);
+    unsigned column = put(grid, at(0, 0), GRID_TITLE, "mpactl top %s  ", view->clock);
 
     if (!model->is_up) {
-        put(grid, 0, column, GRID_BAD, "no daemon: %s", model->error);
+        put(grid, at(0, column), GRID_BAD, "no daemon: %s", model->error);
         return;
     }
     if (status != NULL) {
         text_enum(&mpa__v1__system_state__descriptor, (int)status->get_status->state, word);
-        column = put(grid, 0, column, style_of(word), "%s", word);
-        column =
-            put(grid, 0, column, GRID_PLAIN, "  up %s", text_duration(status->get_status->uptime_ms, word));
+        column = put(grid, at(0, column), style_of(word), "%s", word);
+        column = put(grid, at(0, column), GRID_PLAIN, "  up %s",
+                     text_duration(status->get_status->uptime_ms, word));
     }
-    column = put(grid, 0, column, GRID_PLAIN, "  %zu workers  %s conn", model->n_workers,
+    column = put(grid, at(0, column), GRID_PLAIN, "  %zu workers  %s conn", model->n_workers,
                  text_count(sum_connections(model), word));
-    column = put(grid, 0, column, GRID_PLAIN, "  every %u.%us", view->interval_ms / 1000,
+    column = put(grid, at(0, column), GRID_PLAIN, "  every %u.%us", view->interval_ms / 1000,
                  view->interval_ms % 1000 / 100);
     if (view->is_paused)
-        put(grid, 0, column, GRID_WARN, "  PAUSED");
+        put(grid, at(0, column), GRID_WARN, "  PAUSED");
 }
 
 static void draw_tabs(const struct top_view *view, struct grid *grid)
@@ -101,7 +110,8 @@ static void draw_tabs(const struct top_view *view, struct grid *grid)
     unsigned column = 0;
 
     for (unsigned i = 0; i < TOP_N_PAGES; i++)
-        column = put(grid, 1, column, i == (unsigned)view->page ? GRID_HEAD : GRID_PLAIN, " %s ", names[i]);
+        column =
+            put(grid, at(1, column), i == (unsigned)view->page ? GRID_HEAD : GRID_PLAIN, " %s ", names[i]);
     grid_put(grid, 1, column, GRID_PLAIN, "  ? help  q quit");
 }
 
@@ -111,20 +121,20 @@ static void draw_worker(const struct top_worker *worker, struct grid *grid, unsi
 {
     char words[5][TEXT_WORD_BYTES];
     uint64_t ring = worker->rx_slots == 0 ? 0 : worker->rx_depth * 1000 / worker->rx_slots;
-    unsigned column = put(grid, row, 0, GRID_TITLE, "%2u ", worker->slot);
+    unsigned column = put(grid, at(row, 0), GRID_TITLE, "%2u ", worker->slot);
 
-    column = put(grid, row, column, style_of(worker->state), "%-11s ", worker->state);
+    column = put(grid, at(row, column), style_of(worker->state), "%-11s ", worker->state);
     column = grid_put_bar(grid, &(struct grid_bar){row, column, BAR_COLUMNS, worker->busy_permille,
                                                    style_of_load(worker->busy_permille)});
-    column = put(grid, row, column, GRID_PLAIN, "%4u%% ", (worker->busy_permille + 5) / 10);
+    column = put(grid, at(row, column), GRID_PLAIN, "%4u%% ", (worker->busy_permille + 5) / 10);
     column = grid_put_bar(grid,
                           &(struct grid_bar){row, column, RING_COLUMNS, (uint32_t)ring, style_of_load(ring)});
-    column = put(grid, row, column, GRID_PLAIN, " %6s %6s %6s %5s", text_count(worker->connections, words[0]),
-                 text_count(worker->rx_rate, words[1]), text_count(worker->tx_rate, words[2]),
-                 text_count(worker->accepted_rate, words[3]));
-    column = put(grid, row, column, worker->drop_rate > 0 || worker->faults > 0 ? GRID_BAD : GRID_PLAIN,
+    column = put(grid, at(row, column), GRID_PLAIN, " %6s %6s %6s %5s",
+                 text_count(worker->connections, words[0]), text_count(worker->rx_rate, words[1]),
+                 text_count(worker->tx_rate, words[2]), text_count(worker->accepted_rate, words[3]));
+    column = put(grid, at(row, column), worker->drop_rate > 0 || worker->faults > 0 ? GRID_BAD : GRID_PLAIN,
                  " %5s", text_count(worker->drop_rate, words[4]));
-    put(grid, row, column, GRID_PLAIN, " %5u %8s %7u", worker->buckets,
+    put(grid, at(row, column), GRID_PLAIN, " %5u %8s %7u", worker->buckets,
         text_bytes(worker->memory_bytes, words[0]), worker->pid);
 }
 
@@ -153,7 +163,7 @@ static void draw_flow(const struct flow_entry *entry, struct grid *grid, unsigne
     flow_text_format(flow->key, name, sizeof(name));
     if (strlen(name) > n_name)
         memcpy(&name[n_name - 1], "~", 2);
-    put(grid, row, 0, GRID_PLAIN, "%9s %9s %2u %7s %8s %-6.6s %s", text_bytes(entry->rx_rate, words[0]),
+    put(grid, at(row, 0), GRID_PLAIN, "%9s %9s %2u %7s %8s %-6.6s %s", text_bytes(entry->rx_rate, words[0]),
         text_bytes(entry->tx_rate, words[1]), flow->worker,
         flow->srtt_us == 0 ? "-" : text_ns(flow->srtt_us * UINT64_C(1000), words[2]),
         text_bytes(flow->rx_queue_bytes + flow->tx_queue_bytes, words[3]),
@@ -228,7 +238,7 @@ static void draw_map(const struct top_model *model, struct grid *grid, unsigned 
     while (n_each * n_places < model->n_buckets)
         n_each *= 2;
     for (size_t first = 0; first < model->n_buckets; row++) {
-        put(grid, row, 0, GRID_PLAIN, "%5zu", first);
+        put(grid, at(row, 0), GRID_PLAIN, "%5zu", first);
         for (unsigned i = 0; i < n_columns && first < model->n_buckets; i++, first += n_each) {
             struct grid_cell cell = {0};
             char letter[2] = "";
@@ -266,7 +276,7 @@ static void draw_buckets(const struct top_model *model, struct grid *grid, unsig
         uint32_t slot = model->workers[i].slot;
 
         if (slot < TOP_MAX_WORKERS)
-            column = put(grid, row, column, GRID_PLAIN, "  %u: %.0f%%", slot,
+            column = put(grid, at(row, column), GRID_PLAIN, "  %u: %.0f%%", slot,
                          sum == 0 ? 0.0 : 100.0 * (double)rates[slot] / (double)sum);
     }
     draw_map(model, grid, row + 1);

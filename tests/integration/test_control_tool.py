@@ -5,12 +5,17 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
+import sys
 import time
 
 import pytest
 
-from controlled import FAILED, MPACTL, NO_DAEMON, OK, ROOT, USAGE, control, wait_until  # noqa: F401
+from controlled import FAILED, MPACTL, NO_DAEMON, OK, ROOT, USAGE, control, events, wait_until  # noqa: F401
+
+sys.path.insert(0, os.path.join(ROOT, "scripts"))
+import wire_schema  # noqa: E402
 
 
 class Terminal:
@@ -287,13 +292,76 @@ def test_bash_completes_commands_options_slots_states_and_files(control):
     assert complete(control, "nonsense", "") == []
 
 
-def test_completion_does_not_wait_for_a_daemon_that_hangs(control):
-    control.start().up()
-    os.kill(control.process.pid, signal.SIGSTOP)
+@pytest.fixture
+def hanging(tmp_path):
+    """A folder in which somebody listens who never says a word."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "control.ipc"))
+        listener.listen()
+        yield str(tmp_path)
+
+
+def test_nobody_waits_long_for_a_daemon_that_hangs(hanging):
+    began = time.monotonic()
+    done = subprocess.run([MPACTL, "--runtime-dir", hanging, "complete", "drain", ""], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (OK, "")
+    assert time.monotonic() - began < 1.5
+    began = time.monotonic()
+    done = subprocess.run([MPACTL, "--runtime-dir", hanging, "--timeout", "300", "status"], capture_output=True,
+                          text=True)
+    assert done.returncode == FAILED and "no answer within 300 ms" in done.stderr
+    assert time.monotonic() - began < 1.5
+
+
+def test_zsh_takes_the_completion(tmp_path):
+    path = os.path.join(ROOT, "controlplane/mpactl/completion/_mpactl")
+    with open(path) as source:
+        assert source.readline() == "#compdef mpactl\n"
     try:
-        began = time.monotonic()
-        assert complete(control, "drain", "") == []
-        assert time.monotonic() - began < 2
-    finally:
-        os.kill(control.process.pid, signal.SIGCONT)
-    wait_until(lambda: complete(control, "--json", "drain", "") == ["0", "1"], "slots again")
+        assert subprocess.run(["zsh", "-n", path]).returncode == 0
+    except FileNotFoundError:
+        pytest.skip("no zsh here")
+
+
+# ---- JSON ----
+
+with open(os.path.join(ROOT, wire_schema.SCHEMA_PATH)) as schema_file:
+    SCHEMA = json.load(schema_file)
+
+
+def check_json(command, document):
+    found = list(wire_schema.mistakes(document, SCHEMA["commands"][command], SCHEMA))
+    assert not found, (command, found)
+
+
+def test_what_every_command_prints_is_as_the_schema_has_it(control, events, tmp_path):
+    valid = tmp_path / "valid.yaml"
+    valid.write_text("worker:\n  count: 2\n")
+    control.start("--config", str(valid)).up()
+    reader = events()
+    for command in ("status", "workers", "flows", "buckets", "lanes", "nic", "stats", "explain", "degrade", "version",
+                    "config show", "config defaults", "log level", "balance off", "balance on", "rebalance",
+                    "degrade auto", "config reload"):
+        words = command.split() + (["--dry-run"] if command in ("rebalance", "config reload") else [])
+        check_json({"balance off": "balance on"}.get(command, command), control.json(*words))
+    check_json("balance set", control.json("balance", "set", "weight_cpu=80"))
+    check_json("config set", control.json("config", "set", "control.balance_ms=900"))
+    for command in ("drain 0", "undrain 0", "migrate bucket 0 --to 1", "restart 1", "scale 2", "update"):
+        check_json(command.split()[0], control.json(*command.split()))
+    check_json("kill", control.json("kill", "1"))
+    check_json("capture", json.loads(control.mpactl("--json", "capture", "--count", "1").stdout))
+    check_json("config check", control.json("config", "check", str(valid)))
+    for _ in range(3):
+        check_json("events", json.loads(reader.stdout.readline()))
+    control.up()
+    check_json("stop", control.json("stop"))
+
+
+def test_the_schema_has_every_command():
+    told = {command.split()[0] for command in SCHEMA["commands"]}
+    assert told == set(commands()) - {"help", "top"}
+
+
+def test_the_check_itself_sees_mistakes():
+    for wrong in ({}, {"version": 1}, {"version": "1", "more": 2}, [], None):
+        assert list(wire_schema.mistakes(wrong, SCHEMA["commands"]["version"], SCHEMA)), wrong
