@@ -33,6 +33,7 @@
 #include "controlplane/controld/settings.h"
 #include "controlplane/controld/spawner.h"
 #include "controlplane/controld/watch.h"
+#include "hangup/hangup.h"
 
 #define TICK_US 50000u
 
@@ -251,6 +252,7 @@ static int sockets_open(struct controld *controld)
     bool is_frontend_there = false;
     int error;
 
+    hangup_guard();
     controld->link = calloc(1, sizeof(*controld->link));
     if (controld->link == NULL)
         return NNG_ENOMEM;

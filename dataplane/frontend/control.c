@@ -29,6 +29,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "frontend/control_internal.h"
+#include "hangup/hangup.h"
 
 #define N_SESSIONS 16
 #define SEND_TIMEOUT_MS 2000
@@ -221,6 +222,7 @@ static int control_open(struct control *control, const char **what)
     const char *runtime_dir = control->config.control.runtime_dir;
     int error;
 
+    hangup_guard();
     *what = "frontend.ipc";
     if ((error = nng_rep0_open(&control->requests)) != 0 ||
         (error = nng_socket_set_size(control->requests, NNG_OPT_RECVMAXSZ, MAX_RECEIVE_BYTES)) != 0 ||

@@ -184,6 +184,44 @@ def test_broken_framing_is_cut_off(control, name):
     assert control.status()["state"] == "running"
 
 
+def hang_up(control, name, greeting):
+    """Connects, greets in part, and has gone before an answer."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(15)
+        client.connect(os.path.join(control.dir, name))
+        try:
+            client.sendall(greeting)
+        except ConnectionError:
+            pass  # cut off already
+
+
+@pytest.mark.parametrize("name", ["control.ipc", "events.ipc", "frontend.ipc", "frontend-events.ipc"])
+def test_hanging_up_in_the_greeting_keeps_nobody_out(control, name):
+    """nng 1.5.2 by itself accepts no more after one of these: see lib/hangup."""
+    hello = protowire.HELLO_SUB if "events" in name else protowire.HELLO_REQ
+    n_before = len(os.listdir(f"/proc/{control.process.pid}/fd"))
+    with Client(control.dir, name, hello) as before, Client(control.dir) as asking:
+        for number in range(400):
+            hang_up(control, name, hello[:number % 8])
+        status_ms(control, f"hang-ups at {name}")
+        with Client(control.dir, name, hello) as after:
+            for client in (before, after):
+                if hello == protowire.HELLO_REQ:
+                    assert client.ask(protowire.GET_STATUS).id == 1
+            if name == "events.ipc":
+                for client in (before, after):
+                    client.socket.sendall(protowire.frame(b"\1"))  # subscribes to everything
+                heard = [threading.Thread(target=client.message) for client in (before, after)]
+        assert asking.ask(protowire.GET_STATUS).error is None
+    wait_until(lambda: len(os.listdir(f"/proc/{control.process.pid}/fd")) <= n_before + 2, "descriptors back")
+
+
+def test_status_is_answered_beside_hang_ups(control):
+    with Crowd(4, lambda: hang_up(control, "control.ipc", protowire.HELLO_REQ[:random.randrange(8)])) as crowd:
+        status_ms(control, "4 that hang up")
+    assert sum(crowd.n_done) > 0
+
+
 def test_replies_have_the_ids_of_their_requests(control):
     with Client(control.dir) as client:
         for ident in (1, 1 << 32, (1 << 64) - 1):
