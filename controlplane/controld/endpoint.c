@@ -5,7 +5,8 @@
  * A session is an nng context: it receives a request, answers it or has it answered by the frontend, sends
  * the reply, receives again. A reply behind others that a client does not read holds its session for
  * SEND_TIMEOUT_MS, and then the next of its requests is looked at: it comes no faster. A frontend that does
- * not answer holds one until the request's deadline. clients.h says how many one client may have.
+ * not answer holds one until the request's deadline. clients.h says how many one client may have, and
+ * hangup/hangup.h why clients who leave in their greeting do no harm.
  */
 #include "controlplane/controld/endpoint.h"
 

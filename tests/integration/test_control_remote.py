@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import ssl
+import struct
 import subprocess
 import tempfile
 import time
@@ -169,6 +170,34 @@ def test_clients_that_dawdle_in_the_handshake_hold_up_nobody(remote):
     for dawdler in dawdlers:
         dawdler.close()
     assert remote.far("status").returncode == OK
+
+
+def hello_bytes():
+    """A ClientHello."""
+    outgoing = ssl.MemoryBIO()
+    try:
+        ssl.create_default_context().wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname=NAME).do_handshake()
+    except ssl.SSLWantReadError:
+        return outgoing.read()
+
+
+def test_hanging_up_in_the_handshake_keeps_nobody_out(remote):
+    """In every stage of it, with and without a reset: see lib/hangup."""
+    hello = hello_bytes()
+    context = ssl.create_default_context(cafile=os.path.join(remote.certificates, "ca.pem"))
+    path = os.path.join(remote.certificates, "client")
+    context.load_cert_chain(path + ".pem", path + ".key")
+    for number in range(200):
+        with remote.connect() as client:
+            if number % 2:
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            if number % 5 == 4:
+                with context.wrap_socket(client, server_hostname=NAME) as inside:
+                    inside.send(b"\0SP\0\0\x30\0\0"[:number % 8])
+            else:
+                client.send(hello[:number % 5 * len(hello) // 3])
+    assert remote.far("status").returncode == OK
+    assert remote.status()["state"] == "running"
 
 
 def test_an_admin_from_elsewhere_may_stop(tmp_path_factory, certificates):
