@@ -67,7 +67,7 @@ struct control_core {
     struct control_operations *operations; /* owned */
     struct control_levels levels;
     uint64_t started_ns;
-    uint64_t own_uid; /* besides root, who may ask */
+    uint64_t own_uid;     /* besides root, who may ask */
     uint64_t stop_due_ns; /* when the loop is to be told to stop; 0: it is not */
 };
 
