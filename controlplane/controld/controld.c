@@ -21,6 +21,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/leave.h"
 #include "base/log.h"
 #include "controlplane/controld/balancer.h"
 #include "controlplane/controld/changes.h"
@@ -36,6 +37,7 @@
 #include "hangup/hangup.h"
 
 #define TICK_US 50000u
+#define CLOSE_MS 2000u /* for closing everything at the end */
 
 /* ---- news: log and event ---- */
 
@@ -394,7 +396,7 @@ int controld_init_confined(struct controld *controld)
 
 int controld_run(struct controld *controld)
 {
-    int error;
+    int error, exit_code;
 
     log_info("started version=%s runtime_dir=%s workers=%u", MPA_VERSION,
              controld->config.control.runtime_dir, controld->config.worker.count);
@@ -403,7 +405,11 @@ int controld_run(struct controld *controld)
         log_error("loop_failed error=\"%s\"", strerror(-error));
     log_info("stopped");
     /* Above 0: the bus is lost. Our successor connects anew. */
-    return error != 0 || controld->supervisor.has_failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    exit_code = error != 0 || controld->supervisor.has_failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    leave_file(controld->config.control.runtime_dir, "control.ipc");
+    leave_file(controld->config.control.runtime_dir, "events.ipc");
+    leave_within(CLOSE_MS, exit_code);
+    return exit_code;
 }
 
 static void remove_socket(const struct controld *controld, const char *name)

@@ -11,10 +11,8 @@ static const struct {
     const char *base; /* in its place */
     enum metric_unit unit;
 } units[] = {
-    {"_ns", "_seconds", METRIC_NANO},
-    {"_us", "_seconds", METRIC_MICRO},
-    {"_ms", "_seconds", METRIC_MILLI},
-    {"_s", "_seconds", METRIC_ONE},
+    {"_ns", "_seconds", METRIC_NANO},      {"_us", "_seconds", METRIC_MICRO},
+    {"_ms", "_seconds", METRIC_MILLI},     {"_s", "_seconds", METRIC_ONE},
     {"_permille", "_ratio", METRIC_MILLI},
 };
 

@@ -87,7 +87,12 @@ void frontend_watch_ask(struct frontend_watch *watch)
 
 void frontend_watch_tick(struct frontend_watch *watch, uint64_t now_ns)
 {
-    if (supervisor_state(&watch->controld->supervisor) != SUPERVISOR_UP ||
+    const struct supervisor *supervisor = &watch->controld->supervisor;
+
+    /* What ends tells so itself. A question that its socket's close meets on the way is lost in nng. */
+    if (supervisor->is_stopping && !supervisor->manager.is_onlooker)
+        return;
+    if (supervisor_state(supervisor) != SUPERVISOR_UP ||
         now_ns - watch->asked_ns >= ASK_EVERY_MS * CLOCK_NS_PER_MS)
         frontend_watch_ask(watch);
 }

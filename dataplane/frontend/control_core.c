@@ -12,7 +12,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
 #define ARENA_BYTES (2u << 20)
+#define STOP_DELAY_MS 50u /* the reply leaves first: nng says that it was sent when it was only queued */
 #define ERROR_TEXT_BYTES 160
 
 void *control_alloc(struct control_arena *arena, size_t n, size_t size)
@@ -123,8 +126,7 @@ static int control_stop_loop(struct control_call *call)
         return -ENOMEM;
     mpa__v1__stop_reply__init(body);
     body->pid = (uint32_t)getpid();
-    /* Told to the loop by the next tick, so that this reply leaves first. */
-    call->core->is_stop_due = true;
+    call->core->stop_due_ns = call->now_ns + STOP_DELAY_MS * CLOCK_NS_PER_MS;
     call->reply->body_case = MPA__V1__REPLY__BODY_STOP;
     call->reply->stop = body;
     return 0;
@@ -236,7 +238,8 @@ void control_core_tick(struct control_core *core, uint64_t now_ns)
     /* -EBUSY: the loop has not taken the last command yet; the next tick tries again. */
     if (capture->is_stop_due && board_command(core->board, BOARD_COMMAND_CAPTURE_STOP) == 0)
         capture->is_stop_due = false;
-    if (core->is_stop_due && board_command(core->board, BOARD_COMMAND_STOP) == 0)
-        core->is_stop_due = false;
+    if (core->stop_due_ns != 0 && now_ns >= core->stop_due_ns &&
+        board_command(core->board, BOARD_COMMAND_STOP) == 0)
+        core->stop_due_ns = 0;
     control_operations_tick(core, now_ns);
 }

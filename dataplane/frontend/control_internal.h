@@ -67,8 +67,8 @@ struct control_core {
     struct control_operations *operations; /* owned */
     struct control_levels levels;
     uint64_t started_ns;
-    uint64_t own_uid; /* besides root, who may ask */
-    bool is_stop_due; /* the loop is still to be told to stop */
+    uint64_t own_uid;     /* besides root, who may ask */
+    uint64_t stop_due_ns; /* when the loop is to be told to stop; 0: it is not */
 };
 
 /* A request on its way through a handler. */

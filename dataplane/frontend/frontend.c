@@ -239,9 +239,9 @@ int frontend_init_confined(struct frontend *frontend)
  * their chunks back to the pool, so they go before it. */
 void frontend_fini(struct frontend *frontend)
 {
+    keep_end(frontend); /* first: closing the control sockets may be cut short */
     if (frontend->control != NULL)
         control_stop(frontend->control);
-    keep_end(frontend);
     for (unsigned i = 0; i < FRONTEND_MAX_LANES; i++) {
         if (frontend->lanes[i].state != BOARD_LANE_EMPTY)
             lane_detach(&frontend->lanes[i], &frontend->pool);

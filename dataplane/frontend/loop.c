@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/leave.h"
 #include "base/log.h"
 #include "frontend/frontend.h"
 #include "frontend/lane_order.h"
@@ -21,6 +22,7 @@
 #define LOOP_HOUSE_NS (100 * CLOCK_NS_PER_MS)
 #define LOOP_MAX_SLEEP_MS 100
 #define LOOP_MAX_EVENTS 16
+#define LOOP_CLOSE_MS 2000u /* for closing everything at the end; the supervisor kills after 3 s */
 #define LOOP_SWEEP_PINS 256u
 #define LOOP_POLL_TURNS 64u /* a loop that never sleeps looks at its descriptors once in so many turns */
 
@@ -336,5 +338,8 @@ int frontend_run(struct frontend *frontend)
     }
     notify_tell(&frontend->notify, "STOPPING=1");
     stage_stop(frontend);
+    leave_file(frontend->config.control.runtime_dir, "frontend.ipc");
+    leave_file(frontend->config.control.runtime_dir, "frontend-events.ipc");
+    leave_within(LOOP_CLOSE_MS, frontend->exit_code);
     return frontend->exit_code;
 }

@@ -366,10 +366,26 @@ static void test_stop_waits_for_the_loop(void)
     request.body_case = MPA__V1__REQUEST__BODY_STOP;
     request.stop = &stop;
     CU_ASSERT_EQUAL(ask(fixture, &request, SECOND_NS)->body_case, MPA__V1__REPLY__BODY_STOP);
-    control_core_tick(&fixture->core, SECOND_NS);
+    control_core_tick(&fixture->core, 2 * SECOND_NS);
     CU_ASSERT_EQUAL(board_command_peek(&fixture->board), BOARD_COMMAND_CAPTURE_STOP);
     board_command_done(&fixture->board);
+    control_core_tick(&fixture->core, 2 * SECOND_NS);
+    CU_ASSERT_EQUAL(board_command_peek(&fixture->board), BOARD_COMMAND_STOP);
+    fixture_free(fixture);
+}
+
+static void test_the_reply_leaves_before_the_loop_ends(void)
+{
+    struct fixture *fixture = fixture_new();
+    Mpa__V1__StopRequest stop = MPA__V1__STOP_REQUEST__INIT;
+    Mpa__V1__Request request = MPA__V1__REQUEST__INIT;
+
+    request.body_case = MPA__V1__REQUEST__BODY_STOP;
+    request.stop = &stop;
+    CU_ASSERT_EQUAL(ask(fixture, &request, SECOND_NS)->body_case, MPA__V1__REPLY__BODY_STOP);
     control_core_tick(&fixture->core, SECOND_NS);
+    CU_ASSERT_EQUAL(board_command_peek(&fixture->board), BOARD_COMMAND_NONE);
+    control_core_tick(&fixture->core, SECOND_NS + SECOND_NS / 10);
     CU_ASSERT_EQUAL(board_command_peek(&fixture->board), BOARD_COMMAND_STOP);
     fixture_free(fixture);
 }
@@ -467,6 +483,7 @@ const struct unit_test unit_tests[] = {
     {"a full capture ring is read in bounded replies", test_a_full_ring_is_read_in_bounded_replies},
     {"a capture that nobody reads ends", test_unread_capture_ends},
     {"stop is told to the loop as soon as it takes commands", test_stop_waits_for_the_loop},
+    {"the reply leaves before the loop ends", test_the_reply_leaves_before_the_loop_ends},
     {"events of the board become messages, lost ones are told", test_events_as_messages},
     {"workers have no say", test_workers_have_no_say},
     {"other users have no say", test_other_users_have_no_say},
