@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "controlplane/mpactl/mpactl.h"
+#include "hangup/hangup.h"
 
 #define DEFAULT_TIMEOUT_MS 5000u
 
@@ -71,6 +72,7 @@ int main(int argc, char **argv)
     const struct command *command;
     int exit_code;
 
+    hangup_guard();
     argp_err_exit_status = MPACTL_USAGE;
     look_ahead(argc, argv);
     argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &arguments);

@@ -23,6 +23,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -34,6 +35,7 @@
 #define N_SESSIONS 16
 #define SEND_TIMEOUT_MS 2000
 #define TICK_MS 50        /* delay of an event at most */
+#define CONTROL_NICE 10   /* a tenth of the weight of the loop */
 #define EVENT_BACKLOG 128 /* events held for one slow listener, then it loses some */
 /* A little over what we accept, so that a request a bit too long gets an answer and not a cut connection. */
 #define MAX_RECEIVE_BYTES CONTROL_MAX_MESSAGE_BYTES
@@ -183,6 +185,8 @@ static void *control_run(void *argument)
     struct control *control = argument;
     struct pollfd wake = {.fd = control->wake_fd, .events = POLLIN};
 
+    /* Of this thread alone: on a machine that is full, who asks gives way to who is served. */
+    (void)setpriority(PRIO_PROCESS, 0, CONTROL_NICE);
     while (!atomic_load_explicit(&control->is_stopping, memory_order_acquire)) {
         uint64_t ignored;
 

@@ -340,6 +340,7 @@ int frontend_run(struct frontend *frontend)
     stage_stop(frontend);
     leave_file(frontend->config.control.runtime_dir, "frontend.ipc");
     leave_file(frontend->config.control.runtime_dir, "frontend-events.ipc");
+    leave_file(frontend->config.control.runtime_dir, "attach.sock");
     leave_within(LOOP_CLOSE_MS, frontend->exit_code);
     return frontend->exit_code;
 }

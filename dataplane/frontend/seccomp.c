@@ -79,6 +79,7 @@ static const int frontend_syscalls[] = {
     SCMP_SYS(rt_sigprocmask),
     SCMP_SYS(rt_sigaction),
     SCMP_SYS(setitimer),
+    SCMP_SYS(setpriority),
     SCMP_SYS(restart_syscall),
     SCMP_SYS(exit),
     SCMP_SYS(exit_group),
