@@ -239,7 +239,6 @@ static void ask(struct balancer *balancer, enum question question)
     Mpa__V1__GetWorkersRequest workers = MPA__V1__GET_WORKERS_REQUEST__INIT;
     Mpa__V1__GetLanesRequest lanes = MPA__V1__GET_LANES_REQUEST__INIT;
     Mpa__V1__GetBucketsRequest buckets = MPA__V1__GET_BUCKETS_REQUEST__INIT;
-    nng_msg *packed;
 
     switch (question) {
     case QUESTION_WORKERS:
@@ -255,12 +254,8 @@ static void ask(struct balancer *balancer, enum question question)
         request.get_buckets = &buckets;
         break;
     }
-    request.deadline_ms = ANSWER_MS;
-    packed = wire_pack(&request.base);
-    if (packed == NULL)
-        return;
-    balancer->question = question;
-    frontend_call_start(&balancer->call, packed, ANSWER_MS);
+    if (frontend_call_ask(&balancer->call, &request, ANSWER_MS))
+        balancer->question = question;
 }
 
 /* Takes the answer to the question and asks the next. */
@@ -296,8 +291,7 @@ static void answered(void *context, int error, nng_msg *answer)
 
     if (error != 0)
         return;
-    reply = mpa__v1__reply__unpack(NULL, nng_msg_len(answer), nng_msg_body(answer));
-    nng_msg_free(answer);
+    reply = wire_unpack(answer);
     if (reply == NULL)
         return;
     take_reply(balancer, reply);

@@ -131,14 +131,8 @@ static struct degrade_config policy_config(const struct config_control *control)
 
 static void send(struct degrader *degrader, enum question question, Mpa__V1__Request *request)
 {
-    nng_msg *packed;
-
-    request->deadline_ms = ANSWER_MS;
-    packed = wire_pack(&request->base);
-    if (packed == NULL)
-        return;
-    degrader->question = question;
-    frontend_call_start(&degrader->call, packed, ANSWER_MS);
+    if (frontend_call_ask(&degrader->call, request, ANSWER_MS))
+        degrader->question = question;
 }
 
 static void ask(struct degrader *degrader, enum question question)
@@ -296,8 +290,7 @@ static void answered(void *context, int error, nng_msg *answer)
 
     if (error != 0)
         return;
-    reply = mpa__v1__reply__unpack(NULL, nng_msg_len(answer), nng_msg_body(answer));
-    nng_msg_free(answer);
+    reply = wire_unpack(answer);
     if (reply == NULL)
         return;
     take_reply(degrader, reply);

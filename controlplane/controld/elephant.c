@@ -86,7 +86,6 @@ static void elephant_ask(struct elephant *elephant, enum elephant_state state)
 {
     Mpa__V1__Request request = MPA__V1__REQUEST__INIT;
     Mpa__V1__GetFlowsRequest body = MPA__V1__GET_FLOWS_REQUEST__INIT;
-    nng_msg *packed;
 
     body.has_worker = true;
     body.worker = elephant->worker;
@@ -94,20 +93,16 @@ static void elephant_ask(struct elephant *elephant, enum elephant_state state)
     body.bucket = elephant->bucket;
     request.body_case = MPA__V1__REQUEST__BODY_GET_FLOWS;
     request.get_flows = &body;
-    request.deadline_ms = ANSWER_MS;
-    packed = wire_pack(&request.base);
-    if (packed == NULL) {
+    if (frontend_call_ask(&elephant->call, &request, ANSWER_MS))
+        elephant->state = state;
+    else
         elephant_end(elephant, NULL);
-        return;
-    }
-    elephant->state = state;
-    frontend_call_start(&elephant->call, packed, ANSWER_MS);
 }
 
 /* The reply, if it lists flows; owned by the caller. */
 static Mpa__V1__Reply *unpack(nng_msg *answer)
 {
-    Mpa__V1__Reply *reply = mpa__v1__reply__unpack(NULL, nng_msg_len(answer), nng_msg_body(answer));
+    Mpa__V1__Reply *reply = wire_unpack(answer);
 
     if (reply != NULL && reply->body_case != MPA__V1__REPLY__BODY_GET_FLOWS) {
         mpa__v1__reply__free_unpacked(reply, NULL);
@@ -122,8 +117,6 @@ static void elephant_answered(void *context, int error, nng_msg *answer)
     struct elephant *elephant = context;
     Mpa__V1__Reply *reply = error == 0 ? unpack(answer) : NULL;
 
-    if (error == 0)
-        nng_msg_free(answer);
     if (reply == NULL) {
         elephant_end(elephant, NULL);
         return;

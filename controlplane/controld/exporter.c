@@ -151,32 +151,22 @@ static bool ask_frontend(struct exporter *exporter, Mpa__V1__Request__BodyCase q
     Mpa__V1__Request request = MPA__V1__REQUEST__INIT;
     Mpa__V1__GetStatsRequest stats = MPA__V1__GET_STATS_REQUEST__INIT;
     Mpa__V1__GetHistogramsRequest histograms = MPA__V1__GET_HISTOGRAMS_REQUEST__INIT;
-    nng_msg *packed;
 
     stats.with_help = true;
-    request.deadline_ms = ANSWER_MS;
     request.body_case = question;
     if (question == MPA__V1__REQUEST__BODY_GET_STATS)
         request.get_stats = &stats;
     else
         request.get_histograms = &histograms;
-    packed = wire_pack(&request.base);
-    if (packed == NULL)
-        return false;
-    frontend_call_start(&exporter->call, packed, ANSWER_MS);
-    return true;
+    return frontend_call_ask(&exporter->call, &request, ANSWER_MS);
 }
 
 /* frontend_call_done_fn. An older frontend knows no histograms: the page goes without. */
 static void answered(void *context, int error, nng_msg *answer)
 {
     struct exporter *exporter = context;
-    Mpa__V1__Reply *reply = NULL;
+    Mpa__V1__Reply *reply = error == 0 ? wire_unpack(answer) : NULL;
 
-    if (error == 0) {
-        reply = mpa__v1__reply__unpack(NULL, nng_msg_len(answer), nng_msg_body(answer));
-        nng_msg_free(answer);
-    }
     if (reply != NULL && exporter->stats == NULL && reply->body_case == MPA__V1__REPLY__BODY_GET_STATS) {
         exporter->stats = reply;
         if (ask_frontend(exporter, MPA__V1__REQUEST__BODY_GET_HISTOGRAMS))

@@ -85,6 +85,18 @@ void frontend_call_start(struct frontend_call *call, nng_msg *request, uint32_t 
     nng_ctx_send(call->ctx, call->aio);
 }
 
+bool frontend_call_ask(struct frontend_call *call, Mpa__V1__Request *request, uint32_t timeout_ms)
+{
+    nng_msg *packed;
+
+    request->deadline_ms = timeout_ms;
+    packed = wire_pack(&request->base);
+    if (packed == NULL)
+        return false;
+    frontend_call_start(call, packed, timeout_ms);
+    return true;
+}
+
 static void call_receive(struct frontend_call *call)
 {
     uint64_t now_ns = clock_now_ns();

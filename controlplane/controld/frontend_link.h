@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "mpa/v1/control.pb-c.h"
+
 #include "base/assert.h"
 
 struct frontend_link {
@@ -47,6 +49,11 @@ void frontend_call_fini(struct frontend_call *call);
 
 /* Sends `request` (taken); `done` is called from frontend_call_step() later, in any case. Only while IDLE. */
 void frontend_call_start(struct frontend_call *call, nng_msg *request, uint32_t timeout_ms);
+
+/* The same with a request that is packed here; it gets the time-out as its deadline. False, and nothing was
+ * begun: out of memory. */
+bool frontend_call_ask(struct frontend_call *call, Mpa__V1__Request *request,
+                       uint32_t timeout_ms) MPA_WARN_UNUSED;
 
 /* Main loop, after a wake: does the next step if there is one. */
 void frontend_call_step(struct frontend_call *call);

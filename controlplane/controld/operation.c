@@ -31,16 +31,10 @@ static void operation_end(struct operation *operation, bool is_good, const char 
 
 static void operation_ask(struct operation *operation, Mpa__V1__Request *request)
 {
-    nng_msg *packed;
-
-    request->deadline_ms = ANSWER_MS;
-    packed = wire_pack(&request->base);
-    if (packed == NULL) {
+    if (frontend_call_ask(&operation->call, request, ANSWER_MS))
+        operation->state = OPERATION_ASKING;
+    else
         operation_end(operation, false, "out of memory");
-        return;
-    }
-    operation->state = OPERATION_ASKING;
-    frontend_call_start(&operation->call, packed, ANSWER_MS);
 }
 
 static void take_reply(struct operation *operation, const Mpa__V1__OperationReply *reply)
@@ -85,8 +79,7 @@ static void operation_answered(void *context, int error, nng_msg *answer)
                       error == NNG_ETIMEDOUT ? "mpa-frontend did not answer in time" : nng_strerror(error));
         return;
     }
-    reply = mpa__v1__reply__unpack(NULL, nng_msg_len(answer), nng_msg_body(answer));
-    nng_msg_free(answer);
+    reply = wire_unpack(answer);
     if (reply == NULL) {
         operation_end(operation, false, "the answer cannot be decoded");
         return;
@@ -196,11 +189,6 @@ void operation_begin_migrate_flow(struct operation *operation, const Mpa__V1__Fl
     request.body_case = MPA__V1__REQUEST__BODY_MIGRATE;
     request.migrate = &migrate;
     operation_ask(operation, &request);
-}
-
-bool operation_is_idle(const struct operation *operation)
-{
-    return operation->state == OPERATION_IDLE;
 }
 
 void operation_step(struct operation *operation)

@@ -40,8 +40,6 @@ void operation_begin_migrate(struct operation *operation, const uint32_t *bucket
 /* The same for one flow, which is pinned to the worker in slot `to`. `flow` is borrowed for the call. */
 void operation_begin_migrate_flow(struct operation *operation, const Mpa__V1__FlowKey *flow, uint32_t to);
 
-bool operation_is_idle(const struct operation *operation);
-
 #define OPERATION_MAX_MS 120000u
 
 /* Main loop: after a wake, and every tick. */

@@ -241,8 +241,7 @@ static void answered(void *context, int error, nng_msg *answer)
         settings->next_try_ns = clock_now_ns() + RETRY_NS;
         return;
     }
-    reply = mpa__v1__reply__unpack(NULL, nng_msg_len(answer), nng_msg_body(answer));
-    nng_msg_free(answer);
+    reply = wire_unpack(answer);
     if (reply == NULL)
         return;
     take_answer(settings, reply);

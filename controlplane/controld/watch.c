@@ -10,7 +10,6 @@
 #include "base/clock.h"
 #include "controlplane/controld/frontend_link.h"
 #include "controlplane/controld/status.h"
-#include "controlplane/controld/wire.h"
 
 #define ASK_EVERY_MS 200u
 #define ANSWER_MS 500u
@@ -69,20 +68,15 @@ void frontend_watch_ask(struct frontend_watch *watch)
 {
     Mpa__V1__Request request = MPA__V1__REQUEST__INIT;
     Mpa__V1__GetStatusRequest body = MPA__V1__GET_STATUS_REQUEST__INIT;
-    nng_msg *packed;
 
     if (watch->call.state != FRONTEND_CALL_IDLE ||
         (!process_is_alive(&watch->controld->supervisor.processes[0]) &&
          !watch->controld->supervisor.manager.is_onlooker))
         return;
-    request.deadline_ms = ANSWER_MS;
     request.body_case = MPA__V1__REQUEST__BODY_GET_STATUS;
     request.get_status = &body;
-    packed = wire_pack(&request.base);
-    if (packed == NULL)
-        return;
-    watch->asked_ns = clock_now_ns();
-    frontend_call_start(&watch->call, packed, ANSWER_MS);
+    if (frontend_call_ask(&watch->call, &request, ANSWER_MS))
+        watch->asked_ns = clock_now_ns();
 }
 
 void frontend_watch_tick(struct frontend_watch *watch, uint64_t now_ns)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* wire.c — packs messages of the control wire. */
+/* wire.c — packs and unpacks messages of the control wire. */
 #include "controlplane/controld/wire.h"
 
 nng_msg *wire_pack(const ProtobufCMessage *message)
@@ -10,6 +10,14 @@ nng_msg *wire_pack(const ProtobufCMessage *message)
         return NULL;
     protobuf_c_message_pack(message, nng_msg_body(packed));
     return packed;
+}
+
+Mpa__V1__Reply *wire_unpack(nng_msg *packed)
+{
+    Mpa__V1__Reply *reply = mpa__v1__reply__unpack(NULL, nng_msg_len(packed), nng_msg_body(packed));
+
+    nng_msg_free(packed);
+    return reply;
 }
 
 char *wire_borrow(const char *text)

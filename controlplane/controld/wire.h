@@ -18,6 +18,9 @@
 /* A message packed; the caller owns the result. NULL: out of memory. */
 nng_msg *wire_pack(const ProtobufCMessage *message) MPA_WARN_UNUSED;
 
+/* The reply in a message, which is freed; the caller owns the result. NULL: it is none, or out of memory. */
+Mpa__V1__Reply *wire_unpack(nng_msg *packed) MPA_WARN_UNUSED;
+
 /* An error reply to request `id`, about a field or command (see Error in control.proto). NULL: out of memory.
  */
 nng_msg *wire_refusal(uint64_t id, Mpa__V1__ErrorCode code, const char *field,

@@ -252,8 +252,7 @@ int command_explain(struct mpactl *mpactl, int argc, char **argv)
     static const struct command_syntax syntax = {
         options, parse_explain, NULL,
         "Tells the last decisions, first of the balancer, then about the number of workers, then the steps "
-        "of "
-        "degradation, newest first, and why each was made. What repeats itself is told once.\v"
+        "of degradation, newest first, and why each was made. What repeats itself is told once.\v"
         "mpactl explain --count 3\tthe last three decisions\n"};
     uint32_t limit = 0;
     Mpa__V1__ExplainRequest body = MPA__V1__EXPLAIN_REQUEST__INIT;

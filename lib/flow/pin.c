@@ -193,19 +193,6 @@ uint32_t pin_table_remove_where(struct pin_table *table, pin_is_over_fn *is_over
     return n_dropped;
 }
 
-uint32_t pin_table_remove_worker(struct pin_table *table, uint8_t worker)
-{
-    uint32_t n_dropped = 0;
-
-    for (uint32_t i = 0; i < table->by_key.capacity && table->by_key.n_used > 0; i++) {
-        if (table->pins[i].worker != worker)
-            continue;
-        free_pin(table, i);
-        n_dropped++;
-    }
-    return n_dropped;
-}
-
 uint32_t pin_table_sweep(struct pin_table *table, uint64_t now_ns, uint32_t n)
 {
     uint32_t capacity = table->by_key.capacity;

@@ -82,9 +82,6 @@ uint32_t pin_table_repoint(struct pin_table *table, uint8_t from, uint8_t to);
 typedef bool pin_is_over_fn(const void *context, const struct pin *pin);
 uint32_t pin_table_remove_where(struct pin_table *table, pin_is_over_fn *is_over, const void *context);
 
-/* Drops every pin to a worker that is gone. Returns how many. */
-uint32_t pin_table_remove_worker(struct pin_table *table, uint8_t worker);
-
 /* Looks at up to `n` entries and drops the expired; call it regularly. Returns how many it dropped. */
 uint32_t pin_table_sweep(struct pin_table *table, uint64_t now_ns, uint32_t n);
 
