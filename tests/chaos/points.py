@@ -75,6 +75,8 @@ def orders_until_dead(stack, pid, crowd, drive):
             if drive == "frontend":
                 frontend = stack.frontend()
                 crowd.fault()
+                # A dying process hangs up before it stops to listen: nobody shall greet this one once more.
+                os.unlink(os.path.join(stack.runtime_dir, "attach.sock"))
                 os.kill(frontend, signal.SIGKILL)
                 netlab.wait_until(lambda: stack.frontend() not in (0, frontend), what="the next frontend")
             elif drive != "load":
