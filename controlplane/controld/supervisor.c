@@ -72,6 +72,7 @@ int supervisor_adopt(struct supervisor *supervisor, enum manager_role role, uint
     process->ready_ns = 1; /* long ago */
     process->is_spare = !supervisor_wants(supervisor, process);
     supervisor->has_been_up = true;
+    supervisor->has_served = true;
     return 0;
 }
 
@@ -109,7 +110,7 @@ static struct health_end health_of(const struct supervisor *supervisor, const st
                                .n_failures = process->n_failures,
                                .base_ms = supervisor->config->control.restart_delay_ms,
                                .has_stand_in = has_stand_in(supervisor, process),
-                               .has_been_up = supervisor->has_been_up || supervisor->is_stopping,
+                               .has_served = supervisor->has_served || supervisor->is_stopping,
                                .is_wanted =
                                    !supervisor->is_stopping && supervisor_wants(supervisor, process)};
 }
@@ -142,7 +143,7 @@ static void workers_forget_frontend(struct supervisor *supervisor)
         supervisor->processes[i].lost_ns = 0;
 }
 
-/* The first start of all ends here. */
+/* The first start of all ends here; no worker has served yet, so no connection ends with it. */
 static void give_up(struct supervisor *supervisor, const struct process *process, uint64_t now_ns)
 {
     log_error("start_failed process=%s slot=%u cause=\"%s\"",
@@ -179,6 +180,9 @@ static void plan_after_end(struct supervisor *supervisor, struct process *proces
         news.restart_ms = verdict.delay_ms;
     }
     tell(supervisor, &news);
+    /* Others serve: the start is over, without it. */
+    if (supervisor->has_served && process->n_failures >= HEALTH_MAX_TRIES)
+        supervisor->has_been_up = true;
     if (verdict.action == HEALTH_GIVE_UP)
         give_up(supervisor, process, now_ns);
 }
@@ -431,6 +435,7 @@ static void process_ready(struct supervisor *supervisor, struct process *process
     process->state = PROCESS_RUNNING;
     process->ready_ns = now_ns;
     process->is_replaced = false;
+    supervisor->has_served |= process->role == MANAGER_WORKER;
     tell(supervisor, &(struct supervisor_news){
                          .kind = NEWS_READY, .process = process, .pid = process->handle.pid, .cause = ""});
 }

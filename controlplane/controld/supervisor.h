@@ -89,7 +89,8 @@ struct supervisor {
     struct process processes[SUPERVISOR_MAX_PROCESSES];
     uint64_t heard_ns; /* watch.c: when the frontend answered last; 0: never */
     bool is_stopping;
-    bool has_been_up; /* everything was ready once: from now on nothing is given up */
+    bool has_been_up; /* everything was ready once, or all but who failed too often */
+    bool has_served;  /* a worker was ready once: from now on nothing is given up */
     bool has_failed;  /* the first start was given up */
 };
 

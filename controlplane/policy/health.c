@@ -20,7 +20,7 @@ uint32_t health_delay_ms(const struct health_end *end, uint32_t n_failures)
 /* Trying again cannot help: only at the first start of all. */
 static bool is_hopeless(const struct health_end *end, uint32_t n_failures)
 {
-    if (end->has_been_up)
+    if (end->has_served)
         return false;
     /* A frontend that ends by itself has said why: no permission, no interface. */
     if (end->is_frontend)

@@ -38,7 +38,7 @@ struct health_end {
     uint32_t n_failures; /* in a row, before this end */
     uint32_t base_ms;    /* configured delay */
     bool has_stand_in;   /* another worker serves */
-    bool has_been_up;    /* the whole was ready once */
+    bool has_served;     /* a worker was ready once */
     bool is_wanted;      /* it is to run again */
 };
 

@@ -3,6 +3,7 @@
 the real control endpoint. Unix sockets in a folder of their own, no network."""
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -160,12 +161,23 @@ def test_a_frontend_that_cannot_start_ends_the_start(control):
     assert 'start_failed process=mpa-frontend slot=0 cause="exited with status 1"' in control.log()
 
 
-def test_a_worker_that_cannot_start_ends_the_start(control):
+def test_workers_that_cannot_start_end_the_start(control):
+    control.play("fake-worker-0-fails")
     control.play("fake-worker-1-fails")
     control.start()
     control.status()
     assert control.end() == FAILED, control.log()
-    assert 'start_failed process=mpa-worker slot=1 cause="exited with status 3"' in control.log()
+    assert re.search('start_failed process=mpa-worker slot=[01] cause="exited with status 3"', control.log())
+
+
+def test_a_worker_that_cannot_start_is_missed_while_another_serves(control):
+    control.play("fake-worker-1-fails")
+    control.start()
+    wait_until(lambda: control.status()["state"] == "degraded", "a start with one worker")
+    assert "start_failed" not in control.log()
+    assert [it["state"] for it in control.status()["processes"] if it["role"] == "worker"] == ["running", "waiting"]
+    control.unplay("fake-worker-1-fails")
+    control.up()
 
 
 @pytest.mark.parametrize("words, code, says", [

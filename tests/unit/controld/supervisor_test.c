@@ -319,6 +319,28 @@ static void test_worker_that_never_starts_is_given_up(void)
     CU_ASSERT_EQUAL(fake.last_signal[worker(&fake, 1)->handle.pid], SIGTERM);
 }
 
+/* Its connections would end with the start of the other one. */
+static void test_worker_that_never_starts_does_not_end_the_one_that_serves(void)
+{
+    struct fake fake;
+    uint64_t now_ns = T0;
+
+    fake_init(&fake);
+    supervisor_tick(&fake.supervisor, now_ns);
+    supervisor_frontend_says(&fake.supervisor, NULL, 0, now_ns);
+    says(&fake, 0, LANE_LIFE_SERVING, now_ns);
+    CU_ASSERT_EQUAL(supervisor_state(&fake.supervisor), SUPERVISOR_STARTING);
+    for (unsigned i = 0; i < 2 * HEALTH_MAX_TRIES; i++) {
+        die(&fake, worker(&fake, 1), 0, now_ns);
+        now_ns += 60000 * MS;
+        supervisor_tick(&fake.supervisor, now_ns);
+    }
+    CU_ASSERT_FALSE(fake.supervisor.has_failed);
+    CU_ASSERT_EQUAL(worker(&fake, 0)->state, PROCESS_RUNNING);
+    CU_ASSERT_EQUAL(worker(&fake, 1)->state, PROCESS_STARTING);
+    CU_ASSERT_EQUAL(supervisor_state(&fake.supervisor), SUPERVISOR_DEGRADED);
+}
+
 static void test_adopted_processes_are_not_started_again(void)
 {
     struct fake fake;
@@ -500,6 +522,8 @@ const struct unit_test unit_tests[] = {
     {"stopping: workers, then the frontend, each bounded", test_stops_in_order},
     {"a frontend that cannot start ends the first start", test_first_start_is_given_up},
     {"a worker that never starts ends the first start", test_worker_that_never_starts_is_given_up},
+    {"a worker that never starts does not end the one that serves",
+     test_worker_that_never_starts_does_not_end_the_one_that_serves},
     {"what an earlier controld left running is taken over", test_adopted_processes_are_not_started_again},
     {"a system that was taken over is never given up", test_adopted_system_is_never_given_up},
     {"what is replaced is ended, killed if need be, and started at once",

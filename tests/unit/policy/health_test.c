@@ -17,15 +17,15 @@ struct row {
     struct health_verdict verdict;
 };
 
-#define WORKER .base_ms = BASE_MS, .is_wanted = true, .has_stand_in = true, .has_been_up = true
-#define FRONTEND .base_ms = BASE_MS, .is_wanted = true, .is_frontend = true, .has_been_up = true
+#define WORKER .base_ms = BASE_MS, .is_wanted = true, .has_stand_in = true, .has_served = true
+#define FRONTEND .base_ms = BASE_MS, .is_wanted = true, .is_frontend = true, .has_served = true
 
 /* clang-format off */
 static const struct row rows[] = {
     {"asked to end, and not wanted", {.cause = HEALTH_ASKED}, {HEALTH_STAY_DOWN, 0, 0}},
     {"asked to end to be replaced", {WORKER, .cause = HEALTH_ASKED, .n_failures = 7},
      {HEALTH_RESTART_NOW, 0, 0}},
-    {"not wanted any more", {.cause = HEALTH_EXIT, .has_been_up = true}, {HEALTH_STAY_DOWN, 0, 1}},
+    {"not wanted any more", {.cause = HEALTH_EXIT, .has_served = true}, {HEALTH_STAY_DOWN, 0, 1}},
     {"first death", {WORKER, .cause = HEALTH_SIGNAL, .was_ready = true, .ready_ms = 99999},
      {HEALTH_RESTART_NOW, BASE_MS, 1}},
     {"first stall", {WORKER, .cause = HEALTH_STALLED, .was_ready = true}, {HEALTH_RESTART_NOW, BASE_MS, 1}},
@@ -40,11 +40,11 @@ static const struct row rows[] = {
      {WORKER, .cause = HEALTH_NOT_READY, .n_failures = 2, .ready_ms = BACKOFF_HEALTHY_MS},
      {HEALTH_RESTART_LATER, 4 * BASE_MS, 3}},
     {"crash loop of the last one that did serve",
-     {.base_ms = BASE_MS, .is_wanted = true, .has_been_up = true, .cause = HEALTH_SIGNAL, .was_ready = true,
+     {.base_ms = BASE_MS, .is_wanted = true, .has_served = true, .cause = HEALTH_SIGNAL, .was_ready = true,
       .n_failures = 40},
      {HEALTH_RESTART_NOW, BASE_MS, 41}},
     {"crash loop of a lonely one that never served",
-     {.base_ms = BASE_MS, .is_wanted = true, .has_been_up = true, .cause = HEALTH_EXIT, .n_failures = 40},
+     {.base_ms = BASE_MS, .is_wanted = true, .has_served = true, .cause = HEALTH_EXIT, .n_failures = 40},
      {HEALTH_RESTART_LATER, BACKOFF_MAX_MS, 41}},
     {"crash loop of the frontend", {FRONTEND, .cause = HEALTH_SIGNAL, .n_failures = 40},
      {HEALTH_RESTART_LATER, HEALTH_FRONTEND_MAX_MS, 41}},
