@@ -5,7 +5,8 @@
  * the frontend ends the order by itself when its lease is over.
  *
  * In step NONE nothing is sent, but for once after a step that was told. A new mpa-controld begins there;
- * what its predecessor ordered holds for the rest of the lease, time enough to find the step again.
+ * what its predecessor ordered holds for the rest of the lease, time enough to find the step again. Workers
+ * that its predecessor has ended come back when the pressure would have let them: never before it was judged.
  */
 #include "controlplane/controld/degrader.h"
 
@@ -30,7 +31,7 @@
 #define ANSWER_MS 1000u
 #define LEASE_ROUNDS 3u /* an order outlives so many rounds that fail, and LEASE_MS */
 #define LEASE_MS 2000u
-#define SHRINK_ROUNDS 10u  /* between two workers that end: what the last one gave has to show */
+#define FIT_ROUNDS 10u     /* between two workers that end: what the last one gave has to show */
 #define MEMINFO_BYTES 512u /* what is looked for stands in its first lines */
 
 enum question { QUESTION_WORKERS, QUESTION_LANES, QUESTION_NIC, QUESTION_ORDER };
@@ -49,12 +50,11 @@ struct degrader {
     uint32_t shed_mask; /* workers that are to get no new connections */
     bool is_told;       /* the frontend has an order that is not NONE */
     struct frontend_call call;
-    enum question question;  /* under way, when the call is */
-    uint64_t due_ns;         /* next round */
-    int meminfo_fd;          /* of the machine; opened before we are confined, -1: not looked at */
-    uint32_t n_workers_full; /* workers before the first was ended here; 0: none was */
-    uint32_t n_workers_left; /* and how many that has left */
-    uint64_t shrink_ns;      /* not before */
+    enum question question; /* under way, when the call is */
+    uint64_t due_ns;        /* next round */
+    int meminfo_fd;         /* of the machine; opened before we are confined, -1: not looked at */
+    uint64_t shrink_ns;     /* no other worker ends before */
+    uint64_t unshrink_ns;   /* workers that would not start are not tried again before */
     struct degrader_entry entries[DEGRADER_MAX_DECISIONS]; /* a ring */
     uint64_t n_made;
     char text[DEGRADER_TEXT_BYTES]; /* of the last decision */
@@ -204,32 +204,34 @@ static void look_at_machine(struct degrader *degrader)
     pressure_take_machine(&degrader->pressure, text);
 }
 
-/* Ends a worker, or starts those again that were ended here. Never more than one change at a time, and none
- * that would leave connections without memory. */
+/* True when those that were ended may come back: an operator says so, or the pressure has been away for long.
+ */
+static bool may_unshrink(const struct degrader *degrader)
+{
+    return degrader->policy.step < DEGRADE_FEWER_WORKERS &&
+           (degrader->mode != MPA__V1__DEGRADE_MODE__DEGRADE_MODE_AUTO ||
+            degrade_is_machine_relieved(&degrader->policy));
+}
+
+/* Ends a worker, or starts those again that were ended, by us or by the controld before us. Never more than
+ * one change at a time, and none that would leave connections without memory. */
 static void fit_workers(struct degrader *degrader, uint64_t now_ns)
 {
     struct controld *controld = degrader->controld;
-    uint32_t n_workers = controld->supervisor.n_workers;
+    struct update *update = &controld->update;
+    const struct config_worker *config = &controld->config.worker;
+    uint64_t pause_ns = FIT_ROUNDS * controld->config.control.degrade_ms * CLOCK_NS_PER_MS;
 
     if (controld->supervisor.manager.is_onlooker || changes_obstacle(controld) != NULL)
         return;
-    /* Somebody else has a say about their number by now. */
-    if (degrader->n_workers_full != 0 && n_workers != degrader->n_workers_left)
-        degrader->n_workers_full = 0;
-    if (!degrader_wants_fewer_workers(degrader)) {
-        if (degrader->n_workers_full != 0 &&
-            update_scale(&controld->update, degrader->n_workers_full, now_ns) == 0)
-            degrader->n_workers_full = 0;
-        return;
-    }
-    if (now_ns < degrader->shrink_ns || n_workers <= controld->config.worker.min ||
-        !pressure_has_room(&degrader->pressure, &degrader->policy.config) ||
-        update_scale(&controld->update, n_workers - 1, now_ns) != 0)
-        return;
-    degrader->shrink_ns = now_ns + SHRINK_ROUNDS * controld->config.control.degrade_ms * CLOCK_NS_PER_MS;
-    degrader->n_workers_left = n_workers - 1;
-    if (degrader->n_workers_full == 0)
-        degrader->n_workers_full = n_workers;
+    if (update->n_full != 0 && now_ns >= degrader->unshrink_ns && may_unshrink(degrader) &&
+        update_unshrink(update, config->max, now_ns) == 0)
+        degrader->unshrink_ns = now_ns + pause_ns;
+    else if (degrader->policy.step == DEGRADE_FEWER_WORKERS && now_ns >= degrader->shrink_ns &&
+             controld->supervisor.n_workers > config->min &&
+             pressure_has_room(&degrader->pressure, &degrader->policy.config) &&
+             update_shrink(update, now_ns) == 0)
+        degrader->shrink_ns = now_ns + pause_ns;
 }
 
 /* Every reply of the round is there. */
@@ -313,9 +315,9 @@ void degrader_step(struct degrader *degrader)
     frontend_call_step(&degrader->call);
 }
 
-bool degrader_wants_fewer_workers(const struct degrader *degrader)
+bool degrader_has_workers_ended(const struct degrader *degrader)
 {
-    return degrader->policy.step == DEGRADE_FEWER_WORKERS;
+    return degrader->policy.step == DEGRADE_FEWER_WORKERS || degrader->controld->update.n_full != 0;
 }
 
 /* ---- commands ---- */
