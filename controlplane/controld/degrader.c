@@ -34,8 +34,6 @@
 #define FIT_ROUNDS 10u     /* between two workers that end: what the last one gave has to show */
 #define MEMINFO_BYTES 512u /* what is looked for stands in its first lines */
 
-enum question { QUESTION_WORKERS, QUESTION_LANES, QUESTION_NIC, QUESTION_ORDER };
-
 struct degrader_entry {
     struct degrade_decision decision;
     uint64_t time_ns; /* CLOCK_REALTIME */
@@ -50,11 +48,10 @@ struct degrader {
     uint32_t shed_mask; /* workers that are to get no new connections */
     bool is_told;       /* the frontend has an order that is not NONE */
     struct frontend_call call;
-    enum question question; /* under way, when the call is */
-    uint64_t due_ns;        /* next round */
-    int meminfo_fd;         /* of the machine; opened before we are confined, -1: not looked at */
-    uint64_t shrink_ns;     /* no other worker ends before */
-    uint64_t unshrink_ns;   /* workers that would not start are not tried again before */
+    uint64_t due_ns;      /* next round */
+    int meminfo_fd;       /* of the machine; opened before we are confined, -1: not looked at */
+    uint64_t shrink_ns;   /* no other worker ends before */
+    uint64_t unshrink_ns; /* workers that would not start are not tried again before */
     struct degrader_entry entries[DEGRADER_MAX_DECISIONS]; /* a ring */
     uint64_t n_made;
     char text[DEGRADER_TEXT_BYTES]; /* of the last decision */
@@ -129,36 +126,10 @@ static struct degrade_config policy_config(const struct config_control *control)
     return config;
 }
 
-static void send(struct degrader *degrader, enum question question, Mpa__V1__Request *request)
+static void look(struct degrader *degrader, Mpa__V1__Request__BodyCase question)
 {
-    if (frontend_call_ask(&degrader->call, request, ANSWER_MS))
-        degrader->question = question;
-}
-
-static void ask(struct degrader *degrader, enum question question)
-{
-    Mpa__V1__Request request = MPA__V1__REQUEST__INIT;
-    Mpa__V1__GetWorkersRequest workers = MPA__V1__GET_WORKERS_REQUEST__INIT;
-    Mpa__V1__GetLanesRequest lanes = MPA__V1__GET_LANES_REQUEST__INIT;
-    Mpa__V1__GetNicRequest nic = MPA__V1__GET_NIC_REQUEST__INIT;
-
-    switch (question) {
-    case QUESTION_WORKERS:
-        request.body_case = MPA__V1__REQUEST__BODY_GET_WORKERS;
-        request.get_workers = &workers;
-        break;
-    case QUESTION_LANES:
-        request.body_case = MPA__V1__REQUEST__BODY_GET_LANES;
-        request.get_lanes = &lanes;
-        break;
-    case QUESTION_NIC:
-        request.body_case = MPA__V1__REQUEST__BODY_GET_NIC;
-        request.get_nic = &nic;
-        break;
-    case QUESTION_ORDER:
-        return;
-    }
-    send(degrader, question, &request);
+    /* Without memory the round is left out. */
+    (void)!frontend_call_look(&degrader->call, question, ANSWER_MS);
 }
 
 /* What the step asks of the frontend. */
@@ -186,7 +157,8 @@ static void order(struct degrader *degrader)
     body.order = &message;
     request.body_case = MPA__V1__REQUEST__BODY_SET_DEGRADE;
     request.set_degrade = &body;
-    send(degrader, QUESTION_ORDER, &request);
+    /* Without memory it is given with the next round. */
+    (void)!frontend_call_ask(&degrader->call, &request, ANSWER_MS);
 }
 
 static void look_at_machine(struct degrader *degrader)
@@ -256,30 +228,26 @@ static void round_end(struct degrader *degrader)
 /* Takes the answer to the question and asks the next. */
 static void take_reply(struct degrader *degrader, const Mpa__V1__Reply *reply)
 {
-    switch (degrader->question) {
-    case QUESTION_WORKERS:
-        if (reply->body_case != MPA__V1__REPLY__BODY_GET_WORKERS)
-            return;
+    if (frontend_call_is_refused(&degrader->call, reply)) {
+        if (degrader->call.question == MPA__V1__REQUEST__BODY_SET_DEGRADE && reply->error != NULL)
+            log_warn("degrade_order_failed error=\"%s\"", reply->error->text);
+        return;
+    }
+    switch ((int)reply->body_case) {
+    case MPA__V1__REPLY__BODY_GET_WORKERS:
         pressure_take_workers(&degrader->pressure, reply->get_workers, &degrader->controld->config.worker);
-        ask(degrader, QUESTION_LANES);
+        look(degrader, MPA__V1__REQUEST__BODY_GET_LANES);
         return;
-    case QUESTION_LANES:
-        if (reply->body_case != MPA__V1__REPLY__BODY_GET_LANES)
-            return;
+    case MPA__V1__REPLY__BODY_GET_LANES:
         pressure_take_lanes(&degrader->pressure, reply->get_lanes);
-        ask(degrader, QUESTION_NIC);
+        look(degrader, MPA__V1__REQUEST__BODY_GET_NIC);
         return;
-    case QUESTION_NIC:
-        if (reply->body_case != MPA__V1__REPLY__BODY_GET_NIC)
-            return;
+    case MPA__V1__REPLY__BODY_GET_NIC:
         pressure_take_nic(&degrader->pressure, reply->get_nic);
         round_end(degrader);
         return;
-    case QUESTION_ORDER:
-        if (reply->body_case == MPA__V1__REPLY__BODY_SET_DEGRADE)
-            degrader->is_told = reply->set_degrade->step != MPA__V1__DEGRADE_STEP__DEGRADE_STEP_NONE;
-        else if (reply->error != NULL)
-            log_warn("degrade_order_failed error=\"%s\"", reply->error->text);
+    case MPA__V1__REPLY__BODY_SET_DEGRADE:
+        degrader->is_told = reply->set_degrade->step != MPA__V1__DEGRADE_STEP__DEGRADE_STEP_NONE;
         return;
     }
 }
@@ -307,7 +275,7 @@ void degrader_tick(struct degrader *degrader, uint64_t now_ns)
         controld->supervisor.processes[0].state != PROCESS_RUNNING || controld->supervisor.is_stopping)
         return;
     degrader->due_ns = now_ns + controld->config.control.degrade_ms * CLOCK_NS_PER_MS;
-    ask(degrader, QUESTION_WORKERS);
+    look(degrader, MPA__V1__REQUEST__BODY_GET_WORKERS);
 }
 
 void degrader_step(struct degrader *degrader)
