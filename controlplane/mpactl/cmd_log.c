@@ -108,7 +108,7 @@ static int ask(const struct mpactl *mpactl, const struct options *options, Mpa__
 int command_log(struct mpactl *mpactl, int argc, char **argv)
 {
     static const struct argp_option own[] = {
-        {"process", 'p', "P", 0, "controld, frontend or worker:N only", 0},
+        {"process", 'p', "PROCESS", 0, "controld, frontend or worker:N only", 0},
         {0},
     };
     static const struct command_syntax syntax = {
