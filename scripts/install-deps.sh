@@ -49,6 +49,7 @@ util-linux              integration: namespaces, setpriv
 nmap                    integration: predictability of sequence numbers
 tshark                  integration: captures
 tmux                    integration: a terminal for mpactl top
+zsh                     integration: completion
 scdoc                   manual pages, and a test of them
 nftables                integration: loss
 ethtool                 integration: offloads of a link

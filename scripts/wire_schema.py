@@ -35,7 +35,7 @@ COMMANDS = {
     "config check": ("ConfigCheck", ""),
     "config reload": ("ReloadConfigReply", ""),
     "config set": ("SetConfigReply", ""),
-    "log level": ("SetLogLevelReply", ""),
+    "log level": ("LogLevelReply", ""),
     "stop": ("Stopped", ""),
     "version": ("Version", ""),
 }

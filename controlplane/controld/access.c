@@ -51,6 +51,7 @@ static const struct {
     {MPA__V1__REQUEST__BODY_GET_SNAPSHOT, ACCESS_READ},
     {MPA__V1__REQUEST__BODY_GET_DEGRADE, ACCESS_READ},
     {MPA__V1__REQUEST__BODY_SET_DEGRADE, ACCESS_ADMIN},
+    {MPA__V1__REQUEST__BODY_GET_LOG_LEVEL, ACCESS_READ},
 };
 
 bool access_is_decided(uint32_t command)

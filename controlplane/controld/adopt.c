@@ -119,14 +119,35 @@ static uint32_t drained_workers(const struct controld *controld, bool has_memory
  * and nobody changes the configuration. */
 static bool recall(struct controld *controld)
 {
-    if (!runtime_recall(controld->lock_fd, &controld->memory) ||
-        controld->memory.n_configured != controld->config.worker.count)
+    struct runtime_memory *memory = &controld->memory;
+    int error = runtime_recall(controld->lock_fd, memory);
+
+    if (error != 0 && error != -ENOENT)
+        log_warn("memory_ignored file=%s/controld.lock error=\"%s\" workers=%u hint=\"what the controld "
+                 "before had "
+                 "scaled or drained is not known: mpactl scale, mpactl undrain\"",
+                 controld->config.control.runtime_dir, strerror(-error), controld->config.worker.count);
+    if (error != 0 || memory->n_configured != controld->config.worker.count)
         return false;
-    controld->supervisor.n_workers = controld->memory.n_workers;
-    if (controld->memory.n_workers != controld->config.worker.count)
-        log_info("scale_recalled workers=%u configured=%u", controld->memory.n_workers,
-                 controld->config.worker.count);
+    controld->supervisor.n_workers = memory->n_workers;
+    controld->update.n_full = memory->n_full;
+    if (memory->n_full != 0)
+        log_info(
+            "scale_recalled workers=%u configured=%u full=%u hint=\"the others come back when the machine's "
+            "memory suffices\"",
+            memory->n_workers, controld->config.worker.count, memory->n_full);
+    else if (memory->n_workers != controld->config.worker.count)
+        log_info("scale_recalled workers=%u configured=%u", memory->n_workers, controld->config.worker.count);
     return true;
+}
+
+/* What stands there is of a stack that has ended, or is not believed: the controld after us must not take it
+ * for ours. */
+static void remember_anew(struct controld *controld)
+{
+    controld->memory = (struct runtime_memory){.n_workers = controld->supervisor.n_workers,
+                                               .n_configured = controld->config.worker.count};
+    runtime_remember(controld->lock_fd, &controld->memory);
 }
 
 static bool is_anybody_alive(const struct supervisor *supervisor)
@@ -149,15 +170,24 @@ void controld_adopt(struct controld *controld, bool is_frontend_there)
     bool has_memory;
     uint32_t drained;
 
-    if (supervisor->manager.is_onlooker || !has_leftovers(controld, is_frontend_there))
+    if (supervisor->manager.is_onlooker)
         return;
+    if (!has_leftovers(controld, is_frontend_there)) {
+        remember_anew(controld);
+        return;
+    }
     has_memory = recall(controld);
     if (is_frontend_there)
         adopt_by_asking(controld);
     adopt_found(controld, MANAGER_FRONTEND, controld->leftovers.frontends, controld->leftovers.n_frontends);
     adopt_found(controld, MANAGER_WORKER, controld->leftovers.workers, controld->leftovers.n_workers);
-    if (!is_anybody_alive(supervisor))
+    if (!is_anybody_alive(supervisor)) {
         supervisor->n_workers = controld->config.worker.count;
+        controld->update.n_full = 0;
+        has_memory = false;
+    }
+    if (!has_memory)
+        remember_anew(controld);
     drained = drained_workers(controld, has_memory);
     if (supervisor_spare(supervisor) != NULL || (has_memory && drained != 0))
         update_resume(&controld->update, drained, clock_now_ns());

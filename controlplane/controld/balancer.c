@@ -28,15 +28,12 @@
 
 #define ANSWER_MS 1000u
 
-enum question { QUESTION_WORKERS, QUESTION_LANES, QUESTION_BUCKETS };
-
 struct balancer {
     struct controld *controld;
     bool is_on;
     struct frontend_call call;
-    enum question question; /* under way, when the call is */
-    uint64_t due_ns;        /* next round */
-    uint64_t observed_ns;   /* last round that was complete; 0: none */
+    uint64_t due_ns;      /* next round */
+    uint64_t observed_ns; /* last round that was complete; 0: none */
     struct measures measures;
     struct balance *policy; /* NULL before the first round */
     struct decisions decisions;
@@ -233,51 +230,29 @@ static void round_end(struct balancer *balancer)
     (void)follow(balancer, &decision, false);
 }
 
-static void ask(struct balancer *balancer, enum question question)
+static void look(struct balancer *balancer, Mpa__V1__Request__BodyCase question)
 {
-    Mpa__V1__Request request = MPA__V1__REQUEST__INIT;
-    Mpa__V1__GetWorkersRequest workers = MPA__V1__GET_WORKERS_REQUEST__INIT;
-    Mpa__V1__GetLanesRequest lanes = MPA__V1__GET_LANES_REQUEST__INIT;
-    Mpa__V1__GetBucketsRequest buckets = MPA__V1__GET_BUCKETS_REQUEST__INIT;
-
-    switch (question) {
-    case QUESTION_WORKERS:
-        request.body_case = MPA__V1__REQUEST__BODY_GET_WORKERS;
-        request.get_workers = &workers;
-        break;
-    case QUESTION_LANES:
-        request.body_case = MPA__V1__REQUEST__BODY_GET_LANES;
-        request.get_lanes = &lanes;
-        break;
-    case QUESTION_BUCKETS:
-        request.body_case = MPA__V1__REQUEST__BODY_GET_BUCKETS;
-        request.get_buckets = &buckets;
-        break;
-    }
-    if (frontend_call_ask(&balancer->call, &request, ANSWER_MS))
-        balancer->question = question;
+    /* Without memory the round is left out. */
+    (void)!frontend_call_look(&balancer->call, question, ANSWER_MS);
 }
 
 /* Takes the answer to the question and asks the next. */
 static void take_reply(struct balancer *balancer, const Mpa__V1__Reply *reply)
 {
-    switch (balancer->question) {
-    case QUESTION_WORKERS:
-        if (reply->body_case != MPA__V1__REPLY__BODY_GET_WORKERS)
-            return;
+    if (frontend_call_is_refused(&balancer->call, reply))
+        return;
+    switch ((int)reply->body_case) {
+    case MPA__V1__REPLY__BODY_GET_WORKERS:
         measures_take_workers(&balancer->measures, reply->get_workers,
                               balancer->controld->config.worker.max_connections);
-        ask(balancer, QUESTION_LANES);
+        look(balancer, MPA__V1__REQUEST__BODY_GET_LANES);
         return;
-    case QUESTION_LANES:
-        if (reply->body_case != MPA__V1__REPLY__BODY_GET_LANES)
-            return;
+    case MPA__V1__REPLY__BODY_GET_LANES:
         measures_take_lanes(&balancer->measures, reply->get_lanes);
-        ask(balancer, QUESTION_BUCKETS);
+        look(balancer, MPA__V1__REQUEST__BODY_GET_BUCKETS);
         return;
-    case QUESTION_BUCKETS:
-        if (reply->body_case == MPA__V1__REPLY__BODY_GET_BUCKETS &&
-            measures_take_buckets(&balancer->measures, reply->get_buckets) == 0)
+    case MPA__V1__REPLY__BODY_GET_BUCKETS:
+        if (measures_take_buckets(&balancer->measures, reply->get_buckets) == 0)
             round_end(balancer);
         return;
     }
@@ -308,7 +283,7 @@ void balancer_tick(struct balancer *balancer, uint64_t now_ns)
         controld->supervisor.processes[0].state != PROCESS_RUNNING || controld->supervisor.is_stopping)
         return;
     balancer->due_ns = now_ns + controld->config.control.balance_ms * CLOCK_NS_PER_MS;
-    ask(balancer, QUESTION_WORKERS);
+    look(balancer, MPA__V1__REQUEST__BODY_GET_WORKERS);
 }
 
 void balancer_step(struct balancer *balancer)

@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -50,14 +51,15 @@ static void tell_step(void *self, const struct update *update)
         scaler_ended(&controld->scaler, update->has_failed ? update->error : NULL);
 }
 
-static void remember(void *self, uint32_t n_workers, uint32_t drained)
+static void remember(void *self, uint32_t n_workers, uint32_t n_full, uint32_t drained)
 {
     struct controld *controld = self;
-    const struct runtime_memory memory = {
-        .n_workers = n_workers, .n_configured = controld->config.worker.count, .drained = drained};
+    const struct runtime_memory memory = {.n_workers = n_workers,
+                                          .n_full = n_full,
+                                          .n_configured = controld->config.worker.count,
+                                          .drained = drained};
 
-    if (memory.n_workers == controld->memory.n_workers && memory.drained == controld->memory.drained &&
-        memory.n_configured == controld->memory.n_configured)
+    if (memcmp(&memory, &controld->memory, sizeof(memory)) == 0) /* numbers alone: no padding */
         return;
     controld->memory = memory;
     runtime_remember(controld->lock_fd, &memory);
@@ -121,9 +123,8 @@ void changes_round(struct controld *controld, const struct measures *measures, c
     const struct supervisor *supervisor = &controld->supervisor;
     struct scale_worker workers[SCALE_MAX_WORKERS] = {0};
 
-    /* The degrader has workers ended just now, and starts them again. */
     if (supervisor->manager.is_onlooker || changes_obstacle(controld) != NULL ||
-        degrader_wants_fewer_workers(controld->degrader))
+        degrader_has_workers_ended(controld->degrader))
         return;
     for (uint32_t slot = 0; slot < supervisor->n_workers; slot++) {
         /* Whom an operator has drained is no help, and is not to be awaited. */

@@ -49,6 +49,7 @@ struct leftovers {
 /* What a controld leaves to the next, in the lock's file. */
 struct runtime_memory {
     uint32_t n_workers;    /* that shall run */
+    uint32_t n_full;       /* that shall run when the pressure is over; 0: as many as now */
     uint32_t n_configured; /* worker.count at that time: who has changed it since wants that */
     uint32_t drained;      /* bit mask of workers that are to be undrained */
 };
@@ -108,8 +109,8 @@ void runtime_raise_files(void);
 
 /* runtime.c: the memory is written over the one before. */
 void runtime_remember(int lock_fd, const struct runtime_memory *memory);
-/* False when there is none, or not one that we would have written. */
-bool runtime_recall(int lock_fd, struct runtime_memory *memory);
+/* 0; -ENOENT: there is none; -EINVAL: not one that we would have written; or another -errno. */
+int runtime_recall(int lock_fd, struct runtime_memory *memory) MPA_WARN_UNUSED;
 
 /* adopt.c: looks for them; before capabilities are given up, for it looks into other processes. */
 void controld_find_leftovers(struct controld *controld);

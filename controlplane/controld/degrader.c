@@ -5,7 +5,8 @@
  * the frontend ends the order by itself when its lease is over.
  *
  * In step NONE nothing is sent, but for once after a step that was told. A new mpa-controld begins there;
- * what its predecessor ordered holds for the rest of the lease, time enough to find the step again.
+ * what its predecessor ordered holds for the rest of the lease, time enough to find the step again. Workers
+ * that its predecessor has ended come back when the pressure would have let them: never before it was judged.
  */
 #include "controlplane/controld/degrader.h"
 
@@ -30,10 +31,8 @@
 #define ANSWER_MS 1000u
 #define LEASE_ROUNDS 3u /* an order outlives so many rounds that fail, and LEASE_MS */
 #define LEASE_MS 2000u
-#define SHRINK_ROUNDS 10u  /* between two workers that end: what the last one gave has to show */
+#define FIT_ROUNDS 10u     /* between two workers that end: what the last one gave has to show */
 #define MEMINFO_BYTES 512u /* what is looked for stands in its first lines */
-
-enum question { QUESTION_WORKERS, QUESTION_LANES, QUESTION_NIC, QUESTION_ORDER };
 
 struct degrader_entry {
     struct degrade_decision decision;
@@ -49,12 +48,10 @@ struct degrader {
     uint32_t shed_mask; /* workers that are to get no new connections */
     bool is_told;       /* the frontend has an order that is not NONE */
     struct frontend_call call;
-    enum question question;  /* under way, when the call is */
-    uint64_t due_ns;         /* next round */
-    int meminfo_fd;          /* of the machine; opened before we are confined, -1: not looked at */
-    uint32_t n_workers_full; /* workers before the first was ended here; 0: none was */
-    uint32_t n_workers_left; /* and how many that has left */
-    uint64_t shrink_ns;      /* not before */
+    uint64_t due_ns;      /* next round */
+    int meminfo_fd;       /* of the machine; opened before we are confined, -1: not looked at */
+    uint64_t shrink_ns;   /* no other worker ends before */
+    uint64_t unshrink_ns; /* workers that would not start are not tried again before */
     struct degrader_entry entries[DEGRADER_MAX_DECISIONS]; /* a ring */
     uint64_t n_made;
     char text[DEGRADER_TEXT_BYTES]; /* of the last decision */
@@ -129,36 +126,10 @@ static struct degrade_config policy_config(const struct config_control *control)
     return config;
 }
 
-static void send(struct degrader *degrader, enum question question, Mpa__V1__Request *request)
+static void look(struct degrader *degrader, Mpa__V1__Request__BodyCase question)
 {
-    if (frontend_call_ask(&degrader->call, request, ANSWER_MS))
-        degrader->question = question;
-}
-
-static void ask(struct degrader *degrader, enum question question)
-{
-    Mpa__V1__Request request = MPA__V1__REQUEST__INIT;
-    Mpa__V1__GetWorkersRequest workers = MPA__V1__GET_WORKERS_REQUEST__INIT;
-    Mpa__V1__GetLanesRequest lanes = MPA__V1__GET_LANES_REQUEST__INIT;
-    Mpa__V1__GetNicRequest nic = MPA__V1__GET_NIC_REQUEST__INIT;
-
-    switch (question) {
-    case QUESTION_WORKERS:
-        request.body_case = MPA__V1__REQUEST__BODY_GET_WORKERS;
-        request.get_workers = &workers;
-        break;
-    case QUESTION_LANES:
-        request.body_case = MPA__V1__REQUEST__BODY_GET_LANES;
-        request.get_lanes = &lanes;
-        break;
-    case QUESTION_NIC:
-        request.body_case = MPA__V1__REQUEST__BODY_GET_NIC;
-        request.get_nic = &nic;
-        break;
-    case QUESTION_ORDER:
-        return;
-    }
-    send(degrader, question, &request);
+    /* Without memory the round is left out. */
+    (void)!frontend_call_look(&degrader->call, question, ANSWER_MS);
 }
 
 /* What the step asks of the frontend. */
@@ -186,7 +157,8 @@ static void order(struct degrader *degrader)
     body.order = &message;
     request.body_case = MPA__V1__REQUEST__BODY_SET_DEGRADE;
     request.set_degrade = &body;
-    send(degrader, QUESTION_ORDER, &request);
+    /* Without memory it is given with the next round. */
+    (void)!frontend_call_ask(&degrader->call, &request, ANSWER_MS);
 }
 
 static void look_at_machine(struct degrader *degrader)
@@ -204,32 +176,34 @@ static void look_at_machine(struct degrader *degrader)
     pressure_take_machine(&degrader->pressure, text);
 }
 
-/* Ends a worker, or starts those again that were ended here. Never more than one change at a time, and none
- * that would leave connections without memory. */
+/* True when those that were ended may come back: an operator says so, or the pressure has been away for long.
+ */
+static bool may_unshrink(const struct degrader *degrader)
+{
+    return degrader->policy.step < DEGRADE_FEWER_WORKERS &&
+           (degrader->mode != MPA__V1__DEGRADE_MODE__DEGRADE_MODE_AUTO ||
+            degrade_is_machine_relieved(&degrader->policy));
+}
+
+/* Ends a worker, or starts those again that were ended, by us or by the controld before us. Never more than
+ * one change at a time, and none that would leave connections without memory. */
 static void fit_workers(struct degrader *degrader, uint64_t now_ns)
 {
     struct controld *controld = degrader->controld;
-    uint32_t n_workers = controld->supervisor.n_workers;
+    struct update *update = &controld->update;
+    const struct config_worker *config = &controld->config.worker;
+    uint64_t pause_ns = FIT_ROUNDS * controld->config.control.degrade_ms * CLOCK_NS_PER_MS;
 
     if (controld->supervisor.manager.is_onlooker || changes_obstacle(controld) != NULL)
         return;
-    /* Somebody else has a say about their number by now. */
-    if (degrader->n_workers_full != 0 && n_workers != degrader->n_workers_left)
-        degrader->n_workers_full = 0;
-    if (!degrader_wants_fewer_workers(degrader)) {
-        if (degrader->n_workers_full != 0 &&
-            update_scale(&controld->update, degrader->n_workers_full, now_ns) == 0)
-            degrader->n_workers_full = 0;
-        return;
-    }
-    if (now_ns < degrader->shrink_ns || n_workers <= controld->config.worker.min ||
-        !pressure_has_room(&degrader->pressure, &degrader->policy.config) ||
-        update_scale(&controld->update, n_workers - 1, now_ns) != 0)
-        return;
-    degrader->shrink_ns = now_ns + SHRINK_ROUNDS * controld->config.control.degrade_ms * CLOCK_NS_PER_MS;
-    degrader->n_workers_left = n_workers - 1;
-    if (degrader->n_workers_full == 0)
-        degrader->n_workers_full = n_workers;
+    if (update->n_full != 0 && now_ns >= degrader->unshrink_ns && may_unshrink(degrader) &&
+        update_unshrink(update, config->max, now_ns) == 0)
+        degrader->unshrink_ns = now_ns + pause_ns;
+    else if (degrader->policy.step == DEGRADE_FEWER_WORKERS && now_ns >= degrader->shrink_ns &&
+             controld->supervisor.n_workers > config->min &&
+             pressure_has_room(&degrader->pressure, &degrader->policy.config) &&
+             update_shrink(update, now_ns) == 0)
+        degrader->shrink_ns = now_ns + pause_ns;
 }
 
 /* Every reply of the round is there. */
@@ -254,30 +228,26 @@ static void round_end(struct degrader *degrader)
 /* Takes the answer to the question and asks the next. */
 static void take_reply(struct degrader *degrader, const Mpa__V1__Reply *reply)
 {
-    switch (degrader->question) {
-    case QUESTION_WORKERS:
-        if (reply->body_case != MPA__V1__REPLY__BODY_GET_WORKERS)
-            return;
+    if (frontend_call_is_refused(&degrader->call, reply)) {
+        if (degrader->call.question == MPA__V1__REQUEST__BODY_SET_DEGRADE && reply->error != NULL)
+            log_warn("degrade_order_failed error=\"%s\"", reply->error->text);
+        return;
+    }
+    switch ((int)reply->body_case) {
+    case MPA__V1__REPLY__BODY_GET_WORKERS:
         pressure_take_workers(&degrader->pressure, reply->get_workers, &degrader->controld->config.worker);
-        ask(degrader, QUESTION_LANES);
+        look(degrader, MPA__V1__REQUEST__BODY_GET_LANES);
         return;
-    case QUESTION_LANES:
-        if (reply->body_case != MPA__V1__REPLY__BODY_GET_LANES)
-            return;
+    case MPA__V1__REPLY__BODY_GET_LANES:
         pressure_take_lanes(&degrader->pressure, reply->get_lanes);
-        ask(degrader, QUESTION_NIC);
+        look(degrader, MPA__V1__REQUEST__BODY_GET_NIC);
         return;
-    case QUESTION_NIC:
-        if (reply->body_case != MPA__V1__REPLY__BODY_GET_NIC)
-            return;
+    case MPA__V1__REPLY__BODY_GET_NIC:
         pressure_take_nic(&degrader->pressure, reply->get_nic);
         round_end(degrader);
         return;
-    case QUESTION_ORDER:
-        if (reply->body_case == MPA__V1__REPLY__BODY_SET_DEGRADE)
-            degrader->is_told = reply->set_degrade->step != MPA__V1__DEGRADE_STEP__DEGRADE_STEP_NONE;
-        else if (reply->error != NULL)
-            log_warn("degrade_order_failed error=\"%s\"", reply->error->text);
+    case MPA__V1__REPLY__BODY_SET_DEGRADE:
+        degrader->is_told = reply->set_degrade->step != MPA__V1__DEGRADE_STEP__DEGRADE_STEP_NONE;
         return;
     }
 }
@@ -305,7 +275,7 @@ void degrader_tick(struct degrader *degrader, uint64_t now_ns)
         controld->supervisor.processes[0].state != PROCESS_RUNNING || controld->supervisor.is_stopping)
         return;
     degrader->due_ns = now_ns + controld->config.control.degrade_ms * CLOCK_NS_PER_MS;
-    ask(degrader, QUESTION_WORKERS);
+    look(degrader, MPA__V1__REQUEST__BODY_GET_WORKERS);
 }
 
 void degrader_step(struct degrader *degrader)
@@ -313,9 +283,9 @@ void degrader_step(struct degrader *degrader)
     frontend_call_step(&degrader->call);
 }
 
-bool degrader_wants_fewer_workers(const struct degrader *degrader)
+bool degrader_has_workers_ended(const struct degrader *degrader)
 {
-    return degrader->policy.step == DEGRADE_FEWER_WORKERS;
+    return degrader->policy.step == DEGRADE_FEWER_WORKERS || degrader->controld->update.n_full != 0;
 }
 
 /* ---- commands ---- */

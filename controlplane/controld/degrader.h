@@ -34,10 +34,10 @@ void degrader_configure(struct degrader *degrader);
  * ends. */
 void degrader_switch(struct degrader *degrader, bool is_on);
 
-/* For whoever else decides on the number of workers: true while there are to be fewer, and it is decided
- * here.
+/* For whoever else decides on the number of workers: true while there are to be fewer, or those that ended
+ * are not back yet; then it is decided here.
  */
-bool degrader_wants_fewer_workers(const struct degrader *degrader);
+bool degrader_has_workers_ended(const struct degrader *degrader);
 
 /* The reply to each command, as request `id`; NULL: out of memory. */
 nng_msg *degrader_set(struct degrader *degrader, uint64_t id,

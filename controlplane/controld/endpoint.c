@@ -228,11 +228,14 @@ static bool answer_degrade(struct session *session, const Mpa__V1__Request *requ
     }
 }
 
+/* A look goes the way of a change, with nothing to change in it. */
 static void answer_log_level(struct session *session, const Mpa__V1__Request *request, uint32_t timeout_ms)
 {
     struct settings *settings = session->endpoint->controld->settings;
-    bool is_refused;
-    nng_msg *message = settings_set_log_level(settings, request, &is_refused);
+    bool is_refused = false;
+    nng_msg *message = request->body_case == MPA__V1__REQUEST__BODY_GET_LOG_LEVEL
+                           ? settings_ask_log_level()
+                           : settings_set_log_level(settings, request, &is_refused);
 
     if (is_refused || message == NULL) {
         session_send(session, message);
@@ -241,7 +244,7 @@ static void answer_log_level(struct session *session, const Mpa__V1__Request *re
         session_relay(session, message, timeout_ms);
     } else {
         nng_msg_free(message);
-        session_send(session, settings_log_level_reply(settings, session->request_id, NULL));
+        session_send(session, settings_log_level_reply(session->request_id, session->command, NULL));
     }
 }
 
@@ -251,7 +254,8 @@ static bool answer_settings(struct session *session, const Mpa__V1__Request *req
     bool is_mine;
     nng_msg *reply;
 
-    if (request->body_case == MPA__V1__REQUEST__BODY_SET_LOG_LEVEL) {
+    if (request->body_case == MPA__V1__REQUEST__BODY_SET_LOG_LEVEL ||
+        request->body_case == MPA__V1__REQUEST__BODY_GET_LOG_LEVEL) {
         answer_log_level(session, request, timeout_ms);
         return true;
     }
@@ -407,8 +411,7 @@ static void relay_status(struct session *session, nng_msg *answer)
 
 static void relay_log_level(struct session *session, nng_msg *answer)
 {
-    session_send(session, settings_log_level_reply(session->endpoint->controld->settings, session->request_id,
-                                                   answer));
+    session_send(session, settings_log_level_reply(session->request_id, session->command, answer));
     if (answer != NULL)
         nng_msg_free(answer);
 }

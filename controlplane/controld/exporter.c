@@ -239,7 +239,7 @@ static int open_socket(struct controld *controld)
     const char *place = controld->config.control.http;
     int fd = inherit_take(&controld->inherit, "http");
 
-    if (fd >= 0 || strcmp(place, "off") == 0)
+    if (fd >= 0 || config_listen_is_off(place))
         return fd;
     fd = http_listen(place);
     if (fd < 0)

@@ -93,8 +93,43 @@ bool frontend_call_ask(struct frontend_call *call, Mpa__V1__Request *request, ui
     packed = wire_pack(&request->base);
     if (packed == NULL)
         return false;
+    call->question = request->body_case;
     frontend_call_start(call, packed, timeout_ms);
     return true;
+}
+
+bool frontend_call_look(struct frontend_call *call, Mpa__V1__Request__BodyCase question, uint32_t timeout_ms)
+{
+    Mpa__V1__Request request = MPA__V1__REQUEST__INIT;
+    Mpa__V1__GetWorkersRequest workers = MPA__V1__GET_WORKERS_REQUEST__INIT;
+    Mpa__V1__GetLanesRequest lanes = MPA__V1__GET_LANES_REQUEST__INIT;
+    Mpa__V1__GetNicRequest nic = MPA__V1__GET_NIC_REQUEST__INIT;
+    Mpa__V1__GetBucketsRequest buckets = MPA__V1__GET_BUCKETS_REQUEST__INIT;
+
+    request.body_case = question;
+    switch ((int)question) {
+    case MPA__V1__REQUEST__BODY_GET_WORKERS:
+        request.get_workers = &workers;
+        break;
+    case MPA__V1__REQUEST__BODY_GET_LANES:
+        request.get_lanes = &lanes;
+        break;
+    case MPA__V1__REQUEST__BODY_GET_NIC:
+        request.get_nic = &nic;
+        break;
+    case MPA__V1__REQUEST__BODY_GET_BUCKETS:
+        request.get_buckets = &buckets;
+        break;
+    default:
+        mpa_assert(false);
+    }
+    return frontend_call_ask(call, &request, timeout_ms);
+}
+
+bool frontend_call_is_refused(const struct frontend_call *call, const Mpa__V1__Reply *reply)
+{
+    /* A question and its answer have the same number. */
+    return (int)reply->body_case != (int)call->question;
 }
 
 static void call_receive(struct frontend_call *call)

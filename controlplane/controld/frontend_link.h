@@ -36,6 +36,7 @@ struct frontend_call {
     nng_ctx ctx;
     nng_aio *aio;
     enum frontend_call_state state;
+    Mpa__V1__Request__BodyCase question; /* of the last frontend_call_ask() or _look() */
     atomic_bool is_done; /* nng's thread sets it, ours clears it; publishes the aio's result */
     uint64_t deadline_ns;
     frontend_call_done_fn *done;
@@ -54,6 +55,13 @@ void frontend_call_start(struct frontend_call *call, nng_msg *request, uint32_t 
  * begun: out of memory. */
 bool frontend_call_ask(struct frontend_call *call, Mpa__V1__Request *request,
                        uint32_t timeout_ms) MPA_WARN_UNUSED;
+
+/* The same for what the rounds of the policies look at: GetWorkers, GetLanes, GetNic, GetBuckets. */
+bool frontend_call_look(struct frontend_call *call, Mpa__V1__Request__BodyCase question,
+                        uint32_t timeout_ms) MPA_WARN_UNUSED;
+
+/* True when the frontend has refused, or answers something else than the question. */
+bool frontend_call_is_refused(const struct frontend_call *call, const Mpa__V1__Reply *reply);
 
 /* Main loop, after a wake: does the next step if there is one. */
 void frontend_call_step(struct frontend_call *call);

@@ -57,13 +57,13 @@ static int tls_fill(nng_tls_config *tls, const struct config_control *config)
 
 int remote_listen(nng_socket socket, const struct config_control *config, int *listener_id)
 {
-    char url[CONFIG_REMOTE_BYTES + 16];
+    char url[CONFIG_LISTEN_BYTES + 16];
     nng_tls_config *tls;
     nng_listener listener;
     int error;
 
     *listener_id = 0;
-    if (config->remote[0] == '\0')
+    if (config_listen_is_off(config->remote))
         return 0;
     /* To look at dates of certificates, the library asks for the time of day: that reads a file at first. */
     tzset();

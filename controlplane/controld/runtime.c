@@ -72,39 +72,54 @@ void runtime_raise_files(void)
         log_warn("files_limited n=%llu error=\"%s\"", (unsigned long long)limit.rlim_cur, strerror(errno));
 }
 
-#define MEMORY_FORMAT "workers=%02u configured=%02u drained=%04x\n"
-#define MEMORY_BYTES 38
+#define MEMORY_FORMAT "workers=%02u full=%02u configured=%02u drained=%04x\n"
+#define MEMORY_BYTES 46
+
+static void write_line(const struct runtime_memory *memory, char line[MEMORY_BYTES + 1])
+{
+    snprintf(line, MEMORY_BYTES + 1, MEMORY_FORMAT, memory->n_workers % 100, memory->n_full % 100,
+             memory->n_configured % 100, memory->drained & 0xffffu);
+}
+
+/* Within bounds, and no worker is to come back to a place that is taken. */
+static bool is_sound(const struct runtime_memory *memory)
+{
+    return memory->n_workers >= 1 && memory->n_workers <= CONFIG_MAX_WORKERS &&
+           (memory->n_full == 0 ||
+            (memory->n_full > memory->n_workers && memory->n_full <= CONFIG_MAX_WORKERS));
+}
 
 void runtime_remember(int lock_fd, const struct runtime_memory *memory)
 {
     char line[MEMORY_BYTES + 1];
 
-    snprintf(line, sizeof(line), MEMORY_FORMAT, memory->n_workers % 100, memory->n_configured % 100,
-             memory->drained & 0xffffu);
+    write_line(memory, line);
     if (lseek(lock_fd, 0, SEEK_SET) < 0 || write(lock_fd, line, MEMORY_BYTES) != MEMORY_BYTES)
         log_warn("memory_failed error=\"%s\" hint=\"the next mpa-controld will not know of scale\"",
                  strerror(errno));
 }
 
-bool runtime_recall(int lock_fd, struct runtime_memory *memory)
+int runtime_recall(int lock_fd, struct runtime_memory *memory)
 {
     char line[MEMORY_BYTES + 2] = "";
     char again[MEMORY_BYTES + 1];
-    struct runtime_memory read_memory;
+    struct runtime_memory found;
     ssize_t n;
 
     if (lseek(lock_fd, 0, SEEK_SET) < 0)
-        return false;
+        return -errno;
     n = read(lock_fd, line, MEMORY_BYTES + 1);
-    if (n != MEMORY_BYTES || sscanf(line, MEMORY_FORMAT, &read_memory.n_workers, &read_memory.n_configured,
-                                    &read_memory.drained) != 3)
-        return false;
+    if (n < 0)
+        return -errno;
+    if (n == 0)
+        return -ENOENT;
+    if (n != MEMORY_BYTES || sscanf(line, MEMORY_FORMAT, &found.n_workers, &found.n_full, &found.n_configured,
+                                    &found.drained) != 4)
+        return -EINVAL;
     /* Nothing but what we would have written: no signs, no blanks. */
-    snprintf(again, sizeof(again), MEMORY_FORMAT, read_memory.n_workers % 100, read_memory.n_configured % 100,
-             read_memory.drained & 0xffffu);
-    if (memcmp(again, line, MEMORY_BYTES) != 0 || read_memory.n_workers < 1 ||
-        read_memory.n_workers > CONFIG_MAX_WORKERS)
-        return false;
-    *memory = read_memory;
-    return true;
+    write_line(&found, again);
+    if (memcmp(again, line, MEMORY_BYTES) != 0 || !is_sound(&found))
+        return -EINVAL;
+    *memory = found;
+    return 0;
 }

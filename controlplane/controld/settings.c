@@ -19,7 +19,6 @@
 #include "controlplane/controld/degrader.h"
 #include "controlplane/controld/wire.h"
 
-#define ANSWER_MS 1000u
 #define RETRY_NS CLOCK_NS_PER_S
 
 /* ---- appliers ---- */
@@ -216,7 +215,7 @@ nng_msg *settings_pack_for_frontend(const struct settings *settings)
     }
     body.values = value_list;
     body.levels = level_list;
-    request.deadline_ms = ANSWER_MS;
+    request.deadline_ms = SETTINGS_ANSWER_MS;
     request.body_case = MPA__V1__REQUEST__BODY_SET_CONFIG;
     request.set_config = &body;
     return wire_pack(&request.base);
@@ -276,7 +275,7 @@ void settings_tick(struct settings *settings, uint64_t now_ns)
         return;
     settings->is_due = false; /* what changes while it is under way is told again */
     settings->asked_pid = frontend->handle.pid;
-    frontend_call_start(&settings->call, packed, ANSWER_MS);
+    frontend_call_start(&settings->call, packed, SETTINGS_ANSWER_MS);
 }
 
 void settings_step(struct settings *settings)

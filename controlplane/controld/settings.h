@@ -22,6 +22,8 @@
 #include "base/config.h"
 #include "controlplane/controld/controld.h"
 
+#define SETTINGS_HASH_BYTES 13 /* with the end of the text */
+
 struct settings; /* opaque: settings_internal.h */
 
 /* Needs controld->link and controld->balancer. 0, or an nng error with *settings NULL. */
@@ -50,8 +52,24 @@ nng_msg *settings_answer(struct settings *settings, const Mpa__V1__Request *requ
  */
 nng_msg *settings_set_log_level(struct settings *settings, const Mpa__V1__Request *request,
                                 bool *is_refused) MPA_WARN_UNUSED;
-/* `answer`: the frontend's (borrowed), or NULL: it has not answered. NULL: out of memory. */
-nng_msg *settings_log_level_reply(struct settings *settings, uint64_t id, nng_msg *answer) MPA_WARN_UNUSED;
+/* GetLogLevel: the request that makes the frontend tell its levels and changes none; its answer goes the same
+ * way. NULL: out of memory. */
+nng_msg *settings_ask_log_level(void) MPA_WARN_UNUSED;
+/* The reply to `command`, which is one of the two. `answer`: the frontend's (borrowed), or NULL: it has not
+ * answered. NULL: out of memory. */
+nng_msg *settings_log_level_reply(uint64_t id, Mpa__V1__Request__BodyCase command,
+                                  nng_msg *answer) MPA_WARN_UNUSED;
+
+/* Room for what GetStatus tells of the configuration. */
+struct settings_summary {
+    char hash[SETTINGS_HASH_BYTES];
+    Mpa__V1__ConfigNeed waits[CONFIG_N_CHANGES];
+};
+/* Fills in the fields config_*; `status` borrows `room` and the settings. */
+void settings_fill_status(const struct settings *settings, struct settings_summary *room,
+                          Mpa__V1__GetStatusReply *status);
+/* 12 hex digits that are the same for the same values of all keys. */
+void settings_hash(const struct config *config, char hash[SETTINGS_HASH_BYTES]);
 
 /* True when there is an applier for that key: for the test that there is one for each live key. */
 bool settings_acts_on(const char *path);

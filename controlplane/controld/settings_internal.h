@@ -11,6 +11,7 @@
 #include "controlplane/controld/settings.h"
 
 #define SETTINGS_TEXT_BYTES 512
+#define SETTINGS_ANSWER_MS 1000u /* that the frontend has for an answer */
 
 /* Keys that the frontend is told of. */
 enum settings_told { TOLD_LOG_LEVEL, TOLD_HEARTBEAT, TOLD_ORPHAN, TOLD_IDLE, N_TOLD };
@@ -58,6 +59,12 @@ void settings_levels_changed(struct settings *settings);
 nng_msg *settings_pack_for_frontend(const struct settings *settings) MPA_WARN_UNUSED;
 /* "frontend", "worker 3": a place in settings->levels and settings->started. */
 const char *settings_process_name(size_t idx, char text[32]);
+
+/* settings_wire.c. True when that process runs, goes by that key and has read another value than is in force.
+ */
+bool settings_differs(const struct settings *settings, size_t process_idx, size_t key_idx);
+/* How the wire calls it. */
+Mpa__V1__ConfigNeed settings_wire_need(enum config_change change);
 
 /* settings_file.c. The file as it is now, options of the command line over it, and which keys stand in it
  * (CONFIG_MAX_KEYS). 0, or -errno with one line in `error` (SETTINGS_TEXT_BYTES) and nothing else written. */

@@ -10,7 +10,7 @@
 
 #define DIFFERS_BYTES 256
 
-static Mpa__V1__ConfigNeed wire_need(enum config_change change)
+Mpa__V1__ConfigNeed settings_wire_need(enum config_change change)
 {
     switch (change) {
     case CONFIG_CHANGE_LIVE:
@@ -76,15 +76,22 @@ static bool reads(size_t process, enum config_change change)
            change == (process == 0 ? CONFIG_CHANGE_FRONTEND : CONFIG_CHANGE_WORKER);
 }
 
-static void entry_differs(const struct settings *settings, size_t idx, char text[DIFFERS_BYTES])
+bool settings_differs(const struct settings *settings, size_t process_idx, size_t key_idx)
 {
     const struct controld *controld = settings->controld;
+
+    return process_is_alive(&controld->supervisor.processes[process_idx]) &&
+           reads(process_idx, config_change(key_idx)) &&
+           !config_is_same(&settings->started[process_idx], &controld->config, key_idx);
+}
+
+static void entry_differs(const struct settings *settings, size_t idx, char text[DIFFERS_BYTES])
+{
     char value[CONFIG_VALUE_TEXT_BYTES], name[32];
     size_t used = 0;
 
     for (size_t i = 0; i < SUPERVISOR_MAX_PROCESSES && used < DIFFERS_BYTES; i++) {
-        if (!process_is_alive(&controld->supervisor.processes[i]) || !reads(i, config_change(idx)) ||
-            config_is_same(&settings->started[i], &controld->config, idx))
+        if (!settings_differs(settings, i, idx))
             continue;
         config_value_format(&settings->started[i], idx, value, sizeof(value));
         used += (size_t)snprintf(text + used, DIFFERS_BYTES - used, "%s%s: %s", used == 0 ? "" : ", ",
@@ -106,7 +113,7 @@ static void entry_fill(const struct settings *settings, size_t idx, struct entry
     message->key = entry->key;
     message->value = entry->value;
     message->source = entry_source(settings, idx, entry->value);
-    message->need = wire_need(config_change(idx));
+    message->need = settings_wire_need(config_change(idx));
     message->waiting = entry->waiting;
     message->differs = entry->differs;
 }
@@ -157,7 +164,7 @@ static void list_fill(struct change_list *list)
         message->key = change->key;
         message->old = change->old_text;
         message->new_ = change->new_text;
-        message->need = wire_need(change->need);
+        message->need = settings_wire_need(change->need);
         message->text = wire_borrow(settings_need_text(change->need));
         list->list[i] = message;
     }
@@ -250,7 +257,7 @@ nng_msg *settings_answer(struct settings *settings, const Mpa__V1__Request *requ
     return reply;
 }
 
-/* ---- SetLogLevel ---- */
+/* ---- SetLogLevel, GetLogLevel ---- */
 
 /* Where the level of that process stands; NULL: there is no such process. */
 static enum log_level *level_place(struct settings *settings, const Mpa__V1__SetLogLevelRequest *request)
@@ -307,17 +314,28 @@ nng_msg *settings_set_log_level(struct settings *settings, const Mpa__V1__Reques
     return settings_pack_for_frontend(settings);
 }
 
-nng_msg *settings_log_level_reply(struct settings *settings, uint64_t id, nng_msg *answer)
+/* The frontend tells its levels with every SetConfig; one without values is a question. */
+nng_msg *settings_ask_log_level(void)
+{
+    Mpa__V1__Request request = MPA__V1__REQUEST__INIT;
+    Mpa__V1__SetConfigRequest body = MPA__V1__SET_CONFIG_REQUEST__INIT;
+
+    request.deadline_ms = SETTINGS_ANSWER_MS;
+    request.body_case = MPA__V1__REQUEST__BODY_SET_CONFIG;
+    request.set_config = &body;
+    return wire_pack(&request.base);
+}
+
+nng_msg *settings_log_level_reply(uint64_t id, Mpa__V1__Request__BodyCase command, nng_msg *answer)
 {
     Mpa__V1__Reply *frontend =
         answer == NULL ? NULL : mpa__v1__reply__unpack(NULL, nng_msg_len(answer), nng_msg_body(answer));
     Mpa__V1__Reply reply = MPA__V1__REPLY__INIT;
-    Mpa__V1__SetLogLevelReply body = MPA__V1__SET_LOG_LEVEL_REPLY__INIT;
+    Mpa__V1__LogLevelReply body = MPA__V1__LOG_LEVEL_REPLY__INIT;
     Mpa__V1__ProcessLogLevel own = MPA__V1__PROCESS_LOG_LEVEL__INIT;
     Mpa__V1__ProcessLogLevel *list[1 + SUPERVISOR_MAX_PROCESSES] = {&own};
     nng_msg *packed;
 
-    (void)settings;
     own.role = MPA__V1__ROLE__ROLE_CONTROLD;
     own.level = wire_borrow(log_level_name(log_level()));
     body.n_processes = 1;
@@ -328,8 +346,13 @@ nng_msg *settings_log_level_reply(struct settings *settings, uint64_t id, nng_ms
     }
     body.processes = list;
     reply.id = id;
-    reply.body_case = MPA__V1__REPLY__BODY_SET_LOG_LEVEL;
-    reply.set_log_level = &body;
+    if (command == MPA__V1__REQUEST__BODY_GET_LOG_LEVEL) {
+        reply.body_case = MPA__V1__REPLY__BODY_GET_LOG_LEVEL;
+        reply.get_log_level = &body;
+    } else {
+        reply.body_case = MPA__V1__REPLY__BODY_SET_LOG_LEVEL;
+        reply.set_log_level = &body;
+    }
     packed = wire_pack(&reply.base);
     if (frontend != NULL)
         mpa__v1__reply__free_unpacked(frontend, NULL);

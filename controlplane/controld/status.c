@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "controlplane/controld/degrader.h"
+#include "controlplane/controld/settings.h"
 #include "controlplane/controld/wire.h"
 
 Mpa__V1__Reply *status_unpack(nng_msg *message)
@@ -152,6 +153,7 @@ nng_msg *status_reply(const struct controld *controld, uint64_t id, const Mpa__V
     Mpa__V1__Reply reply = MPA__V1__REPLY__INIT;
     Mpa__V1__GetStatusReply body = MPA__V1__GET_STATUS_REPLY__INIT;
     Mpa__V1__Process entries[1 + SUPERVISOR_MAX_PROCESSES];
+    struct settings_summary config;
     Mpa__V1__Process *list[1 + SUPERVISOR_MAX_PROCESSES];
 
     fill_controld(&entries[0], controld, now_ns);
@@ -178,6 +180,7 @@ nng_msg *status_reply(const struct controld *controld, uint64_t id, const Mpa__V
     body.is_scaling_itself = controld->scaler.is_on;
     body.runtime_dir = wire_borrow(controld->config.control.runtime_dir);
     degrader_fill_status(controld->degrader, &body);
+    settings_fill_status(controld->settings, &config, &body);
     if (frontend != NULL) {
         body.addresses = frontend->addresses;
         body.n_addresses = frontend->n_addresses;

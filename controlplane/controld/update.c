@@ -40,8 +40,10 @@ static const char *kind_name(enum update_kind kind)
 static void tell(struct update *update)
 {
     bool is_scaling = update->kind == UPDATE_SCALE && update->phase != UPDATE_IDLE && !update->has_failed;
+    uint32_t n_wanted = is_scaling ? update->n_wanted : n_workers(update);
 
-    update->ops->remember(update->self, is_scaling ? update->n_wanted : n_workers(update), update->drained);
+    update->ops->remember(update->self, n_wanted, update->n_full > n_wanted ? update->n_full : 0,
+                          update->drained);
     update->ops->tell(update->self, update);
 }
 
@@ -63,6 +65,8 @@ void update_step(struct update *update, enum update_phase phase, uint64_t now_ns
 void update_end(struct update *update, uint64_t now_ns)
 {
     update->phase = UPDATE_IDLE;
+    if (update->n_full <= n_workers(update))
+        update->n_full = 0;
     if (!update->is_told)
         update->ended_ns = now_ns;
     update->is_told = true;
@@ -173,6 +177,7 @@ bool update_start(struct update *update, enum update_kind kind, uint64_t now_ns,
                               .ops = update->ops,
                               .self = update->self,
                               .kind = kind,
+                              .n_full = update->n_full,
                               .id = ID_BASE + now_ns,
                               .begun_ns = now_ns};
     return true;

@@ -14,7 +14,8 @@
  * Whatever fails, connections are with some worker: what is left to do is to give drained workers their share
  * again and to drain and end spares, once all workers are back. That goes on after the failure was told, for
  * as long as it takes. Scaling that fails leaves the number of workers that it has reached (down) or began
- * with (up).
+ * with (up). Workers that degradation ends are not given up: how many there were is kept until they are back,
+ * or until somebody asks for another number.
  */
 #ifndef MPA_CONTROLD_UPDATE_H
 #define MPA_CONTROLD_UPDATE_H
@@ -60,9 +61,10 @@ struct update_ops {
     void (*operation)(void *self, enum operation_kind kind, uint32_t slot, uint64_t now_ns);
     /* A step has begun, or it has failed: update->text, update->error. */
     void (*tell)(void *self, const struct update *update);
-    /* What the next controld has to know if this one dies now: how many workers there shall be, and the bit
-     * mask of those that are to be undrained. Called with each step and at the end. */
-    void (*remember)(void *self, uint32_t n_workers, uint32_t drained);
+    /* What the next controld has to know if this one dies now: how many workers there shall be, how many when
+     * the pressure is over (as n_full), and the bit mask of those that are to be undrained. Called with each
+     * step and at the end. */
+    void (*remember)(void *self, uint32_t n_workers, uint32_t n_full, uint32_t drained);
 };
 
 #define UPDATE_TEXT_BYTES 96
@@ -79,6 +81,7 @@ struct update {
     uint32_t end;      /* replace workers up to this slot, excluded */
     uint32_t n_before; /* SCALE: workers at the beginning, ... */
     uint32_t n_wanted; /* ... and at the end */
+    uint32_t n_full;   /* workers before degradation ended the first; 0: all that were asked for are there */
     bool is_told;      /* its end is known */
     bool has_failed;   /* `error` says why */
     bool is_operating; /* an operation is under way */
@@ -103,8 +106,14 @@ int update_begin(struct update *update, bool is_frontend, uint64_t now_ns) MPA_W
 /* Begins a restart; `slot`, of one worker, is one of those wanted. The same errors. */
 int update_restart(struct update *update, enum update_part part, uint32_t slot,
                    uint64_t now_ns) MPA_WARN_UNUSED;
-/* Begins to scale to 1..CONFIG_MAX_WORKERS workers. 0, -EBUSY or -EAGAIN. */
+/* Begins to scale to 1..CONFIG_MAX_WORKERS workers: asked for, whatever was asked for before. 0, -EBUSY or
+ * -EAGAIN. */
 int update_scale(struct update *update, uint32_t n_workers, uint64_t now_ns) MPA_WARN_UNUSED;
+/* Begins to end one of several workers for the time of a pressure: n_full is kept. The same errors. */
+int update_shrink(struct update *update, uint64_t now_ns) MPA_WARN_UNUSED;
+/* Begins to start those again that update_shrink() has ended, up to `n_max` workers. If they do not start,
+ * n_full stays and this may be called again. The same errors. */
+int update_unshrink(struct update *update, uint32_t n_max, uint64_t now_ns) MPA_WARN_UNUSED;
 
 /* True when the id is that of the present or last update. */
 static inline bool update_is(const struct update *update, uint64_t id)

@@ -22,13 +22,15 @@ static void drain_last(struct update *update, uint64_t now_ns)
     update_step(update, UPDATE_SCALE_DRAINING, now_ns, "drains worker %u", update->slot);
 }
 
-int update_scale(struct update *update, uint32_t n_workers, uint64_t now_ns)
+/* `n_full` as in struct update; from the first step on the next controld would know it. */
+static int scale(struct update *update, uint32_t n_workers, uint32_t n_full, uint64_t now_ns)
 {
     struct supervisor *supervisor = update->supervisor;
     int error;
 
     if (!update_start(update, UPDATE_SCALE, now_ns, &error))
         return error;
+    update->n_full = n_full;
     update->n_before = supervisor->n_workers;
     update->n_wanted = n_workers;
     update->n_total =
@@ -43,6 +45,28 @@ int update_scale(struct update *update, uint32_t n_workers, uint64_t now_ns)
     update_step(update, UPDATE_SCALE_STARTING, now_ns, "starts worker%s %u to %u",
                 update->n_total == 1 ? "" : "s", update->n_before, n_workers - 1);
     return 0;
+}
+
+int update_scale(struct update *update, uint32_t n_workers, uint64_t now_ns)
+{
+    return scale(update, n_workers, 0, now_ns);
+}
+
+int update_shrink(struct update *update, uint64_t now_ns)
+{
+    uint32_t n_workers = update->supervisor->n_workers;
+
+    mpa_assert(n_workers > 1);
+    return scale(update, n_workers - 1, update->n_full == 0 ? n_workers : update->n_full, now_ns);
+}
+
+int update_unshrink(struct update *update, uint32_t n_max, uint64_t now_ns)
+{
+    uint32_t n_workers = update->supervisor->n_workers;
+    uint32_t n_full = update->n_full < n_max ? update->n_full : n_max;
+
+    /* worker.max has been lowered meanwhile: nobody is to come back. */
+    return scale(update, n_full > n_workers ? n_full : n_workers, n_full, now_ns);
 }
 
 /* Why the new worker will not serve; NULL: it does, or may still. */

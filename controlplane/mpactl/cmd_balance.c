@@ -64,7 +64,7 @@ int command_balance(struct mpactl *mpactl, int argc, char **argv)
 
     command_parse(mpactl, &syntax, argc, argv, &options);
     if (strcmp(options.action, "set") == 0)
-        return settings_set(mpactl, "control.balance_", &options.assignments);
+        return settings_request_set(mpactl, "control.balance_", &options.assignments);
     body.on = strcmp(options.action, "on") == 0;
     request.body_case = MPA__V1__REQUEST__BODY_SET_BALANCE;
     request.set_balance = &body;

@@ -54,10 +54,9 @@ static void offer_enum(const char *typed, const ProtobufCEnumDescriptor *descrip
     }
 }
 
-/* Slots of the workers that there are, or their scopes of counters. */
-static void offer_workers(const struct mpactl *mpactl, const char *typed, bool is_scope)
+/* Slots of the workers that there are, behind each of these words. */
+static void offer_workers(const struct mpactl *mpactl, const char *typed, const char *const *prefixes)
 {
-    static const char *const scopes[] = {"lane", "worker"};
     struct mpactl patience = *mpactl;
     Mpa__V1__GetStatusRequest body = MPA__V1__GET_STATUS_REQUEST__INIT;
     Mpa__V1__Request request = MPA__V1__REQUEST__INIT;
@@ -80,8 +79,8 @@ static void offer_workers(const struct mpactl *mpactl, const char *typed, bool i
         if (process->role != MPA__V1__ROLE__ROLE_WORKER)
             continue;
         text_enum(&mpa__v1__process_state__descriptor, (int)process->state, what);
-        for (size_t k = 0; k < (is_scope ? 2u : 1u); k++) {
-            snprintf(word, sizeof(word), "%s%u", is_scope ? scopes[k] : "", process->slot);
+        for (const char *const *prefix = prefixes; *prefix != NULL; prefix++) {
+            snprintf(word, sizeof(word), "%s%u", *prefix, process->slot);
             offer(typed, word, strlen(word), what);
         }
     }
@@ -94,31 +93,47 @@ static bool is_kind(const char *kind, size_t length, const char *wanted)
     return strlen(wanted) == length && strncmp(kind, wanted, length) == 0;
 }
 
-static void offer_value(const struct mpactl *mpactl, const char *kind, size_t length, const char *typed)
+/* What may stand for one name of a value; a word in small letters stands for itself. */
+static void offer_kind(const struct mpactl *mpactl, const char *kind, size_t length, const char *typed)
 {
-    if (is_kind(kind, length, "WORKER")) {
-        offer_workers(mpactl, typed, false);
+    static const char *const slots[] = {"", NULL}, *const scopes[] = {"lane", "worker", NULL},
+                             *const processes[] = {"worker:", NULL};
+
+    if (kind[0] >= 'a' && kind[0] <= 'z') {
+        offer(typed, kind, length, "");
+    } else if (is_kind(kind, length, "WORKER")) {
+        offer_workers(mpactl, typed, slots);
     } else if (is_kind(kind, length, "SCOPE")) {
         offer(typed, "frontend", strlen("frontend"), "");
         offer(typed, "nic", strlen("nic"), "");
-        offer_workers(mpactl, typed, true);
+        offer_workers(mpactl, typed, scopes);
+    } else if (is_kind(kind, length, "PROCESS")) {
+        offer(typed, "controld", strlen("controld"), "");
+        offer(typed, "frontend", strlen("frontend"), "");
+        offer_workers(mpactl, typed, processes);
     } else if (is_kind(kind, length, "STATE")) {
         offer_enum(typed, &mpa__v1__flow_state__descriptor);
+    } else if (is_kind(kind, length, "STEP")) {
+        offer_enum(typed, &mpa__v1__degrade_step__descriptor);
     } else if (is_kind(kind, length, "COMMAND")) {
         offer_commands(typed);
-    } else if (length >= 4 && strncmp(kind, "FILE", 4) == 0) {
+    } else if (is_kind(kind, length, "FILE")) {
         puts(":files");
     } else if (is_kind(kind, length, "DIR")) {
         puts(":folders");
     }
-    /* Words that stand for themselves, as in "on|off". */
+}
+
+/* Each of the alternatives, as in "on|off" or "auto|off|STEP". */
+static void offer_value(const struct mpactl *mpactl, const char *kind, size_t length, const char *typed)
+{
     while (length > 0) {
         size_t part = strcspn(kind, "|] \n");
 
         if (part > length)
             part = length;
-        if (part > 0 && kind[0] >= 'a' && kind[0] <= 'z')
-            offer(typed, kind, part, "");
+        if (part > 0)
+            offer_kind(mpactl, kind, part, typed);
         length -= part + (part < length);
         kind += part + 1;
     }

@@ -146,14 +146,14 @@ int command_config(struct mpactl *mpactl, int argc, char **argv)
     if (strcmp(options.action, "check") == 0)
         return config_check(mpactl, options.path);
     if (strcmp(options.action, "show") == 0)
-        return options.path == NULL ? settings_show(mpactl) : config_print(mpactl, options.path);
+        return options.path == NULL ? settings_request_show(mpactl) : config_print(mpactl, options.path);
     if (strcmp(options.action, "defaults") == 0)
         return config_print(mpactl, NULL);
     if (strcmp(options.action, "reload") == 0)
-        return settings_reload(mpactl, options.is_dry);
+        return settings_request_reload(mpactl, options.is_dry);
     if (strcmp(options.action, "set") != 0)
         return mpactl_fail(MPACTL_USAGE, "config %s: no such action (allowed: " ACTIONS ")", options.action);
     if (options.assignments.n == 0)
         return mpactl_fail(MPACTL_USAGE, "config set: KEY=VALUE is missing");
-    return settings_set(mpactl, "", &options.assignments);
+    return settings_request_set(mpactl, "", &options.assignments);
 }

@@ -60,7 +60,7 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
     }
 }
 
-static int print_levels(const Mpa__V1__SetLogLevelReply *reply, const struct options *options)
+static int print_levels(const Mpa__V1__LogLevelReply *reply, const struct options *options)
 {
     static const char *const headers[] = {"PROCESS", "LEVEL", NULL};
     struct table *table = table_new(headers);
@@ -85,10 +85,30 @@ static int print_levels(const Mpa__V1__SetLogLevelReply *reply, const struct opt
     return table_print(table, stdout);
 }
 
+/* Looks, or changes: the second takes another role. */
+static int ask(const struct mpactl *mpactl, const struct options *options, Mpa__V1__Reply **reply)
+{
+    Mpa__V1__GetLogLevelRequest look = MPA__V1__GET_LOG_LEVEL_REQUEST__INIT;
+    Mpa__V1__SetLogLevelRequest change = MPA__V1__SET_LOG_LEVEL_REQUEST__INIT;
+    Mpa__V1__Request request = MPA__V1__REQUEST__INIT;
+
+    if (options->level == NULL) {
+        request.body_case = MPA__V1__REQUEST__BODY_GET_LOG_LEVEL;
+        request.get_log_level = &look;
+    } else {
+        change.level = (char *)(uintptr_t)options->level;
+        change.role = options->role;
+        change.slot = options->slot;
+        request.body_case = MPA__V1__REQUEST__BODY_SET_LOG_LEVEL;
+        request.set_log_level = &change;
+    }
+    return client_ask_once(mpactl, &request, reply);
+}
+
 int command_log(struct mpactl *mpactl, int argc, char **argv)
 {
     static const struct argp_option own[] = {
-        {"process", 'p', "P", 0, "controld, frontend or worker:N only", 0},
+        {"process", 'p', "PROCESS", 0, "controld, frontend or worker:N only", 0},
         {0},
     };
     static const struct command_syntax syntax = {
@@ -97,23 +117,16 @@ int command_log(struct mpactl *mpactl, int argc, char **argv)
         "mpa-controld (control.log_level is for longer).\v"
         "mpactl log level debug --process worker:1\tone worker says everything\n"};
     struct options options = {0};
-    Mpa__V1__SetLogLevelRequest body = MPA__V1__SET_LOG_LEVEL_REQUEST__INIT;
-    Mpa__V1__Request request = MPA__V1__REQUEST__INIT;
+    const Mpa__V1__LogLevelReply *levels;
     Mpa__V1__Reply *reply;
     int exit_code;
 
     command_parse(mpactl, &syntax, argc, argv, &options);
-    if (options.level != NULL)
-        body.level = (char *)(uintptr_t)options.level;
-    body.role = options.role;
-    body.slot = options.slot;
-    request.body_case = MPA__V1__REQUEST__BODY_SET_LOG_LEVEL;
-    request.set_log_level = &body;
-    exit_code = client_ask_once(mpactl, &request, &reply);
+    exit_code = ask(mpactl, &options, &reply);
     if (exit_code != MPACTL_OK)
         return exit_code;
-    exit_code = mpactl->is_json ? json_print_message(&reply->set_log_level->base, stdout)
-                                : print_levels(reply->set_log_level, &options);
+    levels = options.level == NULL ? reply->get_log_level : reply->set_log_level;
+    exit_code = mpactl->is_json ? json_print_message(&levels->base, stdout) : print_levels(levels, &options);
     mpa__v1__reply__free_unpacked(reply, NULL);
     return exit_code;
 }

@@ -21,6 +21,31 @@ static void print_degrade(const Mpa__V1__GetStatusReply *status)
                text_enum(&mpa__v1__degrade_mode__descriptor, (int)status->degrade_mode, word));
 }
 
+/* Which configuration is in force, and what stands between it and the file. */
+static void print_config(const Mpa__V1__GetStatusReply *status)
+{
+    static const char *const needs[] = {"mpactl config reload", "mpactl update", "mpactl update --frontend",
+                                        "a new start of mpa-controld", "mpactl stop and a new start"};
+
+    /* An older mpa-controld does not tell. */
+    if (status->config_hash[0] == '\0')
+        return;
+    if (status->config_file[0] == '\0') {
+        printf("config     %s  no file%s\n", status->config_hash,
+               status->n_config_waits == 0 ? "" : ", changed by hand");
+        return;
+    }
+    printf("config     %s  %s", status->config_hash, status->config_file);
+    for (size_t i = 0; i < status->n_config_waits; i++) {
+        unsigned need = (unsigned)status->config_waits[i];
+
+        printf("%s%s", i == 0 ? ", waits for: " : ", ",
+               need < sizeof(needs) / sizeof(needs[0]) ? needs[need]
+                                                       : "something newer (mpactl config show)");
+    }
+    puts(status->n_config_waits == 0 ? ", all in force" : "");
+}
+
 static void print_head(const Mpa__V1__GetStatusReply *status)
 {
     char word[TEXT_WORD_BYTES];
@@ -29,6 +54,7 @@ static void print_head(const Mpa__V1__GetStatusReply *status)
     printf("version    %s\n", status->version);
     printf("uptime     %s\n", text_duration(status->uptime_ms, word));
     printf("runtime    %s\n", status->runtime_dir);
+    print_config(status);
     if (status->workers_wanted > 0)
         printf("workers    %u of %u serve%s\n", status->workers_running, status->workers_wanted,
                status->is_scaling_itself ? ", as many as the load asks for" : "");

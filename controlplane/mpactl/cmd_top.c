@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * cmd_top.c — mpactl top: asks every few seconds, listens for events, draws. Only what a page shows is asked
- * for: ten thousand flows are a page of their own. A daemon that is gone is told in the head, and looked for
- * in every round. Where there is no terminal it shows one page as text and ends.
+ * cmd_top.c — mpactl top: asks every few seconds, has events come or asks for them, draws. Only what a page
+ * shows is asked for: ten thousand flows are a page of their own. A daemon that is gone is told in the head,
+ * and looked for in every round. Where there is no terminal it shows one page as text and ends.
  */
 #include <errno.h>
-#include <nng/nng.h>
-#include <nng/protocol/pubsub0/sub.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,9 +14,9 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "controlplane/mpactl/client.h"
-#include "controlplane/mpactl/event_text.h"
 #include "controlplane/mpactl/mpactl.h"
 #include "controlplane/mpactl/signals.h"
+#include "controlplane/mpactl/top_events.h"
 #include "controlplane/mpactl/top_model.h"
 #include "controlplane/mpactl/top_screen.h"
 #include "controlplane/mpactl/top_view.h"
@@ -44,7 +42,7 @@ struct top {
     struct top_view view;
     struct top_model model;
     struct grid grid;
-    nng_socket events;
+    struct top_events events;
     int signals_fd;
     uint64_t next_ns; /* when to ask again */
     char error[200];  /* of the connection */
@@ -168,6 +166,8 @@ static int sample_take(struct top *top)
 
     if (exit_code == MPACTL_OK)
         exit_code = ask_all(&client, top->view.page, &sample);
+    if (exit_code == MPACTL_OK)
+        top_events_ask(&top->events, &client, &top->model);
     client_close(&client);
     if (exit_code == MPACTL_OK && top_model_update(&top->model, &sample) != 0)
         exit_code = mpactl_fail(MPACTL_FAILED, "out of memory");
@@ -175,58 +175,6 @@ static int sample_take(struct top *top)
         top_model_lost(&top->model, top->error);
     top_sample_free(&sample);
     return exit_code;
-}
-
-/* ---- events ---- */
-
-/* Connects when there is somebody, and again after he was gone. */
-static int events_open(struct top *top)
-{
-    char url[256];
-    int error;
-
-    snprintf(url, sizeof(url), "ipc://%s/events.ipc", top->mpactl->runtime_dir);
-    if ((error = nng_sub0_open(&top->events)) != 0 ||
-        (error = nng_socket_set(top->events, NNG_OPT_SUB_SUBSCRIBE, "", 0)) != 0 ||
-        (error = nng_dial(top->events, url, NULL, NNG_FLAG_NONBLOCK)) != 0)
-        return mpactl_fail(MPACTL_FAILED, "cannot listen for events: %s", nng_strerror(error));
-    return MPACTL_OK;
-}
-
-static void event_take(struct top *top, const Mpa__V1__Event *event)
-{
-    time_t seconds = (time_t)(event->time_ns / CLOCK_NS_PER_S);
-    char line[TOP_EVENT_BYTES] = "";
-    struct tm moment;
-    FILE *out = fmemopen(line, sizeof(line), "w");
-
-    if (out == NULL)
-        return;
-    localtime_r(&seconds, &moment);
-    fprintf(out, "%02d:%02d:%02d ", moment.tm_hour, moment.tm_min, moment.tm_sec);
-    event_text_print(event, out);
-    fclose(out);
-    line[sizeof(line) - 1] = '\0';
-    top_model_add_event(&top->model, line);
-}
-
-/* All that wait; true: there was one. */
-static bool events_take(struct top *top)
-{
-    nng_msg *packed;
-    bool has_some = false;
-
-    while (nng_recvmsg(top->events, &packed, NNG_FLAG_NONBLOCK) == 0) {
-        Mpa__V1__Event *event = mpa__v1__event__unpack(NULL, nng_msg_len(packed), nng_msg_body(packed));
-
-        nng_msg_free(packed);
-        if (event == NULL)
-            continue;
-        event_take(top, event);
-        mpa__v1__event__free_unpacked(event, NULL);
-        has_some = true;
-    }
-    return has_some;
 }
 
 /* ---- the screen ---- */
@@ -323,7 +271,7 @@ static int run(struct top *top)
             top->next_ns = clock_now_ns() + top->view.interval_ms * CLOCK_NS_PER_MS;
         }
         if (!top->view.is_paused)
-            (void)events_take(top);
+            top_events_take(&top->events, &top->model);
         top_screen_size(&n_rows, &n_columns);
         exit_code = draw(top, n_rows, n_columns);
         if (exit_code == MPACTL_OK) {
@@ -346,7 +294,7 @@ static int once(struct top *top)
         exit_code = sample_take(top);
     if (exit_code != MPACTL_OK)
         return mpactl_fail((enum mpactl_exit)exit_code, "%s", top->error);
-    (void)events_take(top);
+    top_events_take(&top->events, &top->model);
     exit_code = draw(top, ONCE_ROWS, n_columns == 0 ? ONCE_COLUMNS : (unsigned)n_columns);
     if (exit_code == MPACTL_OK)
         grid_print(&top->grid, stdout);
@@ -355,7 +303,7 @@ static int once(struct top *top)
 
 static int top_run(struct top *top, bool is_once)
 {
-    int exit_code = events_open(top);
+    int exit_code = top_events_open(&top->events, top->mpactl);
 
     if (exit_code != MPACTL_OK)
         return exit_code;
@@ -392,14 +340,13 @@ int command_top(struct mpactl *mpactl, int argc, char **argv)
                            "lanes, buckets or flows");
     if (mpactl->timeout_ms > MAX_WAIT_MS)
         mpactl->timeout_ms = MAX_WAIT_MS;
-    top = (struct top){.mpactl = mpactl, .events = NNG_SOCKET_INITIALIZER};
+    top = (struct top){.mpactl = mpactl};
     top.view = (struct top_view){.page = options.page, .interval_ms = options.interval_ms};
     top.signals_fd = signals_open();
     if (top.signals_fd < 0)
         return mpactl_fail(MPACTL_FAILED, "cannot wait for signals: %s", strerror(-top.signals_fd));
     exit_code = top_run(&top, options.is_once || !isatty(STDOUT_FILENO) || !isatty(STDIN_FILENO));
-    if (nng_socket_id(top.events) > 0)
-        nng_close(top.events);
+    top_events_close(&top.events);
     top_model_free(&top.model);
     grid_free(&top.grid);
     fd_close(&top.signals_fd);

@@ -55,7 +55,7 @@ static int print_config(const Mpa__V1__GetConfigReply *reply)
     return table_print(table, stdout);
 }
 
-int settings_show(const struct mpactl *mpactl)
+int settings_request_show(const struct mpactl *mpactl)
 {
     Mpa__V1__GetConfigRequest body = MPA__V1__GET_CONFIG_REQUEST__INIT;
     Mpa__V1__Request request = MPA__V1__REQUEST__INIT;
@@ -94,7 +94,7 @@ static int print_changes(Mpa__V1__ConfigChange **changes, size_t n, bool is_dry)
     return table_print(table, stdout);
 }
 
-int settings_reload(const struct mpactl *mpactl, bool is_dry)
+int settings_request_reload(const struct mpactl *mpactl, bool is_dry)
 {
     Mpa__V1__ReloadConfigRequest body = MPA__V1__RELOAD_CONFIG_REQUEST__INIT;
     Mpa__V1__Request request = MPA__V1__REQUEST__INIT;
@@ -126,7 +126,7 @@ void assignments_add(struct assignments *assignments, char *text, struct argp_st
     assignments->texts[assignments->n++] = text;
 }
 
-int settings_set(const struct mpactl *mpactl, const char *prefix, struct assignments *assignments)
+int settings_request_set(const struct mpactl *mpactl, const char *prefix, struct assignments *assignments)
 {
     Mpa__V1__SetConfigRequest body = MPA__V1__SET_CONFIG_REQUEST__INIT;
     Mpa__V1__Request request = MPA__V1__REQUEST__INIT;

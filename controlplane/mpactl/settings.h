@@ -20,10 +20,10 @@ struct assignments {
 void assignments_add(struct assignments *assignments, char *text, struct argp_state *state);
 
 /* What is in force, as a table. */
-int settings_show(const struct mpactl *mpactl);
+int settings_request_show(const struct mpactl *mpactl);
 /* Has the file read again; `is_dry`: has looked what that would change. */
-int settings_reload(const struct mpactl *mpactl, bool is_dry);
+int settings_request_reload(const struct mpactl *mpactl, bool is_dry);
 /* Sets keys; `prefix` goes before those without a dot ("control.balance_"). */
-int settings_set(const struct mpactl *mpactl, const char *prefix, struct assignments *assignments);
+int settings_request_set(const struct mpactl *mpactl, const char *prefix, struct assignments *assignments);
 
 #endif

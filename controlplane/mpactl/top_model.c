@@ -220,6 +220,12 @@ void top_model_add_event(struct top_model *model, const char *line)
     snprintf(model->events[model->n_events++ % TOP_MAX_EVENTS], TOP_EVENT_BYTES, "%s", line);
 }
 
+void top_model_note_events(struct top_model *model, const char *note)
+{
+    snprintf(model->events_note, sizeof(model->events_note), "%s%s",
+             note[0] == '\0' ? "" : "not to be had: ", note);
+}
+
 const char *top_model_event(const struct top_model *model, size_t age)
 {
     if (age >= TOP_MAX_EVENTS || age >= model->n_events)

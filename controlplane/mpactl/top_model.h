@@ -68,6 +68,7 @@ struct top_model {
     /* A ring of lines, the newest at (n_events - 1) % TOP_MAX_EVENTS. */
     char events[TOP_MAX_EVENTS][TOP_EVENT_BYTES];
     uint64_t n_events;
+    char events_note[TOP_EVENT_BYTES]; /* why there are none; empty: there could be some */
 };
 
 /* Takes the sample; the one before last is freed. Returns 0 or -ENOMEM. */
@@ -80,6 +81,9 @@ void top_model_lost(struct top_model *model, const char *error);
 void top_model_sort(struct top_model *model, enum top_sort sort);
 
 void top_model_add_event(struct top_model *model, const char *line);
+
+/* In the place of events: why there are none. Empty: nothing is wrong with them (any more). */
+void top_model_note_events(struct top_model *model, const char *note);
 
 /* The `age`-th newest line, 0 the newest; NULL: there is none. */
 const char *top_model_event(const struct top_model *model, size_t age);

@@ -191,10 +191,14 @@ static void draw_events(const struct top_model *model, struct grid *grid, unsign
     size_t n = end > row + 1 ? end - row - 1 : 0;
 
     put_head(grid, row++, "EVENTS");
+    if (model->events_note[0] != '\0' && n > 0) {
+        grid_put(grid, row++, 0, GRID_WARN, model->events_note);
+        n--;
+    }
     while (n > 0 && top_model_event(model, n - 1) == NULL)
         n--;
-    if (n == 0)
-        grid_put(grid, row, 0, GRID_PLAIN, "none since the start");
+    if (model->n_events == 0 && model->events_note[0] == '\0')
+        grid_put(grid, row, 0, GRID_PLAIN, "none yet");
     for (; n > 0; n--)
         grid_put(grid, row++, 0, GRID_PLAIN, top_model_event(model, n - 1));
 }
@@ -309,7 +313,8 @@ static void draw_overview(const struct top_model *model, struct grid *grid, bool
 {
     unsigned row = draw_workers(model, grid, HEAD_ROWS);
     unsigned n_left = row < grid->n_rows ? grid->n_rows - row : 0;
-    unsigned n_events = n_left >= 8 && model->n_events > 0 && !is_plain ? n_left / 3 : 0;
+    bool has_events = model->n_events > 0 || model->events_note[0] != '\0';
+    unsigned n_events = n_left >= 8 && has_events && !is_plain ? n_left / 3 : 0;
 
     if (n_left >= 3)
         draw_flows(model, grid, row, grid->n_rows - n_events);

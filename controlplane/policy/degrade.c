@@ -77,6 +77,12 @@ static bool is_worse(const struct degrade *degrade, const struct degrade_used *u
     return used_permille[pressure] >= decision->limit_permille;
 }
 
+/* Below this, step `step` ends. */
+static uint32_t end_permille(const struct degrade_config *config, enum degrade_step step)
+{
+    return config->limits_permille[step - 1] - config->relief_permille;
+}
+
 /* True when the pressure has left the step that holds. */
 static bool is_better(const struct degrade *degrade, const struct degrade_used *used,
                       struct degrade_decision *decision)
@@ -89,21 +95,38 @@ static bool is_better(const struct degrade *degrade, const struct degrade_used *
     pressure = highest(used_permille, degrade->step);
     decision->pressure = pressure;
     decision->pressure_permille = used_permille[pressure];
-    decision->limit_permille =
-        degrade->config.limits_permille[degrade->step - 1] - degrade->config.relief_permille;
+    decision->limit_permille = end_permille(&degrade->config, degrade->step);
     return used_permille[pressure] < decision->limit_permille;
 }
 
 void degrade_set_step(struct degrade *degrade, enum degrade_step step)
 {
     degrade->step = step;
-    degrade->n_worse = degrade->n_better = 0;
+    degrade->n_worse = degrade->n_better = degrade->n_relieved = 0;
+}
+
+/* By the pressure that leads to the last step, whichever holds. */
+static void count_relief(struct degrade *degrade, const struct degrade_used *used)
+{
+    const uint32_t *used_permille = used_for(used, DEGRADE_FEWER_WORKERS);
+
+    if (used_permille[highest(used_permille, DEGRADE_FEWER_WORKERS)] >=
+        end_permille(&degrade->config, DEGRADE_FEWER_WORKERS))
+        degrade->n_relieved = 0;
+    else if (degrade->n_relieved < degrade->config.better_rounds)
+        degrade->n_relieved++;
+}
+
+bool degrade_is_machine_relieved(const struct degrade *degrade)
+{
+    return degrade->n_relieved >= degrade->config.better_rounds;
 }
 
 void degrade_round(struct degrade *degrade, const struct degrade_used *used,
                    struct degrade_decision *decision)
 {
     *decision = (struct degrade_decision){.change = DEGRADE_SAME, .from = degrade->step};
+    count_relief(degrade, used);
     if (is_worse(degrade, used, decision)) {
         degrade->n_better = 0;
         if (++degrade->n_worse >= degrade->config.worse_rounds) {

@@ -47,6 +47,7 @@ struct degrade {
     struct degrade_config config;
     enum degrade_step step;
     uint32_t n_worse, n_better; /* rounds on end */
+    uint32_t n_relieved;        /* rounds on end in which DEGRADE_FEWER_WORKERS would have been left */
 };
 
 enum degrade_change { DEGRADE_SAME, DEGRADE_WORSE, DEGRADE_BETTER };
@@ -69,6 +70,11 @@ void degrade_init(struct degrade *degrade, const struct degrade_config *config);
 /* One round. The step of `degrade` is what holds from now on. */
 void degrade_round(struct degrade *degrade, const struct degrade_used *used,
                    struct degrade_decision *decision);
+
+/* True when the machine has been without pressure for as long as it takes to leave DEGRADE_FEWER_WORKERS,
+ * though this state may never have been there: what a predecessor has given up in that step may be taken
+ * back. */
+bool degrade_is_machine_relieved(const struct degrade *degrade);
 
 /* The step is another from now on, whatever the pressure: an operator's word. */
 void degrade_set_step(struct degrade *degrade, enum degrade_step step);

@@ -12,19 +12,6 @@
 
 #define KEEP_PERMILLE 800u /* of up_permille */
 
-void scale_defaults(struct scale_config *config)
-{
-    *config = (struct scale_config){
-        .min_workers = 1,
-        .max_workers = 1,
-        .up_permille = 700,
-        .up_rounds = 5,
-        .down_permille = 200,
-        .down_rounds = 60,
-        .cool_rounds = 10,
-    };
-}
-
 const char *scale_config_fault(const struct scale_config *config)
 {
     if (config->min_workers == 0 || config->min_workers > SCALE_MAX_WORKERS)

@@ -59,7 +59,6 @@ struct scale_decision {
     uint32_t rest_permille; /* expected mean of the rest after DOWN */
 };
 
-void scale_defaults(struct scale_config *config);
 /* NULL, or the name of the first field that makes no sense. */
 const char *scale_config_fault(const struct scale_config *config);
 

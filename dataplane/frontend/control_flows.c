@@ -14,7 +14,7 @@
 #include "frontend/control_internal.h"
 #include "shm/segment.h"
 
-#define MAX_FLOWS 2000u /* of one page: with the longest addresses some hundred KiB */
+#define MAX_FLOWS 1000u /* of one page: less than the 200 KiB that a socket takes whole (hangup/hangup.h) */
 #define MAX_LOOKS 20000u
 #define RECORDS_WAIT_MS 200u /* the loop turns many times in that, or it hangs */
 

@@ -78,6 +78,7 @@ void config_defaults(struct config *config)
                     .degrade_idle_s = 30,
                     .refuse = CONFIG_REFUSE_RESET,
                     .http = "off",
+                    .remote = "off",
                     .remote_role = "read",
                     .log_level = "info"},
     };

@@ -21,13 +21,12 @@
 #define CONFIG_PATH_BYTES 108        /* a Unix socket path with its NUL (sun_path) */
 #define CONFIG_ADDRESS_TEXT_BYTES 50 /* an IPv6 address, its prefix length and the NUL */
 #define CONFIG_USER_BYTES 32         /* a user name or number with its NUL */
-#define CONFIG_LISTEN_BYTES 48       /* "[IPv6 address]:port" with its NUL */
+#define CONFIG_LISTEN_BYTES 64       /* "[IPv6 address]:port" with its NUL */
 #define CONFIG_VALUE_TEXT_BYTES 640  /* any value as text: eight addresses, or a path */
 #define CONFIG_KEY_BYTES 64          /* "services.discard.enabled" with its NUL */
 #define CONFIG_MAX_KEYS 160          /* config_n_keys() is below */
 #define CONFIG_MAX_FILE_BYTES (1u << 20)
 #define CONFIG_USERS_BYTES 256 /* a list of users and %groups with its NUL */
-#define CONFIG_REMOTE_BYTES 64 /* ADDRESS:PORT with its NUL */
 
 enum config_backend { CONFIG_BACKEND_TAP, CONFIG_BACKEND_PACKET, CONFIG_BACKEND_MEMORY };
 
@@ -141,7 +140,7 @@ struct config_control {
     /* Besides root and our own user: who may do everything, who may look; "ann 1000 %wheel"; empty: nobody.
      */
     char admins[CONFIG_USERS_BYTES], readers[CONFIG_USERS_BYTES];
-    char remote[CONFIG_REMOTE_BYTES];              /* "ADDRESS:PORT" for TLS; empty: no remote control */
+    char remote[CONFIG_LISTEN_BYTES];              /* ADDRESS:PORT for TLS, or "off"; default off */
     char remote_role[8];                           /* read | admin: what a remote client may; default read */
     char tls_cert[256], tls_key[256], tls_ca[256]; /* PEM files, read at start */
     bool scale; /* workers are started and ended as the load asks for; default false */
@@ -199,6 +198,9 @@ struct config_listen {
 
 /* "127.0.0.1:9464" or "[::1]:9464". 0 or -EINVAL. */
 int config_listen_parse(const char *text, struct config_listen *listen) MPA_WARN_UNUSED;
+
+/* "off": there is no such place. */
+bool config_listen_is_off(const char *text);
 
 /* Address to text, at least CONFIG_ADDRESS_TEXT_BYTES in `text`; family 0 is "none". */
 void config_address_format(const struct config_address *address, char *text, size_t size);

@@ -77,6 +77,11 @@ int config_listen_parse(const char *text, struct config_listen *listen)
     return 0;
 }
 
+bool config_listen_is_off(const char *text)
+{
+    return strcmp(text, "off") == 0;
+}
+
 /* inet_ntop() writes IPv6 in the form of RFC 5952, so equal addresses have equal texts. */
 void config_address_format(const struct config_address *address, char *text, size_t size)
 {

@@ -194,7 +194,7 @@ static void check_remote(const struct contradiction *check)
 {
     const struct config_control *control = &check->config->control;
 
-    if (control->remote[0] != '\0' &&
+    if (!config_listen_is_off(control->remote) &&
         (control->tls_cert[0] == '\0' || control->tls_key[0] == '\0' || control->tls_ca[0] == '\0'))
         config_fault(check->report, line_of_either(check->index, "control.remote", "control.tls_cert"),
                      "key 'control.remote': needs certificates (allowed: with tls_cert, tls_key and tls_ca)");

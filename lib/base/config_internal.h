@@ -47,7 +47,6 @@ enum config_kind {
     CONFIG_USER,   /* user name or number, or empty */
     CONFIG_LISTEN, /* ADDRESS:PORT, or off */
     CONFIG_USERS,  /* several, and %groups */
-    CONFIG_REMOTE, /* numeric ADDRESS:PORT, or empty */
     CONFIG_ROLE,   /* read or admin */
     CONFIG_MAC,
     CONFIG_ADDRESSES,

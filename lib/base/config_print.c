@@ -104,7 +104,6 @@ void config_value_format(const struct config *config, size_t idx, char *text, si
     case CONFIG_USER:
     case CONFIG_LISTEN:
     case CONFIG_USERS:
-    case CONFIG_REMOTE:
     case CONFIG_ROLE:
         format_path(place, text, size);
         break;

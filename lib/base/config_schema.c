@@ -114,7 +114,6 @@ static void add_rule(struct schema *schema, struct schema_section *section, cons
     case CONFIG_USER:
     case CONFIG_LISTEN:
     case CONFIG_USERS:
-    case CONFIG_REMOTE:
     case CONFIG_ROLE:
     case CONFIG_MAC:
     case CONFIG_GATEWAY:

@@ -126,11 +126,14 @@ static bool is_user(const char *text)
     return strspn(text, letters) == strlen(text) && text[0] != '-' && text[0] != '.';
 }
 
-static bool is_listen(const char *text)
+/* A place, or off; for which files of before have nothing: there is one word for it from here on. */
+static bool listen_take(char *text, size_t size)
 {
     struct config_listen listen;
 
-    return strcmp(text, "off") == 0 || config_listen_parse(text, &listen) == 0;
+    if (text[0] == '\0')
+        snprintf(text, size, "off");
+    return config_listen_is_off(text) || config_listen_parse(text, &listen) == 0;
 }
 
 /* Users and %groups with blanks between. */
@@ -148,13 +151,6 @@ static bool is_user_list(const char *list)
             return false;
     }
     return true;
-}
-
-static bool is_remote(const char *text)
-{
-    struct config_listen listen;
-
-    return text[0] == '\0' || config_listen_parse(text, &listen) == 0;
 }
 
 /* True when the value is allowed. Takes those that are text in the file into file->config. */
@@ -189,11 +185,9 @@ static bool value_take(struct config_file *file, const struct config_rule *rule,
     case CONFIG_USER:
         return is_user(text);
     case CONFIG_LISTEN:
-        return is_listen(text);
+        return listen_take((char *)file + rule->offset, rule->size);
     case CONFIG_USERS:
         return is_user_list(text);
-    case CONFIG_REMOTE:
-        return is_remote(text);
     case CONFIG_ROLE:
         return strcmp(text, "read") == 0 || strcmp(text, "admin") == 0;
     case CONFIG_MAC:

@@ -120,11 +120,3 @@ int notify_store(const struct notify *notify, const char *name, int fd)
         return -EINVAL;
     return notify->socket < 0 ? -ENOTCONN : fd_send(notify->socket, line, (size_t)length, &fd, 1);
 }
-
-void notify_forget(const struct notify *notify, const char *name)
-{
-    char line[NOTIFY_LINE_BYTES];
-
-    if (snprintf(line, sizeof(line), "FDSTOREREMOVE=1\nFDNAME=%s", name) < (int)sizeof(line))
-        notify_tell(notify, line);
-}

@@ -33,7 +33,5 @@ void notify_alive(struct notify *notify, uint64_t now_ns);
 /* Asks the manager to keep a duplicate of `fd` under `name` (no colon, no blank) and to hand it to our next
  * life: see inherit.h. 0 or -errno (-ENOTCONN: there is no manager). */
 int notify_store(const struct notify *notify, const char *name, int fd) MPA_WARN_UNUSED;
-/* It need not keep what it has under that name. */
-void notify_forget(const struct notify *notify, const char *name);
 
 #endif

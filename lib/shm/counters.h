@@ -156,7 +156,8 @@ static inline uint64_t counter_get(const counter *set, unsigned which)
     X(turns_1ms, "Turns that found work and took more than 300 us, at most 1 ms")                            \
     X(turns_10ms, "Turns that found work and took more than 1 ms, at most 10 ms")                            \
     X(turns_100ms, "Turns that found work and took more than 10 ms, at most 100 ms")                         \
-    X(turns_busy_ns, "Time spent in turns that found work")
+    X(turns_busy_ns, "Time spent in turns that found work")                                                  \
+    X(connections_closed_idle, "TCP connections closed because nothing happened on them for too long")
 
 #define COUNTER_ENUM_NIC(name, help) NIC_##name,
 #define COUNTER_ENUM_LANE(name, help) LANE_##name,

@@ -65,7 +65,8 @@ static void recall(const uint8_t *data, size_t size)
 
     if (fd < 0 || write(fd, data, size) != (ssize_t)size)
         abort();
-    if (runtime_recall(fd, &memory) && (memory.n_workers < 1 || memory.n_workers > CONFIG_MAX_WORKERS))
+    if (runtime_recall(fd, &memory) == 0 &&
+        (memory.n_workers < 1 || memory.n_workers > CONFIG_MAX_WORKERS || memory.n_full > CONFIG_MAX_WORKERS))
         abort();
     close(fd);
 }

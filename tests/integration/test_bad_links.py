@@ -41,5 +41,8 @@ def test_streams_arrive_whole_though_the_peer_loses_super_frames(start, peer, pe
     stack = start()
     peer("ready", "--to", stacks.ADDRESS6, "-t", 10)
     stack.space.drop_ingress(stacks.TAP, percent)
-    streams_come_back(peer, 4, 2_000_000)
-    assert stack.space.dropped(stacks.TAP) > 0
+    for _ in range(5):  # some hundred frames each: with luck none is lost
+        streams_come_back(peer, 4, 2_000_000)
+        if stack.space.dropped(stacks.TAP) > 0:
+            return
+    raise AssertionError("nothing was lost")

@@ -284,7 +284,39 @@ def test_a_stack_without_a_file_has_nothing_to_reload(control):
     assert {it["source"] for it in control.json("config", "show")["entries"]} <= {"default", "command_line"}
     done = control.mpactl("config", "reload")
     assert done.returncode == FAILED and "started without --config" in done.stderr
+    assert re.search(r"(?m)^config     [0-9a-f]{12}  no file$", control.mpactl("status").stdout)
     assert len(control.json("log", "level", "warn")["processes"]) == 4
+    assert re.search(r"(?m)^config     [0-9a-f]{12}  no file, changed by hand$", control.mpactl("status").stdout)
+
+
+def test_status_says_which_configuration_is_in_force_and_what_it_waits_for(control, tmp_path):
+    file = tmp_path / "mpa.yaml"
+    file.write_text("")
+    control.start("--config", str(file)).up()
+
+    def line():
+        """(hash, the rest of the line); as JSON has it too."""
+        found = re.search(r"(?m)^config     ([0-9a-f]{12})  (.*)$", control.mpactl("status").stdout)
+        status = control.status()
+        assert (status["config_hash"], status["config_file"]) == (found[1], str(file))
+        return found[1], found[2].removeprefix(str(file)), status["config_waits"]
+
+    first, text, waits = line()
+    assert (text, waits) == (", all in force", [])
+    file.write_text("worker: {burst_frames: 16}\nfrontend: {park_frames: 99}\n")
+    assert line() == (first, text, waits)  # nobody has read it
+    assert control.mpactl("config", "reload").returncode == OK
+    assert line() == (first, ", waits for: mpactl update, mpactl update --frontend", ["workers", "frontend"])
+    for words in (["update"], ["update", "--frontend"]):
+        assert control.mpactl(*words).returncode == OK
+        control.up()
+    second, text, waits = line()
+    assert second != first and (text, waits) == (", all in force", [])
+    assert control.mpactl("balance", "set", "weight_cpu=7").returncode == OK
+    third, text, waits = line()
+    assert third not in (first, second) and (text, waits) == (", waits for: mpactl config reload", ["nothing"])
+    assert control.mpactl("config", "reload").returncode == OK
+    assert line() == (second, ", all in force", [])
 
 
 def test_the_number_of_workers_comes_from_the_file(control, tmp_path):

@@ -11,7 +11,7 @@ import tempfile
 import pytest
 
 import protowire
-from controlled import FAILED, MPACTL, OK, Control
+from controlled import FAILED, MPACTL, OK, Control, wait_until
 from protowire import Client
 
 READER, ADMIN, STRANGER, GROUP = 61001, 61002, 61003, 61004
@@ -65,15 +65,30 @@ def mpactl():
 
 def test_a_reader_looks_and_changes_nothing(guests, mpactl):
     assert json.loads(mpactl(guests, READER, "--json", "status").stdout)["state"] == "running"
-    for words in (["workers"], ["flows"], ["stats"], ["explain"]):
+    for words in (["workers"], ["flows"], ["stats"], ["explain"], ["log", "level"], ["degrade"], ["config", "show"]):
         assert mpactl(guests, READER, *words).returncode == OK, words
     for words in (["stop"], ["drain", "0"], ["kill", "0"], ["update"], ["balance", "off"], ["rebalance", "--dry-run"],
+                  ["log", "level", "debug"], ["degrade", "auto"],
                   ["capture", "--count", "1", "--write", "/dev/null"]):
         done = mpactl(guests, READER, *words)
         assert done.returncode == FAILED, words
         assert "role read may not" in done.stderr and "needs the role admin" in done.stderr, done.stderr
         assert len(done.stderr.splitlines()) == 1
     assert guests.status()["state"] == "running"
+
+
+def test_a_reader_sees_the_log_levels_that_an_admin_has_set(guests, mpactl):
+    """Of all processes, and looking sets none back."""
+    def levels(user):
+        return {(it["role"], it["slot"]): it["level"]
+                for it in json.loads(mpactl(guests, user, "--json", "log", "level").stdout)["processes"]}
+    before = levels(READER)
+    assert {role for role, _ in before} == {"controld", "frontend", "worker"} and len(before) == 4
+    assert mpactl(guests, ADMIN, "log", "level", "debug", "--process", "worker:1").returncode == OK
+    wait_until(lambda: levels(ADMIN)[("worker", 1)] == "debug", "worker 1 at debug")
+    assert levels(READER) == {**before, ("worker", 1): "debug"} == levels(ADMIN)
+    assert mpactl(guests, ADMIN, "log", "level", before[("worker", 1)]).returncode == OK
+    assert levels(READER) == before
 
 
 def test_an_admin_by_user_or_group_does_everything(guests, mpactl):

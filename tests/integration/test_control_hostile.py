@@ -28,10 +28,11 @@ def control(nothing_is_left, tmp_path_factory):
     del os.environ["ASAN_OPTIONS"]
     pid = it.process.pid
     status_ms(it, "alone")
-    before = memory_kib(pid)
+    before, n_before = memory_kib(pid), descriptors(it)
     yield it
     assert it.process.poll() is None and it.status()["state"] == "running"
-    print(f"memory {before} -> {memory_kib(pid)} KiB, {len(os.listdir(f'/proc/{pid}/fd'))} descriptors")
+    wait_until(lambda: descriptors(it) <= n_before, "descriptors back")
+    print(f"memory {before} -> {memory_kib(pid)} KiB, descriptors {n_before} -> {descriptors(it)}")
     assert memory_kib(pid) - before < 96 << 10
     it.clean()
 
@@ -262,6 +263,8 @@ def test_status_is_answered_beside_clients_that_never_read(control):
         with Client(control.dir, timeout=1) as client:
             for _ in range(100):
                 client.socket.sendall(message)
-    # Last of all: see clients.c for what nng 1.5.2 may make of their ends.
-    with Crowd(6, never_read):
+    n_before = descriptors(control)
+    with Crowd(6, never_read) as crowd:
         status_ms(control, "6 clients that never read")
+    assert sum(crowd.n_done) > 0
+    wait_until(lambda: descriptors(control) <= n_before, "descriptors back")

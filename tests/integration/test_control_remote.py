@@ -4,6 +4,7 @@ else ends in the handshake, and neither the loop nor anybody at control.ipc noti
 own network namespace."""
 import json
 import os
+import re
 import socket
 import ssl
 import struct
@@ -15,6 +16,7 @@ import warnings
 import pytest
 
 from controlled import FAILED, MPACTL, NO_DAEMON, OK, USAGE, Control, wait_until
+from terminals import terminal  # noqa: F401
 
 NAME = "mpa.test"
 
@@ -64,11 +66,13 @@ class Remote(Control):
                        f"tls_cert: {certificates}/{server}.pem, tls_key: {certificates}/{server}.key}}\n")
         return self.start("--config", config)
 
-    def far(self, *words, client="client", authority="ca", name=NAME, timeout=30):
+    def far_command(self, *words, client="client", authority="ca", name=NAME):
         path = os.path.join(self.certificates, "")
-        return subprocess.run([MPACTL, "--remote", f"127.0.0.1:{self.port}", "--tls-cert", f"{path}{client}.pem",
-                               "--tls-key", f"{path}{client}.key", "--tls-ca", f"{path}{authority}.pem",
-                               "--tls-name", name, *words], capture_output=True, text=True, timeout=timeout)
+        return [MPACTL, "--remote", f"127.0.0.1:{self.port}", "--tls-cert", f"{path}{client}.pem", "--tls-key",
+                f"{path}{client}.key", "--tls-ca", f"{path}{authority}.pem", "--tls-name", name, *words]
+
+    def far(self, *words, timeout=30, **who):
+        return subprocess.run(self.far_command(*words, **who), capture_output=True, text=True, timeout=timeout)
 
     def connect(self):
         return socket.create_connection(("127.0.0.1", self.port), timeout=15)
@@ -100,17 +104,30 @@ def test_a_good_client_is_served_in_its_role(remote):
 
 
 def test_events_come_from_elsewhere_too(remote):
-    path = os.path.join(remote.certificates, "")
-    with subprocess.Popen([MPACTL, "--remote", f"127.0.0.1:{remote.port}", "--tls-cert", f"{path}client.pem",
-                           "--tls-key", f"{path}client.key", "--tls-ca", f"{path}ca.pem", "--tls-name", NAME, "--json",
-                           "events", "--count", "2", "--seconds", "20"], stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, text=True) as reader:
+    with subprocess.Popen(remote.far_command("--json", "events", "--count", "2", "--seconds", "20"),
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as reader:
         assert reader.stderr.readline().startswith("listening")
         os.kill(remote.worker(1)["pid"], 9)
         first, second = (json.loads(reader.stdout.readline()) for _ in range(2))
         assert second["sequence"] == first["sequence"] + 1
         assert reader.wait(timeout=20) == OK
     remote.up()
+
+
+def test_top_from_elsewhere_shows_events_as_they_come_and_those_before(remote, terminal):
+    it = terminal(120, 30, " ".join(remote.far_command("top", "--interval", "0.3", "--page", "events")))
+    it.shows(r"running +up .* 2 workers")
+    assert "ended worker slot=0" not in it.screen()
+    pid = remote.worker(0)["pid"]
+    os.kill(pid, 9)
+    it.shows(rf"\d\d:\d\d:\d\d ended worker slot=0 .*{pid}")
+    # In every round it asks for what is new: nothing comes twice.
+    it.shows(r"ready worker slot=0")
+    remote.up()
+    assert len(re.findall(rf"ended worker slot=0 .*{pid}", it.screen())) == 1
+    it.key("q")
+    assert it.ended() == OK
+    assert f"{pid}" in remote.far("top", "--once", "--page", "events", "--interval", "0.25").stdout
 
 
 @pytest.mark.parametrize("client, authority, name", [

@@ -2,6 +2,7 @@
 """Under pressure new connections are refused first, step by step, and taken again afterwards: those that are
 established carry verified bytes all the while. Nobody stays shut because somebody has died."""
 import os
+import re
 import signal
 import subprocess
 import time
@@ -119,6 +120,75 @@ def test_shedding_outlives_the_frontend_and_ends_with_controld(lab):
     stack.start_again()
     stack.all_serve()
     assert stack.mpactl("status")["degrade_step"] == "none"
+
+
+def machine_permille():
+    """How much of the machine's memory is not available, as mpa-controld counts it."""
+    with open("/proc/meminfo") as lines:
+        kib = {line.split(":")[0]: int(line.split()[1]) for line in lines}
+    return (kib["MemTotal"] - kib["MemAvailable"]) * 1000 // kib["MemTotal"]
+
+
+def limits(last_permille):
+    """The ladder right below its last step, which is at this pressure."""
+    names = ("congested", "all", "idle", "workers")
+    return {f"degrade_{name}_permille": last_permille - 3 + i for i, name in enumerate(names)}
+
+
+def test_the_number_asked_for_comes_back_whoever_is_controld_by_then(lab):
+    sections = {"control": {"degrade_ms": 100, "degrade_idle_s": 600, "degrade_machine": "true",
+                            "degrade_relief_permille": 1, "restart_delay_ms": 0} | limits(999),
+                "worker": {"count": 2, "max": 4}}
+    stack = stack_of(lab, **sections)
+    relieved, pressed = limits(999), limits(max(machine_permille() // 2, 5))
+
+    def edit(control):
+        stack.write_config(512, sections | {"control": sections["control"] | control})
+
+    def next_controld():
+        stack.kill_controld()
+        stack.start_again()
+        stack.all_found()
+    with crowds.Crowd(stack.space) as crowd:
+        crowd.carry("trickle", 4, 8000)
+        stack.scale(3)
+        edit(pressed)
+        stack.mpactl("config", "reload")
+        # Killed while the first worker ends, and when one alone is left.
+        netlab.wait_until(lambda: "scale: drains worker 2" in stack.log(), what="one less")
+        next_controld()
+        netlab.wait_until(lambda: len(stack.slots()) == 1, 20, what="one worker")
+        crowd.goes_on(20_000)
+        next_controld()
+        wait_for_step(stack, "fewer_workers")
+        assert len(stack.slots()) == 1
+        edit(relieved)
+        next_controld()
+        netlab.wait_until(lambda: len(stack.slots()) == 3, 20, what="three workers")
+        crowd.goes_on(20_000)
+        crowd.clean()
+    # Nobody came back too early: there was the operator's scale, and the return.
+    assert re.findall(r"scale: starts (.*)\"", stack.log()) == ["worker 2 to 2", "workers 1 to 2"]
+
+
+def test_what_was_asked_of_a_stack_that_has_ended_is_not_asked_of_the_next(lab):
+    stack = stack_of(lab)
+    stack.scale(1)
+    stack.order("stop")
+    stack.process.wait()
+    stack.n_workers = 2
+    stack.start_again()
+    stack.all_serve()
+    stack.kill_controld()
+    with open(f"{stack.runtime_dir}/controld.lock", "r+") as memory:
+        assert memory.read() == "workers=02 full=00 configured=02 drained=0000\n"
+        # Nor is anything believed that was not written by one of us.
+        memory.seek(0)
+        memory.write("workers=01 full=99 configured=02 drained=0000\n")
+    stack.start_again()
+    stack.all_found()
+    assert "memory_ignored" in stack.log()
+    stack.all_serve()
 
 
 def test_idle_connections_end_and_then_workers_and_busy_connections_do_not(lab):

@@ -45,6 +45,7 @@ void stack_idle_tick(struct stack *stack)
 
         if (!idle_is_over(stack, conn))
             continue;
+        counter_add(stack->config.counters, WORKER_connections_closed_idle, 1);
         conn->flags |= CONN_CLOSING;
         stack_mark_ready(stack, conn);
     }

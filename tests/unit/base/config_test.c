@@ -396,6 +396,25 @@ static void what_only_looks_contradictory_is_accepted(void)
     check_accepted("host:\n  gateway4:\n  gateway6: none\n");
 }
 
+static void off_is_one_word_for_every_place_to_listen_at(void)
+{
+    static const char *const files[] = {"{}\n", "control: {http: off, remote: off}\n",
+                                        /* As it was written before there was the word. */
+                                        "control: {http: \"\", remote: \"\"}\n"};
+    struct config config;
+
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        CU_ASSERT_EQUAL_FATAL(load(files[i], &config), 0);
+        CU_ASSERT_STRING_EQUAL(config.control.http, "off");
+        CU_ASSERT_STRING_EQUAL(config.control.remote, "off");
+    }
+    CU_ASSERT_TRUE(config_listen_is_off("off"));
+    CU_ASSERT_FALSE(config_listen_is_off("127.0.0.1:9464"));
+    check_refused("control:\n  remote: none\n",
+                  "t.yaml:2: key 'control.remote': 'none' is not valid (allowed: \"ADDRESS:PORT\", "
+                  "\"[ADDRESS]:PORT\" for IPv6, or off)");
+}
+
 static void a_refused_file_leaves_the_configuration_alone(void)
 {
     struct config config, before;
@@ -457,6 +476,7 @@ const struct unit_test unit_tests[] = {
     {"addresses a host cannot have are refused", addresses_a_host_cannot_have_are_refused},
     {"contradictions are refused", contradictions_are_refused},
     {"what only looks contradictory is accepted", what_only_looks_contradictory_is_accepted},
+    {"off is one word for every place to listen at", off_is_one_word_for_every_place_to_listen_at},
     {"a refused file leaves the configuration alone", a_refused_file_leaves_the_configuration_alone},
     {"messages fit any buffer and forge no line", messages_fit_any_buffer_and_forge_no_line},
     {"files are read by path, and not without end", files_are_read_by_path},

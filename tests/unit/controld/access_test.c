@@ -39,17 +39,19 @@ static void every_command_is_decided(void)
 static void what_changes_is_the_admins_alone(void)
 {
     static const Mpa__V1__Request__BodyCase changes[] = {
-        MPA__V1__REQUEST__BODY_STOP,         MPA__V1__REQUEST__BODY_MIGRATE,
-        MPA__V1__REQUEST__BODY_DRAIN,        MPA__V1__REQUEST__BODY_UNDRAIN,
-        MPA__V1__REQUEST__BODY_KILL,         MPA__V1__REQUEST__BODY_UPDATE,
-        MPA__V1__REQUEST__BODY_REBALANCE,    MPA__V1__REQUEST__BODY_SET_BALANCE,
-        MPA__V1__REQUEST__BODY_CAPTURE_READ, MPA__V1__REQUEST__BODY_CAPTURE_START,
+        MPA__V1__REQUEST__BODY_STOP,          MPA__V1__REQUEST__BODY_MIGRATE,
+        MPA__V1__REQUEST__BODY_DRAIN,         MPA__V1__REQUEST__BODY_UNDRAIN,
+        MPA__V1__REQUEST__BODY_KILL,          MPA__V1__REQUEST__BODY_UPDATE,
+        MPA__V1__REQUEST__BODY_REBALANCE,     MPA__V1__REQUEST__BODY_SET_BALANCE,
+        MPA__V1__REQUEST__BODY_CAPTURE_READ,  MPA__V1__REQUEST__BODY_CAPTURE_START,
+        MPA__V1__REQUEST__BODY_SET_LOG_LEVEL,
     };
 
     for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++)
         CU_ASSERT_EQUAL(access_needed(changes[i]), ACCESS_ADMIN);
     CU_ASSERT_EQUAL(access_needed(MPA__V1__REQUEST__BODY_GET_STATUS), ACCESS_READ);
     CU_ASSERT_EQUAL(access_needed(MPA__V1__REQUEST__BODY_GET_FLOWS), ACCESS_READ);
+    CU_ASSERT_EQUAL(access_needed(MPA__V1__REQUEST__BODY_GET_LOG_LEVEL), ACCESS_READ);
 }
 
 static void a_command_without_a_line_is_the_admins_alone(void)

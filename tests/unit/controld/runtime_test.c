@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* runtime_test.c — what one controld leaves to the next: believed only when one of us has written it. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -22,16 +23,18 @@ static int file_with(const char *text)
 
 static void what_is_remembered_is_recalled(void)
 {
-    const struct runtime_memory memory = {.n_workers = 16, .n_configured = 2, .drained = 0x8001};
+    const struct runtime_memory memory = {
+        .n_workers = 15, .n_full = 16, .n_configured = 2, .drained = 0x8001};
     struct runtime_memory other = {.n_workers = 3, .n_configured = 2};
     struct runtime_memory recalled;
     int fd = file_with("");
 
-    CU_ASSERT_FALSE(runtime_recall(fd, &recalled));
+    CU_ASSERT_EQUAL(runtime_recall(fd, &recalled), -ENOENT);
     runtime_remember(fd, &other);
     runtime_remember(fd, &memory);
-    CU_ASSERT_TRUE(runtime_recall(fd, &recalled));
-    CU_ASSERT_EQUAL(recalled.n_workers, 16);
+    CU_ASSERT_EQUAL(runtime_recall(fd, &recalled), 0);
+    CU_ASSERT_EQUAL(recalled.n_workers, 15);
+    CU_ASSERT_EQUAL(recalled.n_full, 16);
     CU_ASSERT_EQUAL(recalled.n_configured, 2);
     CU_ASSERT_EQUAL(recalled.drained, 0x8001);
     close(fd);
@@ -41,20 +44,25 @@ static void anything_else_is_not_believed(void)
 {
     static const char *const texts[] = {
         "x",
-        "workers=04 configured=02 drained=0000",
-        "workers=04 configured=02 drained=0000\n ",
-        "workers=00 configured=02 drained=0000\n",
-        "workers=17 configured=02 drained=0000\n",
-        "workers=-4 configured=02 drained=0000\n",
-        "workers= 4 configured=02 drained=0000\n",
-        "workers=04 configured=02 drained=00XY\n",
+        "workers=04 full=00 configured=02 drained=0000",
+        "workers=04 full=00 configured=02 drained=0000\n ",
+        "workers=00 full=00 configured=02 drained=0000\n",
+        "workers=17 full=00 configured=02 drained=0000\n",
+        "workers=-4 full=00 configured=02 drained=0000\n",
+        "workers= 4 full=00 configured=02 drained=0000\n",
+        "workers=04 full=00 configured=02 drained=00XY\n",
+        "workers=04 full=04 configured=02 drained=0000\n",
+        "workers=04 full=03 configured=02 drained=0000\n",
+        "workers=04 full=17 configured=02 drained=0000\n",
+        "workers=04 full=-6 configured=02 drained=0000\n",
+        "workers=04 configured=02 drained=0000\n",
     };
 
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         struct runtime_memory recalled;
         int fd = file_with(texts[i]);
 
-        if (runtime_recall(fd, &recalled))
+        if (runtime_recall(fd, &recalled) != -EINVAL)
             CU_FAIL(texts[i]);
         close(fd);
     }

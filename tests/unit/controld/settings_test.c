@@ -90,10 +90,62 @@ static void without_its_helper_nothing_hangs(void)
     CU_ASSERT_EQUAL(reader.socket, -1);
 }
 
+static void the_hash_tells_any_two_configurations_apart(void)
+{
+    static struct config config, other;
+    char first[SETTINGS_HASH_BYTES], again[SETTINGS_HASH_BYTES], text[128];
+
+    config_defaults(&config);
+    settings_hash(&config, first);
+    CU_ASSERT_EQUAL(strspn(first, "0123456789abcdef"), 12);
+    CU_ASSERT_EQUAL(strlen(first), 12);
+    other = config;
+    CU_ASSERT_EQUAL_FATAL(config_set(&other, "worker.count", "3", text, sizeof(text)), 0);
+    settings_hash(&other, again);
+    CU_ASSERT_STRING_NOT_EQUAL(again, first);
+    CU_ASSERT_EQUAL_FATAL(config_set(&other, "worker.count", "2", text, sizeof(text)), 0);
+    settings_hash(&other, again);
+    CU_ASSERT_STRING_EQUAL(again, first);
+}
+
+/* A running worker 1 of a controld whose file says what `file` says. */
+static void summary_of(struct settings *settings, struct settings_summary *room,
+                       Mpa__V1__GetStatusReply *status)
+{
+    *status = (Mpa__V1__GetStatusReply)MPA__V1__GET_STATUS_REPLY__INIT;
+    settings_fill_status(settings, room, status);
+}
+
+static void the_status_says_what_a_new_configuration_needs(void)
+{
+    static struct controld controld;
+    static struct settings settings = {.controld = &controld};
+    struct settings_summary room;
+    Mpa__V1__GetStatusReply status;
+
+    config_defaults(&controld.config);
+    settings.file = controld.config;
+    for (size_t i = 0; i < SUPERVISOR_MAX_PROCESSES; i++)
+        settings.started[i] = controld.config;
+    summary_of(&settings, &room, &status);
+    CU_ASSERT_STRING_EQUAL(status.config_file, "");
+    CU_ASSERT_EQUAL(status.n_config_waits, 0);
+    controld.options.config_path = "/etc/mpa/mpa.yaml";
+    settings.file.control.balance = !settings.file.control.balance;
+    settings.file.nic.mtu_bytes = 1400;
+    summary_of(&settings, &room, &status);
+    CU_ASSERT_STRING_EQUAL(status.config_file, "/etc/mpa/mpa.yaml");
+    CU_ASSERT_EQUAL_FATAL(status.n_config_waits, 2);
+    CU_ASSERT_EQUAL(status.config_waits[0], MPA__V1__CONFIG_NEED__CONFIG_NEED_NOTHING);
+    CU_ASSERT(status.config_waits[1] > MPA__V1__CONFIG_NEED__CONFIG_NEED_NOTHING);
+}
+
 const char unit_suite_name[] = "controld/settings";
 const struct unit_test unit_tests[] = {
     {"exactly the live keys are acted on", exactly_the_live_keys_are_acted_on},
     {"a key that is not live says what it needs", a_key_that_is_not_live_says_what_it_needs},
     {"the helper opens the file as it is now", the_helper_opens_the_file_as_it_is_now},
+    {"the hash tells any two configurations apart", the_hash_tells_any_two_configurations_apart},
+    {"the status says what a new configuration needs", the_status_says_what_a_new_configuration_needs},
     {"without its helper nothing hangs", without_its_helper_nothing_hangs},
     {NULL, NULL}};

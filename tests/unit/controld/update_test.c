@@ -30,7 +30,7 @@ struct world {
     uint32_t failing; /* bit mask of slots whose drain fails */
     bool is_draining[CONFIG_MAX_WORKERS];
     unsigned n_drains, n_undrains;
-    uint32_t n_remembered, drained_remembered;
+    uint32_t n_remembered, full_remembered, drained_remembered;
     unsigned least_up; /* fewest workers that served without draining, ever */
 };
 
@@ -96,11 +96,12 @@ static void world_tell(void *self, const struct update *update)
     CU_ASSERT_TRUE(strlen(update->text) > 0);
 }
 
-static void world_remember(void *self, uint32_t n_workers, uint32_t drained)
+static void world_remember(void *self, uint32_t n_workers, uint32_t n_full, uint32_t drained)
 {
     struct world *world = self;
 
     world->n_remembered = n_workers;
+    world->full_remembered = n_full;
     world->drained_remembered = drained;
 }
 
@@ -560,6 +561,122 @@ static void test_next_controld_completes_scale_down(void)
     CU_ASSERT_EQUAL(world.least_up, 1);
 }
 
+/* ---- fewer for the time of a pressure ---- */
+
+static void shrink(struct world *world)
+{
+    CU_ASSERT_EQUAL_FATAL(update_shrink(&world->update, world->now_ns), 0);
+    /* Who is killed in the first step has told it already. */
+    CU_ASSERT_TRUE(world->full_remembered > world->n_remembered);
+    run_until(world, is_idle);
+}
+
+static void test_workers_ended_under_pressure_come_back(void)
+{
+    struct world world;
+
+    world_init(&world, 4);
+    shrink(&world);
+    shrink(&world);
+    CU_ASSERT_EQUAL(n_up(&world), 2);
+    CU_ASSERT_EQUAL(world.n_remembered, 2);
+    CU_ASSERT_EQUAL(world.full_remembered, 4);
+    /* Whatever else happens to them meanwhile. */
+    CU_ASSERT_EQUAL(update_restart(&world.update, UPDATE_ONE_WORKER, 0, world.now_ns), 0);
+    run_until(&world, is_idle);
+    CU_ASSERT_EQUAL(world.full_remembered, 4);
+    CU_ASSERT_EQUAL(update_unshrink(&world.update, 16, world.now_ns), 0);
+    run_until(&world, is_idle);
+    CU_ASSERT_EQUAL(n_up(&world), 4);
+    CU_ASSERT_EQUAL(world.update.n_full, 0);
+    CU_ASSERT_EQUAL(world.n_remembered, 4);
+    CU_ASSERT_EQUAL(world.full_remembered, 0);
+}
+
+static void test_an_operators_number_is_not_overruled_after_a_pressure(void)
+{
+    static const uint32_t numbers[] = {2, 3, 1};
+
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        struct world world;
+
+        world_init(&world, 4);
+        shrink(&world);
+        scale_to(&world, numbers[i]);
+        CU_ASSERT_EQUAL(world.update.n_full, 0);
+        CU_ASSERT_EQUAL(world.n_remembered, numbers[i]);
+        CU_ASSERT_EQUAL(world.full_remembered, 0);
+    }
+}
+
+static void test_no_more_come_back_than_are_allowed_by_now(void)
+{
+    static const struct {
+        uint32_t max, n_after;
+    } rows[] = {{4, 4}, {3, 3}, {2, 2}, {1, 2}};
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct world world;
+
+        world_init(&world, 4);
+        shrink(&world);
+        shrink(&world);
+        CU_ASSERT_EQUAL(update_unshrink(&world.update, rows[i].max, world.now_ns), 0);
+        run_until(&world, is_idle);
+        CU_ASSERT_EQUAL(n_up(&world), rows[i].n_after);
+        CU_ASSERT_EQUAL(world.update.n_full, 0);
+    }
+}
+
+static void test_workers_that_do_not_come_back_are_not_given_up(void)
+{
+    struct world world;
+
+    world_init(&world, 2);
+    shrink(&world);
+    world.is_dead_on_arrival[2] = true;
+    CU_ASSERT_EQUAL(update_unshrink(&world.update, 16, world.now_ns), 0);
+    run_until(&world, is_idle);
+    CU_ASSERT_TRUE(world.update.has_failed);
+    CU_ASSERT_EQUAL(n_up(&world), 1);
+    CU_ASSERT_EQUAL(world.n_remembered, 1);
+    CU_ASSERT_EQUAL(world.full_remembered, 2);
+    world.is_dead_on_arrival[2] = false;
+    CU_ASSERT_EQUAL(update_unshrink(&world.update, 16, world.now_ns), 0);
+    run_until(&world, is_idle);
+    CU_ASSERT_EQUAL(n_up(&world), 2);
+}
+
+static void test_a_worker_that_cannot_be_drained_gives_up_none_of_the_others(void)
+{
+    struct world world;
+
+    world_init(&world, 4);
+    shrink(&world);
+    world.failing = 1u << 2;
+    shrink(&world);
+    CU_ASSERT_TRUE(world.update.has_failed);
+    CU_ASSERT_EQUAL(world.n_remembered, 3);
+    CU_ASSERT_EQUAL(world.full_remembered, 4);
+}
+
+/* Killed in the middle of one that ends: 4 asked for, 3 to be left. */
+static void test_the_next_controld_knows_who_is_to_come_back(void)
+{
+    struct world world;
+
+    world_init(&world, 3);
+    world.update.n_full = 4;
+    CU_ASSERT_EQUAL(supervisor_adopt(&world.supervisor, MANAGER_WORKER, 3, 500), 0);
+    update_resume(&world.update, 0, world.now_ns);
+    run_until(&world, is_idle);
+    CU_ASSERT_EQUAL(n_up(&world), 3);
+    CU_ASSERT_EQUAL(world.full_remembered, 4);
+    CU_ASSERT_EQUAL(update_unshrink(&world.update, 16, world.now_ns), 0);
+    run_until(&world, is_idle);
+    CU_ASSERT_EQUAL(n_up(&world), 4);
+}
+
 static void test_stop_ends_it(void)
 {
     struct world world;
@@ -596,6 +713,14 @@ const struct unit_test unit_tests[] = {
     {"a dead worker needs no drain", test_dead_worker_needs_no_drain},
     {"a worker on its way back to the frontend is not ended", test_worker_on_its_way_back_is_not_ended},
     {"the next controld completes what scaled down", test_next_controld_completes_scale_down},
+    {"workers ended under pressure come back", test_workers_ended_under_pressure_come_back},
+    {"a number that an operator asked for is not overruled after a pressure",
+     test_an_operators_number_is_not_overruled_after_a_pressure},
+    {"no more come back than are allowed by now", test_no_more_come_back_than_are_allowed_by_now},
+    {"workers that do not come back are not given up", test_workers_that_do_not_come_back_are_not_given_up},
+    {"a worker that cannot be drained gives up none of the others",
+     test_a_worker_that_cannot_be_drained_gives_up_none_of_the_others},
+    {"the next controld knows who is to come back", test_the_next_controld_knows_who_is_to_come_back},
     {"stopping everything ends an update", test_stop_ends_it},
     {NULL, NULL},
 };

@@ -231,6 +231,21 @@ static void test_pages(void)
     model_free(model);
 }
 
+static void test_no_events(void)
+{
+    struct top_model *model = model_new();
+
+    check_has(model, TOP_PAGE_EVENTS, "none yet");
+    top_model_note_events(model, "refused: no such command");
+    check_has(model, TOP_PAGE_EVENTS, "not to be had: refused: no such command");
+    check_has(model, TOP_PAGE_WORKERS, "not to be had: refused: no such command");
+    top_model_add_event(model, "12:00:01 gone worker 1");
+    check_has(model, TOP_PAGE_EVENTS, "not to be had: refused");
+    check_has(model, TOP_PAGE_EVENTS, "gone worker 1");
+    top_model_note_events(model, "");
+    model_free(model);
+}
+
 static void test_heat(void)
 {
     struct top_model *model = model_new();
@@ -280,6 +295,7 @@ const struct unit_test unit_tests[] = {
     {"flows are sorted as asked", test_sorts},
     {"the last events are kept, newest first", test_events},
     {"every page shows what it is for", test_pages},
+    {"a page without events says why", test_no_events},
     {"the hottest bucket looks so", test_heat},
     {"without a daemon the last state stays, and that is said", test_lost},
     {"every page is drawn at any size, also when nothing is known", test_any_size},

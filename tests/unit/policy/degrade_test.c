@@ -130,6 +130,47 @@ static void test_between_limits_it_stays(void)
     CU_ASSERT_EQUAL(degrade.step, DEGRADE_NONE);
 }
 
+/* A policy that begins anew, as in a controld that follows one that has died: it must not have workers
+ * started that it would have ended again. */
+static void test_nobody_comes_back_before_the_pressure_is_judged(void)
+{
+    static const struct {
+        uint32_t machine, n_rounds;
+        bool is_relieved;
+    } looks[] = {{1000, 100, false}, {970, 100, false}, {870, 100, false}, {869, 9, false}, {869, 10, true}};
+
+    for (size_t i = 0; i < sizeof(looks) / sizeof(looks[0]); i++) {
+        struct degrade degrade;
+
+        ladder_init(&degrade);
+        CU_ASSERT_FALSE(degrade_is_machine_relieved(&degrade));
+        machine_permille = looks[i].machine;
+        /* What else presses gives the machine nothing. */
+        run(&degrade, 1000, 1000, 1000, looks[i].n_rounds);
+        CU_ASSERT_EQUAL(degrade_is_machine_relieved(&degrade), looks[i].is_relieved);
+        run(&degrade, 0, 0, 0, 10);
+        machine_permille = 1000;
+        run(&degrade, 0, 0, 0, 1);
+        CU_ASSERT_FALSE(degrade_is_machine_relieved(&degrade));
+        machine_permille = 0;
+    }
+}
+
+static void test_who_leaves_the_last_step_is_relieved(void)
+{
+    struct degrade degrade;
+
+    ladder_init(&degrade);
+    machine_permille = 980;
+    run(&degrade, 0, 0, 0, 50);
+    CU_ASSERT_EQUAL(degrade.step, DEGRADE_FEWER_WORKERS);
+    machine_permille = 0;
+    for (int i = 0; i < 20 && degrade.step == DEGRADE_FEWER_WORKERS; i++)
+        run(&degrade, 0, 0, 0, 1);
+    CU_ASSERT_EQUAL(degrade.step, DEGRADE_SHORT_IDLE);
+    CU_ASSERT_TRUE(degrade_is_machine_relieved(&degrade));
+}
+
 static void test_decision_says_why(void)
 {
     struct degrade degrade;
@@ -164,6 +205,8 @@ const struct unit_test unit_tests[] = {
     {"a step that an operator sets begins its rounds anew", test_an_operators_step_begins_its_rounds_anew},
     {"a peak does nothing", test_a_peak_does_nothing},
     {"between the limits it stays, for an hour", test_between_limits_it_stays},
+    {"nobody comes back before the pressure is judged", test_nobody_comes_back_before_the_pressure_is_judged},
+    {"who leaves the last step is relieved", test_who_leaves_the_last_step_is_relieved},
     {"a change says what pressed and how much", test_decision_says_why},
     {"a configuration without sense is named", test_config_faults},
     {NULL, NULL},

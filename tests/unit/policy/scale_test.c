@@ -154,13 +154,12 @@ static void test_no_load_makes_it_swing(void)
 
 static void test_config_faults(void)
 {
-    struct scale_config bad;
+    struct scale_config bad = config;
 
-    scale_defaults(&bad);
     CU_ASSERT_PTR_NULL(scale_config_fault(&bad));
     bad.max_workers = SCALE_MAX_WORKERS + 1;
     CU_ASSERT_STRING_EQUAL(scale_config_fault(&bad), "max_workers");
-    scale_defaults(&bad);
+    bad = config;
     bad.down_permille = bad.up_permille;
     CU_ASSERT_STRING_EQUAL(scale_config_fault(&bad), "down_permille");
     for (uint32_t reason = 0; reason < SCALE_N_REASONS; reason++)

@@ -32,6 +32,7 @@ static void test_an_idle_connection_is_closed(void)
     CU_ASSERT(!has_closed(&peer));
     lane_pair_advance(&rig.pair, 100 + SWEEP_MS);
     CU_ASSERT(has_closed(&peer));
+    CU_ASSERT_EQUAL(lane_pair_counter(&rig.pair, WORKER_connections_closed_idle), 1);
     /* The peer closes too, and it is gone. */
     peer.ack++;
     rig_send_flags(&rig, &peer, SEGMENT_ACK | SEGMENT_FIN);
