@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
-# bench.sh [NAME...] [--json] [--runs N] [--seconds S] [--stacks A,B] [--pin]: builds what is measured (-O2) and measures it.
+# bench.sh [NAME...] [--json] [--runs N] [--seconds S] [--stacks A,B] [--pin] [--quiet P]: builds what is measured (-O2) and measures it.
 # Exit status 0 whatever the figures are; non-zero when something did not run. As root: it makes namespaces,
 # and the kernel takes them away however it ends.
 set -eu

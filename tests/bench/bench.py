@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""bench.py [NAME...] [--json] [--runs N] [--seconds S] [--stacks A,B] [--pin] — the benchmarks, as ratios.
+"""bench.py [NAME...] [--json] [--runs N] [--seconds S] [--stacks A,B] [--pin] [--quiet PERCENT] — the
+benchmarks, as ratios.
 
 Every run of a bench starts each stack in turn, in fresh namespaces, so that a slow minute of the machine hits
-all of them; a figure is the median of its runs and a ratio is between medians of the same minutes. The exit
-status says whether everything has run, never whether a bar was reached.
+all of them; a figure is the median of its runs and a ratio is between medians of the same minutes. What others on
+the machine do hits a stack of several processes harder than one of one: each row says how much of it they had
+(others_cpu, 0 to 1, median of the runs). The exit status says whether everything has run, never whether a bar was
+reached.
 """
 import argparse
 import json
@@ -18,6 +21,7 @@ sys.dont_write_bytecode = True
 
 import bench_case  # noqa: E402
 import netlab  # noqa: E402
+import neighbours  # noqa: E402
 import stacks  # noqa: E402
 import cases  # noqa: E402
 
@@ -85,14 +89,25 @@ class Report:
 
 def run_once(bench, case, name, options):
     """One run of one case on one stack, in namespaces of its own."""
-    with netlab.Lab() as lab:
-        return bench.measure(lab, name, case, options)
+    with netlab.Lab() as lab, neighbours.Watch() as watch:
+        value = bench.measure(lab, name, case, options)
+    case.notes.setdefault("others_cpu", []).append(watch.share)
+    return value
+
+
+def wait_until_quiet(bench, case, report, options):
+    """No run is thrown away for what happens while it lasts: that would be to choose among figures."""
+    share = neighbours.wait_until_quiet(options.quiet / 100)
+    if share is not None:
+        report.note(f"{bench.name}/{case.name}: others still have {share:.0%} of the machine; measured all the same")
 
 
 def run_case(bench, case, report, options):
     samples, broken = {}, set()
     for _ in range(min(options.runs, bench.max_runs)):
         for name in (s for s in bench.stacks if s in options.stacks and s not in broken):
+            if options.quiet is not None:
+                wait_until_quiet(bench, case, report, options)
             try:
                 samples.setdefault(name, []).append(run_once(bench, case, name, options))
             except netlab.LabError as error:
@@ -125,11 +140,15 @@ def parse_arguments(arguments):
     parser.add_argument("--pin", action="store_true",
                         help="baseline and kernel server on one core, peer on another: steadier on a quiet machine, "
                              "but on a busy one unfair to what is pinned")
+    parser.add_argument("--quiet", type=float, metavar="PERCENT",
+                        help="each run waits until others have no more than that of the machine, at most "
+                             f"{neighbours.MAX_WAIT_S} s; what they have during the run is in its row (others_cpu)")
     options = parser.parse_args(arguments)
     bench_case.Bench.is_pinned = options.pin
     options.stacks = options.stacks.split(",")
     unknown = [name for name in options.names if name not in cases.BENCHES]
-    if unknown or set(options.stacks) - set(stacks.STACKS) or options.runs < 1 or options.seconds <= 0:
+    if unknown or set(options.stacks) - set(stacks.STACKS) or options.runs < 1 or options.seconds <= 0 \
+            or not 0 <= (options.quiet or 0) <= 100:
         parser.error(f"unknown or out of range: {' '.join(unknown) or 'an option'}")
     return options
 

@@ -3,9 +3,14 @@
 import json
 import os
 import subprocess
+import sys
 
 import stacks
 
+sys.path.append(os.path.join(stacks.ROOT, "tests", "bench"))
+import neighbours  # noqa: E402
+
+BURN = "import time\nwhile time.process_time() < {seconds}: pass"
 BENCH = os.path.join(stacks.ROOT, "tests", "bench", "bench.py")
 
 
@@ -40,3 +45,30 @@ def test_what_is_not_built_is_named_and_makes_the_status_non_zero(tmp_path):
 def test_an_unknown_bench_is_refused():
     done = bench("speed")
     assert done.returncode == 2 and "unknown or out of range: speed" in done.stderr
+
+
+def test_a_row_says_how_much_of_the_machine_others_had():
+    hog = subprocess.Popen([sys.executable, "-c", BURN.format(seconds=60)])
+    try:
+        done = bench("requests", "--json", "--runs", "1", "--seconds", "0.2", "--stacks", "baseline")
+    finally:
+        hog.kill()
+        hog.wait()
+    assert done.returncode == 0, done.stderr
+    for row in map(json.loads, done.stdout.splitlines()):
+        # Two of ours and the hog: a third of a core is the least that is fair.
+        assert 0.3 / neighbours.N_CPUS <= row["others_cpu"] <= 1
+
+
+def test_what_a_process_of_ours_has_used_stays_ours_when_it_ends():
+    before_s = neighbours.own_s()
+    subprocess.run([sys.executable, "-c", BURN.format(seconds=0.3)], check=True)
+    assert neighbours.own_s() - before_s >= 0.25
+
+
+def test_a_bench_waits_for_neighbours_no_longer_than_it_says(monkeypatch):
+    monkeypatch.setattr(neighbours, "LOOK_S", 0.01)
+    monkeypatch.setattr(neighbours, "MAX_WAIT_S", 0.05)
+    assert neighbours.wait_until_quiet(1) is None
+    assert neighbours.wait_until_quiet(-1) >= 0  # less than nothing: the machine is never so quiet
+    assert bench("requests", "--quiet", "101").returncode == 2
