@@ -123,9 +123,8 @@ static bool recall(struct controld *controld)
     int error = runtime_recall(controld->lock_fd, memory);
 
     if (error != 0 && error != -ENOENT)
-        log_warn("memory_ignored file=%s/controld.lock error=\"%s\" workers=%u hint=\"what the controld "
-                 "before had "
-                 "scaled or drained is not known: mpactl scale, mpactl undrain\"",
+        log_warn("memory_ignored file=%s/controld.lock error=\"%s\" workers=%u "
+                 "hint=\"what was scaled or drained before is not known: mpactl scale, mpactl undrain\"",
                  controld->config.control.runtime_dir, strerror(-error), controld->config.worker.count);
     if (error != 0 || memory->n_configured != controld->config.worker.count)
         return false;

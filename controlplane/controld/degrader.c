@@ -176,34 +176,50 @@ static void look_at_machine(struct degrader *degrader)
     pressure_take_machine(&degrader->pressure, text);
 }
 
-/* True when those that were ended may come back: an operator says so, or the pressure has been away for long.
- */
+/* True when those that were ended may come back, in a step that lets them: an operator says so, or the
+ * pressure has been away for long. */
 static bool may_unshrink(const struct degrader *degrader)
 {
-    return degrader->policy.step < DEGRADE_FEWER_WORKERS &&
-           (degrader->mode != MPA__V1__DEGRADE_MODE__DEGRADE_MODE_AUTO ||
-            degrade_is_machine_relieved(&degrader->policy));
+    return degrader->mode != MPA__V1__DEGRADE_MODE__DEGRADE_MODE_AUTO ||
+           degrade_is_machine_relieved(&degrader->policy);
+}
+
+static void unshrink(struct degrader *degrader, uint64_t now_ns)
+{
+    struct controld *controld = degrader->controld;
+    uint32_t n_full = controld->update.n_full;
+
+    if (update_unshrink(&controld->update, controld->config.worker.max, now_ns) != 0)
+        return;
+    degrader->unshrink_ns = now_ns + FIT_ROUNDS * controld->config.control.degrade_ms * CLOCK_NS_PER_MS;
+    log_info("degrade_workers_return full=%u max=%u", n_full, controld->config.worker.max);
+}
+
+/* None ends that would leave connections without memory. */
+static void shrink(struct degrader *degrader, uint64_t now_ns)
+{
+    struct controld *controld = degrader->controld;
+
+    if (now_ns < degrader->shrink_ns || controld->supervisor.n_workers <= controld->config.worker.min ||
+        !pressure_has_room(&degrader->pressure, &degrader->policy.config) ||
+        update_shrink(&controld->update, now_ns) != 0)
+        return;
+    degrader->shrink_ns = now_ns + FIT_ROUNDS * controld->config.control.degrade_ms * CLOCK_NS_PER_MS;
+    log_warn("degrade_worker_ends slot=%u full=%u", controld->update.slot, controld->update.n_full);
 }
 
 /* Ends a worker, or starts those again that were ended, by us or by the controld before us. Never more than
- * one change at a time, and none that would leave connections without memory. */
+ * one change at a time. */
 static void fit_workers(struct degrader *degrader, uint64_t now_ns)
 {
     struct controld *controld = degrader->controld;
-    struct update *update = &controld->update;
-    const struct config_worker *config = &controld->config.worker;
-    uint64_t pause_ns = FIT_ROUNDS * controld->config.control.degrade_ms * CLOCK_NS_PER_MS;
 
     if (controld->supervisor.manager.is_onlooker || changes_obstacle(controld) != NULL)
         return;
-    if (update->n_full != 0 && now_ns >= degrader->unshrink_ns && may_unshrink(degrader) &&
-        update_unshrink(update, config->max, now_ns) == 0)
-        degrader->unshrink_ns = now_ns + pause_ns;
-    else if (degrader->policy.step == DEGRADE_FEWER_WORKERS && now_ns >= degrader->shrink_ns &&
-             controld->supervisor.n_workers > config->min &&
-             pressure_has_room(&degrader->pressure, &degrader->policy.config) &&
-             update_shrink(update, now_ns) == 0)
-        degrader->shrink_ns = now_ns + pause_ns;
+    if (degrader->policy.step == DEGRADE_FEWER_WORKERS)
+        shrink(degrader, now_ns);
+    else if (controld->update.n_full != 0 && now_ns >= degrader->unshrink_ns && may_unshrink(degrader))
+        unshrink(degrader, now_ns);
 }
 
 /* Every reply of the round is there. */

@@ -173,13 +173,16 @@ static int show_status(const struct mpactl *mpactl, const struct query_answer *a
 
 int command_status(struct mpactl *mpactl, int argc, char **argv)
 {
-    static const struct command_syntax syntax = {syntax_options_watch, NULL, NULL,
-                                                 "Shows every process: state, restarts, why it ended last, "
-                                                 "connections and frames (with --watch: frames "
-                                                 "a second).\v"
-                                                 "mpactl status\tis everything well?\n"
-                                                 "mpactl status --watch\tthe same every two seconds\n"
-                                                 "mpactl --json status | jq .state\tfor a script\n"};
+    static const struct command_syntax syntax = {
+        syntax_options_watch, NULL, NULL,
+        "Shows every process: state, restarts, why it ended last, "
+        "connections and frames (with --watch: frames "
+        "a second); above them which configuration is in force, as a hash that is "
+        "the same where all keys have the same values, and what is to be "
+        "started again before all of the file is.\v"
+        "mpactl status\tis everything well?\n"
+        "mpactl status --watch\tthe same every two seconds\n"
+        "mpactl --json status | jq .state\tfor a script\n"};
     Mpa__V1__GetStatusRequest body = MPA__V1__GET_STATUS_REQUEST__INIT;
     Mpa__V1__Request request = MPA__V1__REQUEST__INIT;
 

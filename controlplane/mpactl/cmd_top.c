@@ -323,8 +323,8 @@ int command_top(struct mpactl *mpactl, int argc, char **argv)
     static const struct command_syntax syntax = {
         option_list, parse_option, NULL,
         "Shows workers with their load, rings and connections, buckets as a map of heat, flows by rate, and "
-        "events "
-        "as they come, over the whole terminal. Keys: 1 to 4 or Tab for the pages, s to sort flows, p to "
+        "events, the last ones and those that come, over the whole terminal. Keys: 1 to 4 or Tab for the "
+        "pages, s to sort flows, p to "
         "pause, + "
         "and - for the interval, ? for help, q to quit.\v"
         "mpactl top\tuntil q\n"

@@ -13,8 +13,7 @@ import time
 import pytest
 
 import zsh
-
-from controlled import FAILED, MPACTL, NO_DAEMON, OK, ROOT, USAGE, control, events, wait_until  # noqa: F401
+from controlled import FAILED, MPACTL, NO_DAEMON, OK, ROOT, USAGE, control, events  # noqa: F401
 from terminals import terminal  # noqa: F401
 
 sys.path.insert(0, os.path.join(ROOT, "scripts"))

@@ -108,7 +108,6 @@ static void the_hash_tells_any_two_configurations_apart(void)
     CU_ASSERT_STRING_EQUAL(again, first);
 }
 
-/* A running worker 1 of a controld whose file says what `file` says. */
 static void summary_of(struct settings *settings, struct settings_summary *room,
                        Mpa__V1__GetStatusReply *status)
 {
@@ -125,8 +124,10 @@ static void the_status_says_what_a_new_configuration_needs(void)
 
     config_defaults(&controld.config);
     settings.file = controld.config;
-    for (size_t i = 0; i < SUPERVISOR_MAX_PROCESSES; i++)
+    for (size_t i = 0; i < SUPERVISOR_MAX_PROCESSES; i++) {
         settings.started[i] = controld.config;
+        controld.supervisor.processes[i].handle.pidfd = -1;
+    }
     summary_of(&settings, &room, &status);
     CU_ASSERT_STRING_EQUAL(status.config_file, "");
     CU_ASSERT_EQUAL(status.n_config_waits, 0);
@@ -138,6 +139,16 @@ static void the_status_says_what_a_new_configuration_needs(void)
     CU_ASSERT_EQUAL_FATAL(status.n_config_waits, 2);
     CU_ASSERT_EQUAL(status.config_waits[0], MPA__V1__CONFIG_NEED__CONFIG_NEED_NOTHING);
     CU_ASSERT(status.config_waits[1] > MPA__V1__CONFIG_NEED__CONFIG_NEED_NOTHING);
+    /* A worker that has read another value waits too, as long as it is alive. */
+    settings.file = controld.config;
+    settings.started[1 + 1].worker.burst_frames++;
+    summary_of(&settings, &room, &status);
+    CU_ASSERT_EQUAL(status.n_config_waits, 0);
+    controld.supervisor.processes[1 + 1].handle.pidfd = STDIN_FILENO; /* any: it is not used */
+    CU_ASSERT_TRUE_FATAL(process_is_alive(&controld.supervisor.processes[1 + 1]));
+    summary_of(&settings, &room, &status);
+    CU_ASSERT_EQUAL_FATAL(status.n_config_waits, 1);
+    CU_ASSERT_EQUAL(status.config_waits[0], MPA__V1__CONFIG_NEED__CONFIG_NEED_WORKERS);
 }
 
 const char unit_suite_name[] = "controld/settings";
