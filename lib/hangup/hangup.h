@@ -3,12 +3,12 @@
  * hangup.h — sockets of nng that outlive clients who hang up. nng 1.5.2 has two faults with them:
  *
  * 1. It accepts no more, for ever and without a word, when sendmsg() fails with EPIPE while it greets a
- * client: it translates that to NNG_ECLOSED, which is also how it tells itself that a listener was closed
+ *    client: it translates that to NNG_ECLOSED, which is also how it tells itself that a listener was closed
  *    (listener_accept_cb() in its core; a dialer stops in the same way). One process that connects and leaves
  *    at once is enough. ECONNRESET, the other error of a peer that has gone, makes it accept the next.
  * 2. It gives no connection back any more, neither memory nor descriptor, after one whose sender found out
  *    that the peer has gone while a message was being received. A client that asks, never reads and leaves
- * does it often; nng_close() then hangs too.
+ *    does it often; nng_close() then hangs too.
  *
  * So programs that link this library have a sendmsg() and an epoll_wait() of their own, which nng finds
  * before libc's: a greeting fails with ECONNRESET; any other message to a peer that has gone is sent, into
