@@ -59,6 +59,11 @@ class Reloaded(survivor.Survivor):
     def wait_said(self, *patterns):
         netlab.wait_until(lambda: self.said(*patterns), 5, what=f"a log line for each of {patterns}")
 
+    def wait_workers_said(self, n, text):
+        """So many processes, one after the other: each looks when it wakes up."""
+        netlab.wait_until(lambda: len(set(re.findall(rf"mpa-worker\[(\d+)\] info: {text}", self.log()))) == n, 5,
+                          what=f"'{text}' of {n} workers")
+
 
 @pytest.fixture(scope="module")
 def stack(nothing_is_left):
@@ -89,13 +94,12 @@ def test_the_log_level_reaches_all_processes_and_goes_back(stack):
     stack.wait_levels(all="info")
     assert stack.levels("debug") == dict.fromkeys(PROCESSES, "debug")
     stack.wait_said(*level_lines("debug"))
-    assert len(set(re.findall(r"mpa-worker\[(\d+)\] info: log_level_set level=debug", stack.log()))) == 2
+    stack.wait_workers_said(2, "log_level_set level=debug")
     # A worker that is started now reads "info" in the file, and is told what the others were.
     stack.mpactl("kill", "1")
     stack.all_serve()
     stack.wait_levels(all="debug")
-    netlab.wait_until(lambda: len(set(re.findall(r"mpa-worker\[(\d+)\] info: log_level_set level=debug",
-                                                 stack.log()))) == 3, 5, what="the new worker's line")
+    stack.wait_workers_said(3, "log_level_set level=debug")
     stack.levels("warn", "--process", "worker:1")
     stack.wait_levels(("worker:1", "warn"), all="debug")
     changes = stack.changes()

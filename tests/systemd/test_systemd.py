@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import time
+import urllib.error
 import urllib.request
 
 import pytest
@@ -293,8 +294,16 @@ def test_metrics_come_from_a_socket_of_systemd_though_controld_has_no_network(sy
     try:
         run("systemctl", "start", CONTROLD)
         page = "http://127.0.0.1:9464/"
-        with urllib.request.urlopen(page + "readyz", timeout=10) as answer:
-            assert answer.read() == b"ready\n"
+
+        def is_ready():
+            """A controld that found processes of before is started earlier than they serve again."""
+            try:
+                with urllib.request.urlopen(page + "readyz", timeout=10) as answer:
+                    return answer.read() == b"ready\n"
+            except urllib.error.HTTPError as error:
+                print("readyz:", error.read().decode().strip())
+                return False
+        wait_until(is_ready, "readiness")
         with urllib.request.urlopen(page + "metrics", timeout=10) as answer:
             assert b"\nmpa_frontend_up 1\n" in answer.read()
     finally:
