@@ -230,24 +230,37 @@ static uint64_t farewell_patience_ns(const struct frontend *frontend)
     return (set_ms != 0 ? set_ms : frontend->config.control.heartbeat_ms) * CLOCK_NS_PER_MS;
 }
 
+/* Accounts for the time since the last look. True when its patience is over. */
+static bool farewell_has_stalled(struct frontend *frontend, struct lane *lane)
+{
+    uint64_t gap_ns = frontend->now_ns - lane->seen_ns;
+
+    lane->seen_ns = frontend->now_ns;
+    if (!farewell_stands_still(lane)) {
+        lane->is_still = false;
+        lane->still_ns = 0;
+        return false;
+    }
+    /* Work that was not there at the last look may have come just now. */
+    if (lane->is_still)
+        lane->still_ns += gap_ns < FAREWELL_LOOK_NS ? gap_ns : FAREWELL_LOOK_NS;
+    lane->is_still = true;
+    return lane->still_ns >= farewell_patience_ns(frontend);
+}
+
 void broker_watch_stalls(struct frontend *frontend)
 {
+    frontend->has_work_out = false;
     for (unsigned i = 0; i < FRONTEND_MAX_LANES; i++) {
         struct lane *lane = &frontend->lanes[i];
-        uint64_t gap_ns = frontend->now_ns - lane->seen_ns;
+        bool has_stalled = (frontend->lane_mask >> i & 1) != 0 && farewell_has_stalled(frontend, lane);
 
-        if (!(frontend->lane_mask >> i & 1))
-            continue;
-        lane->seen_ns = frontend->now_ns;
-        if (!farewell_stands_still(lane)) {
-            lane->still_ns = 0;
-            continue;
+        if (has_stalled) {
+            board_event_add(&frontend->board, frontend->now_ns, BOARD_EVENT_STALLED, lane->slot,
+                            lane->still_ns);
+            lane->has_stalled = true;
+            broker_quarantine(frontend, lane, LANE_fault_stalled);
         }
-        lane->still_ns += gap_ns < FAREWELL_LOOK_NS ? gap_ns : FAREWELL_LOOK_NS;
-        if (lane->still_ns < farewell_patience_ns(frontend))
-            continue;
-        board_event_add(&frontend->board, frontend->now_ns, BOARD_EVENT_STALLED, lane->slot, lane->still_ns);
-        lane->has_stalled = true;
-        broker_quarantine(frontend, lane, LANE_fault_stalled);
+        frontend->has_work_out |= (frontend->lane_mask >> i & 1) != 0 && lane->is_still;
     }
 }

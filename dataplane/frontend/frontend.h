@@ -40,7 +40,8 @@
 #define FRONTEND_MAX_GREETING 8u
 /* epoll tags: 0.. the lanes' attach sockets, then their wake sockets, then their pidfds, then these. */
 #define FRONTEND_TAG_GREETING (3u * FRONTEND_MAX_LANES)
-#define FRONTEND_HOPS 256u /* next-hop cache, direct mapped, power of two */
+#define FRONTEND_WATCH_MS 2u /* between two looks for workers that stand still */
+#define FRONTEND_HOPS 256u   /* next-hop cache, direct mapped, power of two */
 
 /* A place of the receive burst: the chunks that the NIC fills next. */
 struct receive_place {
@@ -110,11 +111,13 @@ struct frontend {
     int lock_fd;             /* RUNTIME/frontend.lock: one frontend for each runtime folder */
     _Atomic uint64_t now_ns; /* written by the loop's thread */
     uint64_t next_house_ns;  /* housekeeping */
+    uint64_t next_watch_ns;  /* looking for workers that stand still */
     uint64_t next_host_ns;   /* host_tick() */
     bool is_stopping;
     int exit_code;
     bool is_capturing;
-    bool is_nic_busy; /* tx waits for the NIC */
+    bool is_nic_busy;  /* tx waits for the NIC */
+    bool has_work_out; /* a worker may stand still with work waiting: the next look must not be late */
     struct stage stage;
 };
 
@@ -194,7 +197,8 @@ bool broker_kill(struct lane *lane);
 void broker_hung_up(struct frontend *frontend, struct lane *lane);
 /* True while a worker that is detached may still be alive. */
 bool broker_is_dying(const struct frontend *frontend);
-/* Looks for workers that stand still with work waiting; call it every LOOP_HOUSE_NS or so. */
+/* Looks for workers that stand still with work waiting; call it every FRONTEND_WATCH_MS or so, for what
+ * happens between two looks is not known: a stall is found out that much later, at most. */
 void broker_watch_stalls(struct frontend *frontend);
 
 /* hold.c: frames held back while nobody serves their flow (held.h). */

@@ -155,6 +155,7 @@ void lane_detach(struct lane *lane, struct frame_pool *pool)
     lane->peer_pid = 0;
     atomic_store_explicit(&lane->board->peer_pid, 0, memory_order_relaxed);
     lane->exports_done = lane->release_number = lane->still_ns = 0;
+    lane->is_still = false;
 }
 
 void lane_publish(struct lane *lane)

@@ -42,6 +42,7 @@ struct lane {
     uint64_t release_number;   /* to be told so; 0: nothing */
     uint64_t still_ns;         /* how long it has stood still with work waiting */
     uint64_t seen_ns;          /* when that was last looked at */
+    bool is_still;             /* it stood still then */
     uint64_t last_heartbeat;
     uint64_t detached_ns;   /* QUARANTINED: since when its death is awaited */
     uint64_t deficit_bytes; /* deficit round robin */

@@ -127,12 +127,15 @@ static void loop_house(struct frontend *frontend)
         frontend_transmit_parked(frontend);
         stage_unlock(frontend);
     }
+    if (frontend->now_ns >= frontend->next_watch_ns) {
+        frontend->next_watch_ns = frontend->now_ns + FRONTEND_WATCH_MS * CLOCK_NS_PER_MS;
+        broker_watch_stalls(frontend);
+    }
     if (frontend->now_ns < frontend->next_house_ns)
         return;
     stage_take_faults(frontend);
     shed_update(frontend);
     broker_expire(frontend);
-    broker_watch_stalls(frontend);
     frontend->next_house_ns = frontend->now_ns + LOOP_HOUSE_NS;
     pin_table_sweep(&frontend->pins, frontend->now_ns, LOOP_SWEEP_PINS);
     loop_report(frontend);
@@ -234,10 +237,11 @@ static int loop_sleep_ms(const struct frontend *frontend)
     uint64_t wait_ns =
         frontend->next_host_ns > frontend->now_ns ? frontend->next_host_ns - frontend->now_ns : 0;
     uint64_t wait_ms = wait_ns / CLOCK_NS_PER_MS + 1;
+    uint64_t most_ms = frontend->has_work_out ? FRONTEND_WATCH_MS : LOOP_MAX_SLEEP_MS;
 
     if (frontend->is_nic_busy || frontend->park.n_used > 0 || frontend->nic.fd < 0)
         return 1;
-    return wait_ms > LOOP_MAX_SLEEP_MS ? LOOP_MAX_SLEEP_MS : (int)wait_ms;
+    return (int)(wait_ms > most_ms ? most_ms : wait_ms);
 }
 
 static uint32_t loop_wait(struct frontend *frontend)

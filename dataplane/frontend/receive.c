@@ -427,6 +427,7 @@ static void receive_publish(struct frontend *frontend)
             continue;
         }
         lane_publish(lane);
+        frontend->has_work_out = true;
     }
 }
 

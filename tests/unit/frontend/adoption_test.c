@@ -259,6 +259,40 @@ static void who_stands_still_with_work_waiting_is_detached_and_its_death_awaited
     end(&rig);
 }
 
+/* Counted from the moment on at which there was work, however long there was none before. */
+static void a_stall_is_found_out_within_one_look_of_the_limit(void)
+{
+    const uint64_t look_ns = FRONTEND_WATCH_MS * CLOCK_NS_PER_MS;
+    static struct rig rig;
+    uint64_t begin_ns, limit_ns;
+
+    start(&rig, 2);
+    limit_ns = rig.frontend.config.control.heartbeat_ms * CLOCK_NS_PER_MS;
+    /* Long asleep, with nothing to do: that is no stall. */
+    for (unsigned i = 0; i < 300; i++) {
+        rig.frontend.now_ns += look_ns;
+        broker_watch_stalls(&rig.frontend);
+    }
+    rig_send_all(&rig);
+    while (counter_get(rig.frontend.board.nic, NIC_rx_frames) < rig.n_sent)
+        rig_turn(&rig);
+    CU_ASSERT_TRUE(rig.frontend.has_work_out);
+    rig_work(&rig, rig_at(&rig, 1), ALL_SLOTS);
+    begin_ns = rig.frontend.now_ns;
+    while (rig.frontend.lanes[0].state == BOARD_LANE_SERVING &&
+           rig.frontend.now_ns < begin_ns + 2 * limit_ns) {
+        rig.frontend.now_ns += look_ns;
+        broker_watch_stalls(&rig.frontend);
+    }
+    CU_ASSERT_EQUAL(rig.frontend.lanes[0].state, BOARD_LANE_QUARANTINED);
+    CU_ASSERT(rig.frontend.now_ns - begin_ns >= limit_ns);
+    CU_ASSERT(rig.frontend.now_ns - begin_ns <= limit_ns + 2 * look_ns);
+    rig_kill(&rig, rig_at(&rig, 0));
+    rig_settle(&rig);
+    rig_check(&rig);
+    end(&rig);
+}
+
 static void an_order_that_is_not_answered_in_time_costs_the_worker_its_lane(void)
 {
     static struct rig rig;
@@ -546,6 +580,7 @@ const struct unit_test unit_tests[] = {
      frames_of_who_dies_during_a_round_wait_for_the_next},
     {"who stands still with work waiting is detached, and its death awaited",
      who_stands_still_with_work_waiting_is_detached_and_its_death_awaited},
+    {"a stall is found out within one look of the limit", a_stall_is_found_out_within_one_look_of_the_limit},
     {"an order that is not answered in time costs the worker its lane",
      an_order_that_is_not_answered_in_time_costs_the_worker_its_lane},
     {"an accused frame is kept, and a flow accused twice is reset alone",
