@@ -253,14 +253,15 @@ void broker_watch_stalls(struct frontend *frontend)
     frontend->has_work_out = false;
     for (unsigned i = 0; i < FRONTEND_MAX_LANES; i++) {
         struct lane *lane = &frontend->lanes[i];
-        bool has_stalled = (frontend->lane_mask >> i & 1) != 0 && farewell_has_stalled(frontend, lane);
 
-        if (has_stalled) {
-            board_event_add(&frontend->board, frontend->now_ns, BOARD_EVENT_STALLED, lane->slot,
-                            lane->still_ns);
-            lane->has_stalled = true;
-            broker_quarantine(frontend, lane, LANE_fault_stalled);
+        if (!(frontend->lane_mask >> i & 1))
+            continue;
+        if (!farewell_has_stalled(frontend, lane)) {
+            frontend->has_work_out |= lane->is_still;
+            continue;
         }
-        frontend->has_work_out |= (frontend->lane_mask >> i & 1) != 0 && lane->is_still;
+        board_event_add(&frontend->board, frontend->now_ns, BOARD_EVENT_STALLED, lane->slot, lane->still_ns);
+        lane->has_stalled = true;
+        broker_quarantine(frontend, lane, LANE_fault_stalled);
     }
 }
