@@ -11,6 +11,8 @@ the hypervisor gave to other machines included.
 import os
 import time
 
+import stacks
+
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 N_CPUS = os.cpu_count() or 1
 LOOK_S, MAX_WAIT_S = 0.5, 30
@@ -26,16 +28,8 @@ def idle_s():
 def own_s():
     """CPU time of all processes of this namespace so far. What a process has used goes to whoever reaps it, so the
     sum does not fall when one ends."""
-    total = 0
-    for entry in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{entry}/stat") as stat:
-                text = stat.read()
-        except OSError:
-            continue  # it has just ended
-        # utime, stime, and the same of children waited for; the name before may hold anything
-        total += sum(map(int, text[text.rindex(")") + 2:].split()[11:15]))
-    return total * TICK_S
+    # utime, stime, and the same of children waited for
+    return TICK_S * sum(sum(map(int, fields[11:15])) for _, _, fields in stacks.process_stats())
 
 
 class Watch:

@@ -47,20 +47,27 @@ def peer(space, *words, pin=None, timeout=60):
     return json.loads(text) if text else {}
 
 
-def descendants(pid):
-    """A process and all it has started, as {pid: name}; without those that have ended and wait to be reaped."""
-    parents, names = {}, {}
+def process_stats():
+    """(pid, name, fields) of every process in sight; the fields are those of /proc/PID/stat from the state on: the
+    name before them may hold anything."""
     for entry in filter(str.isdigit, os.listdir("/proc")):
         try:
             with open(f"/proc/{entry}/stat") as stat:
                 text = stat.read()
         except OSError:
             continue  # it has just ended
-        state, parent = text[text.rindex(")") + 2:].split()[:2]
+        end = text.rindex(")")
+        yield int(entry), text[text.index("(") + 1:end], text[end + 2:].split()
+
+
+def descendants(pid):
+    """A process and all it has started, as {pid: name}; without those that have ended and wait to be reaped."""
+    parents, names = {}, {}
+    for entry, name, (state, parent, *_) in process_stats():
         if state == "Z":
             continue
-        names[int(entry)] = text[text.index("(") + 1:text.rindex(")")]
-        parents[int(entry)] = int(parent)
+        names[entry] = name
+        parents[entry] = int(parent)
     family = {pid} & names.keys()
     while True:
         more = {p for p, parent in parents.items() if parent in family} - family

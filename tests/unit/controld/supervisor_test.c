@@ -107,12 +107,18 @@ static void says(struct fake *fake, uint32_t slot, enum lane_life life, uint64_t
     supervisor_frontend_says(&fake->supervisor, &lane, 1, now_ns);
 }
 
-/* Everything started and ready at T0. */
-static void bring_up(struct fake *fake)
+/* The frontend is ready at T0, and workers are started. */
+static void bring_frontend_up(struct fake *fake)
 {
     fake_init(fake);
     supervisor_tick(&fake->supervisor, T0);
     supervisor_frontend_says(&fake->supervisor, NULL, 0, T0);
+}
+
+/* Everything started and ready at T0. */
+static void bring_up(struct fake *fake)
+{
+    bring_frontend_up(fake);
     says(fake, 0, LANE_LIFE_SERVING, T0);
     says(fake, 1, LANE_LIFE_SERVING, T0);
 }
@@ -306,9 +312,7 @@ static void test_worker_that_never_starts_is_given_up(void)
     struct fake fake;
     uint64_t now_ns = T0;
 
-    fake_init(&fake);
-    supervisor_tick(&fake.supervisor, now_ns);
-    supervisor_frontend_says(&fake.supervisor, NULL, 0, now_ns);
+    bring_frontend_up(&fake);
     for (unsigned i = 0; i < HEALTH_MAX_TRIES; i++) {
         CU_ASSERT_FALSE(fake.supervisor.has_failed);
         die(&fake, worker(&fake, 0), 0, now_ns);
@@ -325,9 +329,7 @@ static void test_worker_that_never_starts_does_not_end_the_one_that_serves(void)
     struct fake fake;
     uint64_t now_ns = T0;
 
-    fake_init(&fake);
-    supervisor_tick(&fake.supervisor, now_ns);
-    supervisor_frontend_says(&fake.supervisor, NULL, 0, now_ns);
+    bring_frontend_up(&fake);
     says(&fake, 0, LANE_LIFE_SERVING, now_ns);
     CU_ASSERT_EQUAL(supervisor_state(&fake.supervisor), SUPERVISOR_STARTING);
     for (unsigned i = 0; i < 2 * HEALTH_MAX_TRIES; i++) {
