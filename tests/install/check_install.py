@@ -78,7 +78,7 @@ class Install(unittest.TestCase):
 
     def test_every_command_has_its_page(self):
         if not places.has_manual:
-            self.skipTest("scdoc is not installed: there are no manual pages (scripts/install-deps.sh all)")
+            self.skipTest("scdoc is not installed: there are no manual pages (scripts/install-deps.sh build)")
         self.assertIn("status", self.commands())
         for name in ("mpactl-status.8", "mpa-controld.8"):
             self.assertRegex(read(self.path(places.man, "man8", name)), r"(?m)^\.TH ")
