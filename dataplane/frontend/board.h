@@ -92,10 +92,9 @@ enum board_event_kind {
 enum board_result {
     BOARD_RESULT_PENDING,
     BOARD_RESULT_DONE,
-    BOARD_RESULT_NO_TARGET, /* no such worker serves, it is draining, or may not be killed: nothing was moved
-                             */
-    BOARD_RESULT_NOT_FOUND, /* no such flow or bucket */
-    BOARD_RESULT_SAME,      /* it is there already */
+    BOARD_RESULT_NO_TARGET,   /* no such worker serves, it drains, or may not be killed: nothing moved */
+    BOARD_RESULT_NOT_FOUND,   /* no such flow or bucket */
+    BOARD_RESULT_SAME,        /* it is there already */
     BOARD_RESULT_SOURCE_DIED, /* its flows went to the survivors */
     BOARD_RESULT_TARGET_DIED, /* the flows are where they were, or with the survivors */
     BOARD_RESULT_FULL,        /* no room among the pins or orders */
