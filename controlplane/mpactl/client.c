@@ -103,27 +103,37 @@ static int dial(struct client *client, const char *url)
     return MPACTL_OK;
 }
 
+int client_look(const struct mpactl *mpactl, const char *name, bool is_quiet)
+{
+    char path[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
+    int error;
+
+    if (snprintf(path, sizeof(path), "%s/%s", mpactl->runtime_dir, name) >= (int)sizeof(path) - 1)
+        return client_fail(mpactl, MPACTL_USAGE, "--runtime-dir %s: too long", mpactl->runtime_dir);
+    error = look_for(path);
+    if (error == EACCES || error == EPERM)
+        return client_fail(mpactl, MPACTL_FAILED,
+                           "%s: permission denied (it belongs to the user of mpa-controld)", path);
+    if (error == 0)
+        return MPACTL_OK;
+    if (is_quiet)
+        return MPACTL_NO_DAEMON;
+    return client_fail(mpactl, MPACTL_NO_DAEMON, "%s: no mpa-controld answers there (%s); is it running?",
+                       path, strerror(error));
+}
+
 int client_open(struct client *client, const struct mpactl *mpactl, const char *name, bool is_quiet)
 {
     char url[sizeof("ipc://") + sizeof(((struct sockaddr_un *)NULL)->sun_path)];
-    int error;
+    int exit_code;
 
     *client = (struct client){.mpactl = mpactl};
-    if (snprintf(url, sizeof(url), "ipc://%s/%s", mpactl->runtime_dir, name) >= (int)sizeof(url) - 1)
-        return client_fail(mpactl, MPACTL_USAGE, "--runtime-dir %s: too long", mpactl->runtime_dir);
     if (mpactl->remote != NULL)
         return dial_remote(client);
-    error = look_for(url + strlen("ipc://"));
-    if (error == EACCES || error == EPERM)
-        return client_fail(mpactl, MPACTL_FAILED,
-                           "%s/%s: permission denied (it belongs to the user of mpa-controld)",
-                           mpactl->runtime_dir, name);
-    if (error != 0 && is_quiet)
-        return MPACTL_NO_DAEMON;
-    if (error != 0)
-        return client_fail(mpactl, MPACTL_NO_DAEMON,
-                           "%s/%s: no mpa-controld answers there (%s); is it running?", mpactl->runtime_dir,
-                           name, strerror(error));
+    exit_code = client_look(mpactl, name, is_quiet);
+    if (exit_code != MPACTL_OK)
+        return exit_code;
+    snprintf(url, sizeof(url), "ipc://%s/%s", mpactl->runtime_dir, name);
     return dial(client, url);
 }
 
