@@ -174,6 +174,20 @@ static int refused(const struct mpactl *mpactl, const Mpa__V1__Request *request,
     return client_fail(mpactl, MPACTL_FAILED, "refused: %s", error->text);
 }
 
+/* Whoever asked only to look loses nothing with the answer; a change may have been made all the same. */
+static const char *doubt_of(const Mpa__V1__Request *request)
+{
+    static const char *const looks[] = {"get_", "explain", "capture_"};
+    const ProtobufCFieldDescriptor *command =
+        protobuf_c_message_descriptor_get_field(request->base.descriptor, request->body_case);
+
+    for (size_t i = 0; command != NULL && i < sizeof(looks) / sizeof(looks[0]); i++) {
+        if (strncmp(command->name, looks[i], strlen(looks[i])) == 0)
+            return "";
+    }
+    return "; whether the command was carried out is not known (see status)";
+}
+
 int client_ask(struct client *client, Mpa__V1__Request *request, Mpa__V1__Reply **reply)
 {
     nng_msg *answer;
@@ -184,13 +198,11 @@ int client_ask(struct client *client, Mpa__V1__Request *request, Mpa__V1__Reply 
     request->deadline_ms = client->mpactl->timeout_ms;
     error = exchange(client, request, &answer);
     if (error == NNG_ETIMEDOUT)
-        return client_fail(client->mpactl, MPACTL_FAILED, "no answer within %u ms (see --timeout)",
-                           client->mpactl->timeout_ms);
+        return client_fail(client->mpactl, MPACTL_FAILED, "no answer within %u ms (see --timeout)%s",
+                           client->mpactl->timeout_ms, doubt_of(request));
     if (error != 0)
-        return client_fail(
-            client->mpactl, MPACTL_FAILED,
-            "connection lost: %s; whether the command was carried out is not known (see status)",
-            nng_strerror(error));
+        return client_fail(client->mpactl, MPACTL_FAILED, "connection lost: %s%s", nng_strerror(error),
+                           doubt_of(request));
     unpacked = mpa__v1__reply__unpack(NULL, nng_msg_len(answer), nng_msg_body(answer));
     nng_msg_free(answer);
     if (unpacked == NULL)

@@ -4,6 +4,7 @@ with colours and without."""
 import json
 import os
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -12,8 +13,9 @@ import time
 
 import pytest
 
+import protowire
 import zsh
-from controlled import FAILED, MPACTL, NO_DAEMON, OK, ROOT, USAGE, control, events  # noqa: F401
+from controlled import FAILED, MPACTL, NO_DAEMON, OK, ROOT, USAGE, control, events, wait_until  # noqa: F401
 from terminals import terminal  # noqa: F401
 
 sys.path.insert(0, os.path.join(ROOT, "scripts"))
@@ -154,14 +156,44 @@ def test_tables_fit_the_terminal_and_have_colours_only_there(control, terminal):
     assert "\033[32m" not in it.tmux("capture-pane", "-e", "-p")
 
 
-def test_a_long_operation_has_a_bar_on_a_terminal_and_lines_elsewhere(control, terminal):
+@pytest.fixture
+def drain(control):
+    """drain(): the command, with an operation that does not end while control.unplay() is not called."""
     control.start().up()
     control.play("fake-drain-0-waits")
-    it = terminal(80, 24, f"{MPACTL} --runtime-dir {control.dir} drain 0")
+    yield f"{MPACTL} --runtime-dir {control.dir} drain 0"
+
+
+def test_a_long_operation_has_a_bar_on_a_terminal_and_lines_elsewhere(control, terminal, drain):
+    it = terminal(80, 24, drain)
     it.shows(r"drain.* \[[#-]+\]  \d+/\d+  \d")
+    piped = subprocess.Popen(drain.replace("drain 0", "migrate bucket 1 --to 1"), shell=True, stderr=subprocess.PIPE,
+                             stdout=subprocess.PIPE, text=True)
+    assert re.fullmatch(r"[^\r\033]+: \d+ of \d+\n", piped.stderr.readline())
     control.unplay("fake-drain-0-waits")
+    assert piped.communicate(timeout=10)[0].startswith("done: ") and piped.returncode == OK
     assert it.ended() == OK
     it.shows(r"done: ")
+    assert "[" not in it.screen()
+
+
+def test_ctrl_c_ends_the_waiting_and_says_that_the_operation_goes_on(control, terminal, drain):
+    it = terminal(80, 24, drain)
+    it.shows(r"\[[#-]+\]  \d+/\d+  \d")
+    it.key("C-c")
+    assert it.ended() == FAILED
+    it.shows(r"(?m)^mpactl: drain worker 0.*: goes on, only the waiting has ended")
+    control.unplay("fake-drain-0-waits")
+    wait_until(lambda: control.worker(0)["is_draining"] and control.worker(0)["buckets"] == 0, "the end of the drain")
+
+
+def test_a_daemon_that_ends_under_the_bar_is_told_at_once_and_leaves_no_doubt_unsaid(control, terminal, drain):
+    it = terminal(80, 24, drain)
+    it.shows(r"\[[#-]+\]  \d+/\d+  \d")
+    control.process.kill()
+    control.process.wait()
+    it.shows(r"(?m)^mpactl: drain worker 0.*: what became of it is not known, see status", timeout=2)
+    assert it.ended() == FAILED
     assert "[" not in it.screen()
 
 
@@ -259,6 +291,24 @@ def test_nobody_waits_long_for_a_daemon_that_hangs(hanging):
                           text=True)
     assert done.returncode == FAILED and "no answer within 300 ms" in done.stderr
     assert time.monotonic() - began < 1.5
+
+
+def test_a_change_that_was_sent_and_not_answered_may_have_been_made(tmp_path):
+    """Somebody who shakes hands and then says nothing. A look is only not answered."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "control.ipc"))
+        listener.listen()
+        for words, has_doubt in ((["drain", "0"], True), (["stop"], True), (["status"], False)):
+            asked = subprocess.Popen([MPACTL, "--runtime-dir", str(tmp_path), "--timeout", "300", *words],
+                                     stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            said = ""
+            while asked.poll() is None and select.select([listener], [], [], 2)[0]:
+                connection, _ = listener.accept()
+                connection.sendall(protowire.HELLO_REP)
+                said = asked.communicate(timeout=5)[1]
+                connection.close()
+            assert asked.returncode == FAILED and "no answer within 300 ms" in said, words
+            assert ("whether the command was carried out is not known" in said) == has_doubt, words
 
 
 FUNCTIONS = os.path.join(ROOT, "controlplane/mpactl/completion")
