@@ -156,6 +156,18 @@ def test_tables_fit_the_terminal_and_have_colours_only_there(control, terminal):
     assert "\033[32m" not in it.tmux("capture-pane", "-e", "-p")
 
 
+def test_what_waits_in_the_configuration_is_seen_in_80_columns(control, terminal, tmp_path):
+    file = tmp_path / "mpa.yaml"
+    file.write_text('host: {addresses: ["10.77.0.2/24", "fd77::2/64"]}\n')
+    control.start("--config", str(file)).up()
+    file.write_text('host: {addresses: ["10.77.0.3/24", "fd77::3/64"]}\nnic: {mtu: 1400}\n')
+    assert control.mpactl("config", "reload").returncode == OK
+    it = terminal(80, 120, f"{MPACTL} --runtime-dir {control.dir} config show")
+    it.shows(r"(?m)^KEY +VALUE .*WAITS$")
+    it.shows(r"(?m)^nic\.mtu +1500 .*in the file: 1400$")
+    assert it.ended() == OK
+
+
 @pytest.fixture
 def drain(control):
     """drain(): the command, with an operation that does not end while control.unplay() is not called."""
@@ -210,6 +222,22 @@ def test_what_is_unknown_brings_what_is_near(control, words, says):
     done = control.mpactl(*words)
     assert (done.returncode, done.stdout) == (USAGE, "")
     assert says in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+def test_an_action_that_is_unknown_is_the_mistake_not_what_follows_it(control):
+    done = control.mpactl("config", "chek", "my.yaml")
+    assert done.returncode == USAGE and "'chek': no such action (did you mean 'check'?)" in done.stderr
+    done = control.mpactl("config", "eat")
+    assert done.returncode == USAGE and "no such action (allowed: check FILE, " in done.stderr
+
+
+def test_examples_of_the_pages_that_need_no_daemon_work(control, tmp_path):
+    """Those that make a file to begin with: it is one."""
+    examples = re.findall(r"(?m)^  mpactl (config .*) > my\.yaml$", control.mpactl("help", "config").stdout)
+    assert len(examples) == 1
+    file = tmp_path / "my.yaml"
+    file.write_text(control.mpactl(*examples[0].split()).stdout)
+    assert control.mpactl("config", "check", str(file)).returncode == OK
 
 
 def commands():
