@@ -32,6 +32,11 @@ static void scores_text(const struct balance_decision *decision, char *text, siz
         snprintf(text, size, "no two workers to compare");
         return;
     }
+    if (decision->heaviest == decision->lightest) {
+        snprintf(text, size, "worker %u has score %u and none that can give has more", decision->heaviest,
+                 decision->max_permille);
+        return;
+    }
     n = snprintf(text, size, "worker %u has score %u, worker %u has %u", decision->heaviest,
                  decision->max_permille, decision->lightest, decision->min_permille);
     if (decision->min_permille > 0 && n > 0 && (size_t)n < size)
