@@ -113,7 +113,9 @@ int client_look(const struct mpactl *mpactl, const char *name, bool is_quiet)
     error = look_for(path);
     if (error == EACCES || error == EPERM)
         return client_fail(mpactl, MPACTL_FAILED,
-                           "%s: permission denied (it belongs to the user of mpa-controld)", path);
+                           "%s: permission denied (others than root and the user of mpa-controld need "
+                           "control.admins or control.readers)",
+                           path);
     if (error == 0)
         return MPACTL_OK;
     if (is_quiet)
@@ -127,7 +129,7 @@ int client_open(struct client *client, const struct mpactl *mpactl, const char *
     char url[sizeof("ipc://") + sizeof(((struct sockaddr_un *)NULL)->sun_path)];
     int exit_code;
 
-    *client = (struct client){.mpactl = mpactl};
+    *client = (struct client){.mpactl = mpactl, .name = name};
     if (mpactl->remote != NULL)
         return dial_remote(client);
     exit_code = client_look(mpactl, name, is_quiet);
@@ -194,6 +196,10 @@ int client_ask(struct client *client, Mpa__V1__Request *request, Mpa__V1__Reply 
     Mpa__V1__Reply *unpacked;
     int error;
 
+    /* Whoever has gone since the last question is not waited for: the kernel knows at once. */
+    error = client->mpactl->remote != NULL ? MPACTL_OK : client_look(client->mpactl, client->name, false);
+    if (error != MPACTL_OK)
+        return error;
     request->id = ++client->last_id;
     request->deadline_ms = client->mpactl->timeout_ms;
     error = exchange(client, request, &answer);

@@ -14,6 +14,7 @@
 
 struct client {
     const struct mpactl *mpactl; /* borrowed */
+    const char *name;            /* of the socket; borrowed */
     nng_socket socket;
     sem_t connected; /* posted when the connection stands */
     uint64_t last_id;

@@ -211,7 +211,7 @@ static void print_scale_decision(const Mpa__V1__ScaleDecision *decision)
 static void print_explain(const Mpa__V1__ExplainReply *reply)
 {
     printf("balance is %s, a look every %u ms\n", reply->on ? "on" : "off", reply->interval_ms);
-    printf("weights: cpu %u, rings %u, connections %u; above score %u, beyond %.2f times the lightest\n",
+    printf("weights: cpu %u, rings %u, connections %u\nacts above score %u, beyond %.2f times the lightest\n",
            reply->weight_cpu, reply->weight_ring, reply->weight_connections, reply->floor_permille,
            (double)reply->factor_permille / 1000.0);
     for (size_t i = 0; i < reply->n_workers; i++)

@@ -116,15 +116,6 @@ static void pause_ms(unsigned ms)
     nanosleep(&pause, NULL);
 }
 
-/* One look. Somebody who is gone is not waited for: the kernel knows at once. */
-static int look(struct client *client, Mpa__V1__Request *request, Mpa__V1__Reply **reply)
-{
-    int exit_code =
-        client->mpactl->remote != NULL ? MPACTL_OK : client_look(client->mpactl, "control.ipc", false);
-
-    return exit_code != MPACTL_OK ? exit_code : client_ask(client, request, reply);
-}
-
 /* Looks until the operation has ended, or Ctrl-C; *reply is replaced by newer ones and stays the caller's. */
 static int look_on(struct client *client, Mpa__V1__Reply **reply)
 {
@@ -145,7 +136,7 @@ static int look_on(struct client *client, Mpa__V1__Reply **reply)
         progress_show(&progress, operation->text, operation->n_done, operation->n_total);
         pause_ms(look_ms);
         look_ms = 2 * look_ms < LAST_LOOK_MS ? 2 * look_ms : LAST_LOOK_MS;
-        exit_code = look(client, &request, &next);
+        exit_code = client_ask(client, &request, &next);
         if (exit_code != MPACTL_OK)
             break;
         mpa__v1__reply__free_unpacked(*reply, NULL);

@@ -168,6 +168,19 @@ def test_what_waits_in_the_configuration_is_seen_in_80_columns(control, terminal
     assert it.ended() == OK
 
 
+def test_a_capture_ends_with_its_daemon_and_keeps_what_it_has(control, tmp_path):
+    control.start().up()
+    file = tmp_path / "frames.pcap"
+    asked = subprocess.Popen([MPACTL, "--runtime-dir", control.dir, "capture", "--write", str(file)],
+                             stderr=subprocess.PIPE, text=True)
+    wait_until(lambda: file.exists() and file.stat().st_size > 24, "frames")
+    control.process.kill()
+    control.process.wait()
+    said = asked.communicate(timeout=2)[1]
+    assert asked.returncode in (FAILED, NO_DAEMON) and said.endswith("missed\n"), said
+    assert "no mpa-controld answers" in said or "connection lost" in said
+
+
 @pytest.fixture
 def drain(control):
     """drain(): the command, with an operation that does not end while control.unplay() is not called."""
