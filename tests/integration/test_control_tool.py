@@ -139,6 +139,22 @@ def test_watch_lives_on_without_the_daemon_and_ends_at_ctrl_c(control, terminal)
     assert it.ended() == OK
 
 
+def test_watch_keeps_its_head_on_a_terminal_that_is_too_low_for_all_of_it(control, terminal):
+    control.start().up()
+    it = terminal(80, 24, f"{MPACTL} --runtime-dir {control.dir} stats --watch=0.3")
+    it.shows(r"A SECOND")
+    it.shows(r"\A\d{4}-\d\d-\d\d [\d:]{8}, every 0\.3 s\n\nSCOPE(.*\n){20}\.\.\. \d+ more lines than the terminal has\n*\Z")
+    it.tmux("resize-window", "-x", "80", "-y", "30")
+    it.shows(r"\A.*\n\nSCOPE(.*\n){26}\.\.\. \d+ more lines")
+    it.key("C-c")
+    assert it.ended() == OK
+    it = terminal(60, 24, f"{MPACTL} --runtime-dir {control.dir} workers --watch=0.3")
+    it.shows(r"(?m)^ +1 .*serving")
+    assert "ACCEPTED" not in it.screen() and "\033[32mserving" in it.tmux("capture-pane", "-e", "-p")
+    it.key("C-c")
+    assert it.ended() == OK
+
+
 # ---- tables and colours ----
 
 def test_tables_fit_the_terminal_and_have_colours_only_there(control, terminal):
