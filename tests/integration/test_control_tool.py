@@ -126,6 +126,19 @@ def test_watch_repeats_with_rates_and_one_document_a_line(control, command):
     assert len([json.loads(line) for line in done.stdout.splitlines()]) == 3
 
 
+@pytest.mark.parametrize("command", ["degrade", "explain"])
+def test_watch_shows_pressure_and_decisions_again_and_changes_nothing(control, command):
+    control.start().up()
+    done = control.mpactl(command, "--watch", "0.1", "--rounds", "2")
+    assert done.returncode == OK and done.stderr == "" and done.stdout.count("every 0.1 s\n") == 2
+    done = control.mpactl("--json", command, "--watch=0.1", "--rounds", "3")
+    for line in done.stdout.splitlines():
+        check_json(command, json.loads(line))
+    assert len(done.stdout.splitlines()) == 3
+    done = control.mpactl("degrade", "shed_all", "--watch")
+    assert done.returncode == USAGE and control.json("degrade")["step"] == "none"
+
+
 def test_watch_lives_on_without_the_daemon_and_ends_at_ctrl_c(control, terminal):
     control.start().up()
     it = terminal(80, 24, f"{MPACTL} --runtime-dir {control.dir} status --watch=0.2")
