@@ -204,15 +204,52 @@ static void note_gap(struct events *events, uint64_t sequence)
     events->frontend_sequence = sequence;
 }
 
-static void note_stall(struct events *events, const Mpa__V1__Event *message)
+static void stall_read(const Mpa__V1__Event *message, struct events_stall *stall)
 {
     if (message->kind != MPA__V1__EVENT_KIND__EVENT_KIND_STALLED)
         return;
     for (size_t i = 0; i < message->n_fields; i++) {
         if (strcmp(message->fields[i]->key, "still_ns") == 0)
-            events->stall = (struct events_stall){.slot = message->slot,
-                                                  .still_ns = strtoull(message->fields[i]->value, NULL, 10)};
+            *stall = (struct events_stall){.slot = message->slot,
+                                           .still_ns = strtoull(message->fields[i]->value, NULL, 10)};
     }
+}
+
+/* protobuf-c takes a field of number 0, in a long form, and packs it so that nobody can read it again. */
+static bool has_field_zero(const ProtobufCMessage *message)
+{
+    for (unsigned i = 0; i < message->n_unknown_fields; i++) {
+        if (message->unknown_fields[i].tag == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool can_be_packed(const Mpa__V1__Event *message)
+{
+    for (size_t i = 0; i < message->n_fields; i++) {
+        if (has_field_zero(&message->fields[i]->base))
+            return false;
+    }
+    return !has_field_zero(&message->base);
+}
+
+Mpa__V1__Event *events_read(const uint8_t *bytes, size_t size, struct events_news *news)
+{
+    Mpa__V1__Event *message = mpa__v1__event__unpack(NULL, size, bytes);
+
+    if (message != NULL && !can_be_packed(message)) {
+        mpa__v1__event__free_unpacked(message, NULL);
+        message = NULL;
+    }
+    if (message == NULL)
+        return NULL;
+    *news =
+        (struct events_news){.is_lane_change = message->kind == MPA__V1__EVENT_KIND__EVENT_KIND_SERVING ||
+                                               message->kind == MPA__V1__EVENT_KIND__EVENT_KIND_QUARANTINED ||
+                                               message->kind == MPA__V1__EVENT_KIND__EVENT_KIND_GONE};
+    stall_read(message, &news->stall);
+    return message;
 }
 
 bool events_take_stall(struct events *events, struct events_stall *stall)
@@ -224,19 +261,17 @@ bool events_take_stall(struct events *events, struct events_stall *stall)
 
 static bool pass_on(struct events *events, nng_msg *packed)
 {
-    Mpa__V1__Event *message = mpa__v1__event__unpack(NULL, nng_msg_len(packed), nng_msg_body(packed));
-    bool is_lane_change;
+    struct events_news news;
+    Mpa__V1__Event *message = events_read(nng_msg_body(packed), nng_msg_len(packed), &news);
 
     if (message == NULL)
         return false;
     note_gap(events, message->sequence);
-    is_lane_change = message->kind == MPA__V1__EVENT_KIND__EVENT_KIND_SERVING ||
-                     message->kind == MPA__V1__EVENT_KIND__EVENT_KIND_QUARANTINED ||
-                     message->kind == MPA__V1__EVENT_KIND__EVENT_KIND_GONE;
-    note_stall(events, message);
+    if (news.stall.still_ns > 0)
+        events->stall = news.stall;
     event_send(events, message);
     mpa__v1__event__free_unpacked(message, NULL);
-    return is_lane_change;
+    return news.is_lane_change;
 }
 
 bool events_step(struct events *events)

@@ -44,14 +44,25 @@ void events_publish(struct events *events, const struct event *event);
 /* The last events, borrowed until the next one, and the life that they are of. */
 const struct recent *events_recent(const struct events *events, uint64_t *life);
 
-/* Main loop, after a wake: passes on what the frontend sent. True when the state of a lane has changed. */
-bool events_step(struct events *events);
-
 /* A worker that the frontend has seen stand still with work waiting. */
 struct events_stall {
     uint32_t slot;
-    uint64_t still_ns;
+    uint64_t still_ns; /* 0: none */
 };
+
+/* What an event of the frontend says to mpa-controld itself. */
+struct events_news {
+    bool is_lane_change;
+    struct events_stall stall;
+};
+
+/* Any bytes as an event of the frontend. NULL: it is none, or out of memory; else to be freed with
+ * mpa__v1__event__free_unpacked(). Pure. */
+Mpa__V1__Event *events_read(const uint8_t *bytes, size_t size, struct events_news *news) MPA_WARN_UNUSED;
+
+/* Main loop, after a wake: passes on what the frontend sent. True when the state of a lane has changed. */
+bool events_step(struct events *events);
+
 /* After each events_step(): true when what it passed on was that. */
 bool events_take_stall(struct events *events, struct events_stall *stall);
 

@@ -103,28 +103,39 @@ static int dial(struct client *client, const char *url)
     return MPACTL_OK;
 }
 
+int client_look(const struct mpactl *mpactl, const char *name, bool is_quiet)
+{
+    char path[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
+    int error;
+
+    if (snprintf(path, sizeof(path), "%s/%s", mpactl->runtime_dir, name) >= (int)sizeof(path) - 1)
+        return client_fail(mpactl, MPACTL_USAGE, "--runtime-dir %s: too long", mpactl->runtime_dir);
+    error = look_for(path);
+    if (error == EACCES || error == EPERM)
+        return client_fail(mpactl, MPACTL_FAILED,
+                           "%s: permission denied (others than root and the user of mpa-controld need "
+                           "control.admins or control.readers)",
+                           path);
+    if (error == 0)
+        return MPACTL_OK;
+    if (is_quiet)
+        return MPACTL_NO_DAEMON;
+    return client_fail(mpactl, MPACTL_NO_DAEMON, "%s: no mpa-controld answers there (%s); is it running?",
+                       path, strerror(error));
+}
+
 int client_open(struct client *client, const struct mpactl *mpactl, const char *name, bool is_quiet)
 {
     char url[sizeof("ipc://") + sizeof(((struct sockaddr_un *)NULL)->sun_path)];
-    int error;
+    int exit_code;
 
-    *client = (struct client){.mpactl = mpactl};
-    if (snprintf(url, sizeof(url), "ipc://%s/%s", mpactl->runtime_dir, name) >= (int)sizeof(url) - 1)
-        return client_fail(mpactl, MPACTL_USAGE, "--runtime-dir %s: too long", mpactl->runtime_dir);
+    *client = (struct client){.mpactl = mpactl, .name = name};
     if (mpactl->remote != NULL)
         return dial_remote(client);
-    error = look_for(url + strlen("ipc://"));
-    if (error == EACCES || error == EPERM)
-        return client_fail(mpactl, MPACTL_FAILED,
-                           "%s/%s: permission denied (root and the user of mpa-controld may, and who "
-                           "control.readers or control.admins names)",
-                           mpactl->runtime_dir, name);
-    if (error != 0 && is_quiet)
-        return MPACTL_NO_DAEMON;
-    if (error != 0)
-        return client_fail(mpactl, MPACTL_NO_DAEMON,
-                           "%s/%s: no mpa-controld answers there (%s); is it running?", mpactl->runtime_dir,
-                           name, strerror(error));
+    exit_code = client_look(mpactl, name, is_quiet);
+    if (exit_code != MPACTL_OK)
+        return exit_code;
+    snprintf(url, sizeof(url), "ipc://%s/%s", mpactl->runtime_dir, name);
     return dial(client, url);
 }
 
@@ -165,23 +176,39 @@ static int refused(const struct mpactl *mpactl, const Mpa__V1__Request *request,
     return client_fail(mpactl, MPACTL_FAILED, "refused: %s", error->text);
 }
 
+/* Whoever asked only to look loses nothing with the answer; a change may have been made all the same. */
+static const char *doubt_of(const Mpa__V1__Request *request)
+{
+    static const char *const looks[] = {"get_", "explain", "capture_"};
+    const ProtobufCFieldDescriptor *command =
+        protobuf_c_message_descriptor_get_field(request->base.descriptor, request->body_case);
+
+    for (size_t i = 0; command != NULL && i < sizeof(looks) / sizeof(looks[0]); i++) {
+        if (strncmp(command->name, looks[i], strlen(looks[i])) == 0)
+            return "";
+    }
+    return "; whether the command was carried out is not known (see status)";
+}
+
 int client_ask(struct client *client, Mpa__V1__Request *request, Mpa__V1__Reply **reply)
 {
     nng_msg *answer;
     Mpa__V1__Reply *unpacked;
     int error;
 
+    /* Whoever has gone since the last question is not waited for: the kernel knows at once. */
+    error = client->mpactl->remote != NULL ? MPACTL_OK : client_look(client->mpactl, client->name, false);
+    if (error != MPACTL_OK)
+        return error;
     request->id = ++client->last_id;
     request->deadline_ms = client->mpactl->timeout_ms;
     error = exchange(client, request, &answer);
     if (error == NNG_ETIMEDOUT)
-        return client_fail(client->mpactl, MPACTL_FAILED, "no answer within %u ms (see --timeout)",
-                           client->mpactl->timeout_ms);
+        return client_fail(client->mpactl, MPACTL_FAILED, "no answer within %u ms (see --timeout)%s",
+                           client->mpactl->timeout_ms, doubt_of(request));
     if (error != 0)
-        return client_fail(
-            client->mpactl, MPACTL_FAILED,
-            "connection lost: %s; whether the command was carried out is not known (see status)",
-            nng_strerror(error));
+        return client_fail(client->mpactl, MPACTL_FAILED, "connection lost: %s%s", nng_strerror(error),
+                           doubt_of(request));
     unpacked = mpa__v1__reply__unpack(NULL, nng_msg_len(answer), nng_msg_body(answer));
     nng_msg_free(answer);
     if (unpacked == NULL)

@@ -14,10 +14,16 @@
 
 struct client {
     const struct mpactl *mpactl; /* borrowed */
+    const char *name;            /* of the socket; borrowed */
     nng_socket socket;
     sem_t connected; /* posted when the connection stands */
     uint64_t last_id;
 };
+
+/* Is there anybody behind the socket `name` of the runtime folder? Asks the kernel alone, so that a process
+ * that hangs is there. MPACTL_OK; or another exit code after one line to stderr, which `is_quiet` spares an
+ * absence. */
+int client_look(const struct mpactl *mpactl, const char *name, bool is_quiet) MPA_WARN_UNUSED;
 
 /*
  * Connects to the socket `name` in the runtime folder, or to the mpa-controld of --remote. MPACTL_OK; or

@@ -10,6 +10,7 @@
 #include "controlplane/mpactl/degrade_text.h"
 #include "controlplane/mpactl/json.h"
 #include "controlplane/mpactl/mpactl.h"
+#include "controlplane/mpactl/query.h"
 #include "controlplane/mpactl/settings.h"
 #include "controlplane/mpactl/text.h"
 
@@ -211,7 +212,7 @@ static void print_scale_decision(const Mpa__V1__ScaleDecision *decision)
 static void print_explain(const Mpa__V1__ExplainReply *reply)
 {
     printf("balance is %s, a look every %u ms\n", reply->on ? "on" : "off", reply->interval_ms);
-    printf("weights: cpu %u, rings %u, connections %u; above score %u, beyond %.2f times the lightest\n",
+    printf("weights: cpu %u, rings %u, connections %u\nacts above score %u, beyond %.2f times the lightest\n",
            reply->weight_cpu, reply->weight_ring, reply->weight_connections, reply->floor_permille,
            (double)reply->factor_permille / 1000.0);
     for (size_t i = 0; i < reply->n_workers; i++)
@@ -232,6 +233,15 @@ static void print_explain(const Mpa__V1__ExplainReply *reply)
         degrade_print_decision(reply->degrade[i]);
 }
 
+static int show_explain(const struct mpactl *mpactl, const struct query_answer *answer, void *context)
+{
+    (void)context;
+    if (mpactl->is_json)
+        return query_print_json(mpactl, &answer->reply->explain->base);
+    print_explain(answer->reply->explain);
+    return MPACTL_OK;
+}
+
 static error_t parse_explain(int key, char *value, struct argp_state *state)
 {
     static const struct number_range count = {"count", 1, 1000};
@@ -247,6 +257,7 @@ int command_explain(struct mpactl *mpactl, int argc, char **argv)
 {
     static const struct argp_option options[] = {
         {"count", 'n', "N", 0, "the last N decisions only", 0},
+        SYNTAX_WATCH_OPTIONS,
         {0},
     };
     static const struct command_syntax syntax = {
@@ -257,20 +268,10 @@ int command_explain(struct mpactl *mpactl, int argc, char **argv)
     uint32_t limit = 0;
     Mpa__V1__ExplainRequest body = MPA__V1__EXPLAIN_REQUEST__INIT;
     Mpa__V1__Request request = MPA__V1__REQUEST__INIT;
-    Mpa__V1__Reply *reply;
-    int exit_code;
 
     command_parse(mpactl, &syntax, argc, argv, &limit);
     body.limit = limit;
     request.body_case = MPA__V1__REQUEST__BODY_EXPLAIN;
     request.explain = &body;
-    exit_code = client_ask_once(mpactl, &request, &reply);
-    if (exit_code != MPACTL_OK)
-        return exit_code;
-    if (mpactl->is_json)
-        exit_code = json_print_message(&reply->explain->base, stdout);
-    else
-        print_explain(reply->explain);
-    mpa__v1__reply__free_unpacked(reply, NULL);
-    return exit_code;
+    return query_run(mpactl, &request, show_explain, NULL);
 }

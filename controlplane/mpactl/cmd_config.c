@@ -7,6 +7,7 @@
 #include "base/config.h"
 #include "controlplane/mpactl/mpactl.h"
 #include "controlplane/mpactl/settings.h"
+#include "controlplane/mpactl/suggest.h"
 
 #define ACTIONS "check FILE, show [FILE], defaults, reload, set KEY=VALUE..."
 
@@ -17,10 +18,27 @@ struct options {
     struct assignments assignments;
 };
 
+/* Before what follows it is judged: "chek FILE" is not one argument too many. */
+static char *action_parse(char *text, struct argp_state *state)
+{
+    static const char *const actions[] = {"check", "show", "defaults", "reload", "set"};
+    struct suggestion suggestion = {.word = text};
+
+    for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
+        if (strcmp(text, actions[i]) == 0)
+            return text;
+        suggest_try(&suggestion, actions[i]);
+    }
+    if (suggestion.best != NULL)
+        argp_error(state, "'%s': no such action (did you mean '%s'?)", text, suggestion.best);
+    argp_error(state, "'%s': no such action (allowed: " ACTIONS ")", text);
+    return text;
+}
+
 static error_t parse_argument(struct options *options, char *value, struct argp_state *state)
 {
     if (options->action == NULL)
-        options->action = value;
+        options->action = action_parse(value, state);
     else if (strcmp(options->action, "set") == 0)
         assignments_add(&options->assignments, value, state);
     else if (options->path == NULL &&
@@ -139,7 +157,7 @@ int command_config(struct mpactl *mpactl, int argc, char **argv)
         "the built-in one. reload: mpa-controld reads its file again, as a whole or not at all. set: changes "
         "live keys until the next reload. check, show FILE and defaults need no running stack.\v"
         "mpactl config check /etc/mpa/mpa.yaml\tbefore a restart\n"
-        "mpactl config show > my.yaml\ta file to begin with\n"};
+        "mpactl config defaults > my.yaml\ta file to begin with\n"};
     struct options options = {0};
 
     command_parse(mpactl, &syntax, argc, argv, &options);
@@ -151,8 +169,6 @@ int command_config(struct mpactl *mpactl, int argc, char **argv)
         return config_print(mpactl, NULL);
     if (strcmp(options.action, "reload") == 0)
         return settings_request_reload(mpactl, options.is_dry);
-    if (strcmp(options.action, "set") != 0)
-        return mpactl_fail(MPACTL_USAGE, "config %s: no such action (allowed: " ACTIONS ")", options.action);
     if (options.assignments.n == 0)
         return mpactl_fail(MPACTL_USAGE, "config set: KEY=VALUE is missing");
     return settings_request_set(mpactl, "", &options.assignments);

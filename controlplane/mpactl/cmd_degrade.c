@@ -8,6 +8,7 @@
 #include "controlplane/mpactl/degrade_text.h"
 #include "controlplane/mpactl/json.h"
 #include "controlplane/mpactl/mpactl.h"
+#include "controlplane/mpactl/query.h"
 #include "controlplane/mpactl/text.h"
 
 /* The words of the command line, and those of the policy for what they mean. */
@@ -117,22 +118,21 @@ static int print_degrade(const Mpa__V1__GetDegradeReply *reply)
     return exit_code;
 }
 
+static int show_answer(const struct mpactl *mpactl, const struct query_answer *answer, void *context)
+{
+    (void)context;
+    return mpactl->is_json ? query_print_json(mpactl, &answer->reply->get_degrade->base)
+                           : print_degrade(answer->reply->get_degrade);
+}
+
 static int show(struct mpactl *mpactl)
 {
     Mpa__V1__GetDegradeRequest body = MPA__V1__GET_DEGRADE_REQUEST__INIT;
     Mpa__V1__Request request = MPA__V1__REQUEST__INIT;
-    Mpa__V1__Reply *reply;
-    int exit_code;
 
     request.body_case = MPA__V1__REQUEST__BODY_GET_DEGRADE;
     request.get_degrade = &body;
-    exit_code = client_ask_once(mpactl, &request, &reply);
-    if (exit_code != MPACTL_OK)
-        return exit_code;
-    exit_code = mpactl->is_json ? json_print_message(&reply->get_degrade->base, stdout)
-                                : print_degrade(reply->get_degrade);
-    mpa__v1__reply__free_unpacked(reply, NULL);
-    return exit_code;
+    return query_run(mpactl, &request, show_answer, NULL);
 }
 
 static int set(struct mpactl *mpactl, const struct degrade_options *options)
@@ -163,17 +163,20 @@ static int set(struct mpactl *mpactl, const struct degrade_options *options)
 int command_degrade(struct mpactl *mpactl, int argc, char **argv)
 {
     static const struct command_syntax syntax = {
-        NULL, parse_degrade, "[auto|off|STEP]",
+        syntax_options_watch, parse_degrade, "[auto|off|STEP]",
         "Shows what is given up under pressure, and why. With auto the pressure decides, with off nothing is "
         "given up, with a step that one stays, until mpa-controld ends (control.degrade is for longer). "
         "Steps, "
         "each with those before it: none; shed_congested: workers under pressure get no new connections; "
         "shed_all: no worker does; short_idle: idle connections end sooner; fewer_workers.\v"
         "mpactl degrade\twhat is given up, and why?\n"
+        "mpactl degrade --watch\tthe pressure, every two seconds\n"
         "mpactl degrade shed_all\tno new connections for now\n"
         "mpactl degrade auto\tback to what the pressure says\n"};
     struct degrade_options options = {0};
 
     command_parse(mpactl, &syntax, argc, argv, &options);
+    if (options.is_given && mpactl->watch_ms != 0)
+        return mpactl_fail(MPACTL_USAGE, "degrade: --watch looks, and does not change anything");
     return options.is_given ? set(mpactl, &options) : show(mpactl);
 }

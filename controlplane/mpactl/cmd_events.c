@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* cmd_events.c — mpactl events: a line for each thing that happens, until Ctrl-C, --count or --seconds. */
+/*
+ * cmd_events.c — mpactl events: a line for each thing that happens, until Ctrl-C, --count or --seconds. An
+ * mpa-controld that ends does not end it: silence would be taken for "nothing happens", so that is told on
+ * standard error, and the next one is asked at once for what it has done before we were there.
+ */
 #include <errno.h>
 #include <inttypes.h>
 #include <nng/nng.h>
 #include <nng/protocol/pubsub0/sub.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -19,8 +24,9 @@
 #include "controlplane/mpactl/mpactl.h"
 #include "controlplane/mpactl/signals.h"
 
-#define POLL_MS 300 /* between two questions to an mpa-controld elsewhere */
-#define LOOK_MS 100 /* how late a signal or the end of --seconds is seen */
+#define POLL_MS 300     /* between two questions to an mpa-controld elsewhere */
+#define LOOK_MS 100     /* how late a signal or the end of --seconds is seen */
+#define MISSED_MS 1000u /* for what was missed; asked again when it does not come */
 
 struct options {
     uint64_t n_max; /* 0: no limit */
@@ -73,8 +79,12 @@ static int print_event(const struct mpactl *mpactl, const Mpa__V1__Event *event)
 struct watcher {
     const struct mpactl *mpactl;
     nng_socket socket;
+    int signals_fd;
     struct follow follow;
-    uint64_t n_left; /* until --count is reached */
+    uint64_t n_left;          /* until --count is reached */
+    atomic_bool is_connected; /* written by nng's threads: a hint, nothing is published with it */
+    bool was_connected;       /* what the user was told */
+    bool is_behind;           /* a new connection: what was before it is to be asked for */
 };
 
 static int tell(struct watcher *watcher, const Mpa__V1__Event *event)
@@ -110,7 +120,7 @@ static int tell_lost(struct watcher *watcher, uint64_t n_lost, uint64_t time_ns)
 }
 
 /* Asks for what is missing and tells it. */
-static int repair(struct watcher *watcher)
+static int repair(struct watcher *watcher, const struct mpactl *mpactl)
 {
     Mpa__V1__GetSnapshotRequest body = MPA__V1__GET_SNAPSHOT_REQUEST__INIT;
     Mpa__V1__Request request = MPA__V1__REQUEST__INIT;
@@ -122,7 +132,7 @@ static int repair(struct watcher *watcher)
     body.life = watcher->follow.life;
     request.body_case = MPA__V1__REQUEST__BODY_GET_SNAPSHOT;
     request.get_snapshot = &body;
-    exit_code = client_ask_once(watcher->mpactl, &request, &reply);
+    exit_code = client_ask_once(mpactl, &request, &reply);
     if (exit_code != MPACTL_OK)
         return exit_code;
     snapshot = reply->get_snapshot;
@@ -149,7 +159,7 @@ static int take_event(struct watcher *watcher, const Mpa__V1__Event *event)
     case FOLLOW_GAP:
         break;
     }
-    exit_code = repair(watcher);
+    exit_code = repair(watcher, watcher->mpactl);
     if (exit_code == MPACTL_OK)
         return MPACTL_OK;
     /* Nobody to ask: an mpa-controld that has just ended, or an older one. What is known is told. */
@@ -169,10 +179,49 @@ static int poll_events(struct watcher *watcher)
 
     if (has_begun)
         nanosleep(&pause, NULL);
-    exit_code = repair(watcher);
+    exit_code = repair(watcher, watcher->mpactl);
     if (exit_code == MPACTL_OK && !has_begun)
         fprintf(stderr, "listening at %s\n", watcher->mpactl->remote);
     return exit_code;
+}
+
+/* ---- the connection ---- */
+
+static void pipe_changed(nng_pipe pipe, nng_pipe_ev event, void *context)
+{
+    struct watcher *watcher = context;
+
+    (void)pipe;
+    atomic_store_explicit(&watcher->is_connected, event == NNG_PIPE_EV_ADD_POST, memory_order_relaxed);
+}
+
+/* What was told before this connection stood, or where the first one begins. Without a word: an older
+ * mpa-controld has none to give, one that has just begun has it in a moment. */
+static bool catch_up(struct watcher *watcher)
+{
+    struct mpactl patience = *watcher->mpactl;
+    char error[256];
+
+    patience.error = error;
+    patience.error_size = sizeof(error);
+    if (patience.timeout_ms > MISSED_MS)
+        patience.timeout_ms = MISSED_MS;
+    return repair(watcher, &patience) == MPACTL_OK;
+}
+
+/* Says when the connection goes and comes back. */
+static void watch_connection(struct watcher *watcher)
+{
+    const bool is_connected = atomic_load_explicit(&watcher->is_connected, memory_order_relaxed);
+
+    if (is_connected != watcher->was_connected) {
+        fprintf(stderr,
+                is_connected ? "listening again\n" : "mpa-controld is gone; waiting for the next one\n");
+        watcher->was_connected = is_connected;
+        watcher->is_behind = is_connected;
+    }
+    if (watcher->is_behind && catch_up(watcher))
+        watcher->is_behind = false;
 }
 
 /* Waits LOOK_MS for an event. */
@@ -184,6 +233,7 @@ static int next_event(struct watcher *watcher)
 
     if (watcher->mpactl->remote != NULL)
         return poll_events(watcher);
+    watch_connection(watcher);
     error = nng_recvmsg(watcher->socket, &packed, 0);
     if (error == NNG_ETIMEDOUT)
         return MPACTL_OK;
@@ -198,52 +248,75 @@ static int next_event(struct watcher *watcher)
     return exit_code;
 }
 
-static int events_open(const struct mpactl *mpactl, nng_socket *socket)
+/* In the background: one that hangs never comes to the end of nng's handshake. */
+static int wait_for_connection(struct watcher *watcher)
 {
+    const struct mpactl *mpactl = watcher->mpactl;
+    const uint64_t end_ns = clock_now_ns() + mpactl->timeout_ms * CLOCK_NS_PER_MS;
+
+    while (!atomic_load_explicit(&watcher->is_connected, memory_order_relaxed)) {
+        if (clock_now_ns() >= end_ns)
+            return mpactl_fail(MPACTL_FAILED, "no answer within %u ms (see --timeout)", mpactl->timeout_ms);
+        /* The signal stays pending: whoever called sees it too. */
+        if (signals_wait(watcher->signals_fd, 5))
+            return MPACTL_OK;
+    }
+    watcher->was_connected = true;
+    (void)catch_up(watcher);
+    /* From here on nothing is missed. */
+    fprintf(stderr, "listening at %s/events.ipc\n", mpactl->runtime_dir);
+    return MPACTL_OK;
+}
+
+static int events_open(struct watcher *watcher)
+{
+    const struct mpactl *mpactl = watcher->mpactl;
+    nng_socket *socket = &watcher->socket;
     char url[256];
-    int error;
+    int error, exit_code;
 
     if (mpactl->remote != NULL)
         return MPACTL_OK;
+    exit_code = client_look(mpactl, "events.ipc", false);
+    if (exit_code != MPACTL_OK)
+        return exit_code;
     snprintf(url, sizeof(url), "ipc://%s/events.ipc", mpactl->runtime_dir);
     if ((error = nng_sub0_open(socket)) != 0 ||
         (error = nng_socket_set(*socket, NNG_OPT_SUB_SUBSCRIBE, "", 0)) != 0 ||
-        (error = nng_socket_set_ms(*socket, NNG_OPT_RECVTIMEO, LOOK_MS)) != 0)
-        return mpactl_fail(MPACTL_FAILED, "cannot open a socket: %s", nng_strerror(error));
-    error = nng_dial(*socket, url, NULL, 0);
-    if (error == 0) {
-        /* From here on nothing is missed. */
-        fprintf(stderr, "listening at %s/events.ipc\n", mpactl->runtime_dir);
-        return MPACTL_OK;
-    }
-    return mpactl_fail(MPACTL_NO_DAEMON, "%s/events.ipc: no mpa-controld there (%s); is it running?",
-                       mpactl->runtime_dir, nng_strerror(error));
+        (error = nng_socket_set_ms(*socket, NNG_OPT_RECVTIMEO, LOOK_MS)) != 0 ||
+        (error = nng_pipe_notify(*socket, NNG_PIPE_EV_ADD_POST, pipe_changed, watcher)) != 0 ||
+        (error = nng_pipe_notify(*socket, NNG_PIPE_EV_REM_POST, pipe_changed, watcher)) != 0 ||
+        (error = nng_dial(*socket, url, NULL, NNG_FLAG_NONBLOCK)) != 0)
+        return mpactl_fail(MPACTL_FAILED, "cannot listen for events: %s", nng_strerror(error));
+    return wait_for_connection(watcher);
 }
 
 int command_events(struct mpactl *mpactl, int argc, char **argv)
 {
-    static const struct command_syntax syntax = {option_list, parse_option, NULL,
-                                                 "Prints events as they happen; --json: one object a line.\v"
-                                                 "mpactl events -f\tuntil Ctrl-C\n"
-                                                 "mpactl --json events --count 1\twait for the next one\n"};
+    static const struct command_syntax syntax = {
+        option_list, parse_option, NULL,
+        "Prints events as they happen; --json: one object a line. It "
+        "outlives mpa-controld: the next one tells what was "
+        "missed.\v"
+        "mpactl events -f\tuntil Ctrl-C\n"
+        "mpactl --json events --count 1\twait for the next one\n"};
     struct options options = {0};
     struct watcher watcher = {.mpactl = mpactl};
     uint64_t end_ns;
-    int signals_fd;
     int exit_code;
 
     command_parse(mpactl, &syntax, argc, argv, &options);
-    signals_fd = signals_open();
-    if (signals_fd < 0)
-        return mpactl_fail(MPACTL_FAILED, "cannot wait for signals: %s", strerror(-signals_fd));
+    watcher.signals_fd = signals_open();
+    if (watcher.signals_fd < 0)
+        return mpactl_fail(MPACTL_FAILED, "cannot wait for signals: %s", strerror(-watcher.signals_fd));
     end_ns = options.max_s == 0 ? UINT64_MAX : clock_now_ns() + options.max_s * CLOCK_NS_PER_S;
     watcher.n_left = options.n_max == 0 ? UINT64_MAX : options.n_max;
-    exit_code = events_open(mpactl, &watcher.socket);
+    exit_code = events_open(&watcher);
     while (exit_code == MPACTL_OK && watcher.n_left > 0 && clock_now_ns() < end_ns &&
-           !signals_wait(signals_fd, 0))
+           !signals_wait(watcher.signals_fd, 0))
         exit_code = next_event(&watcher);
     if (nng_socket_id(watcher.socket) > 0)
         nng_close(watcher.socket);
-    fd_close(&signals_fd);
+    fd_close(&watcher.signals_fd);
     return exit_code;
 }

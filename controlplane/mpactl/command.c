@@ -3,6 +3,7 @@
  * command.c — the table of commands, and those about the commands. Help, manual pages (controlplane/mpactl/
  * CMakeLists.txt makes them with 'man') and completion come from this table and the syntax of each.
  */
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,6 +11,8 @@
 #include "controlplane/mpactl/manual.h"
 #include "controlplane/mpactl/mpactl.h"
 #include "controlplane/mpactl/suggest.h"
+
+#define MESSAGE_BYTES 1024
 
 const struct command commands[] = {
     {"status", "", "The whole at a glance: processes, restarts, traffic", command_status},
@@ -59,13 +62,18 @@ const struct command *command_find(const char *name)
 
 int mpactl_fail(enum mpactl_exit exit_code, const char *format, ...)
 {
+    char text[MESSAGE_BYTES];
     va_list arguments;
 
-    fputs("mpactl: ", stderr);
     va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
+    vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
-    fputc('\n', stderr);
+    /* Half of it may be what the other end said, which is no reason to obey it. */
+    for (char *letter = text; *letter != '\0'; letter++) {
+        if (iscntrl((unsigned char)*letter))
+            *letter = '?';
+    }
+    fprintf(stderr, "mpactl: %s\n", text);
     return (int)exit_code;
 }
 

@@ -5,7 +5,7 @@
  * TRUST
  *   runs as    whoever runs it; what that user may, mpa-controld decides (control.admins, control.readers)
  *   believes   nothing it has to: it prints what it is told
- *   doubts     replies: size and decoding are checked; tables print no control characters
+ *   doubts     replies: size and decoding are checked; tables and messages print no control characters
  *   can hurt   what its user may: 'stop' stops the stack, 'capture' reads its traffic
  *   on fault   one line and an exit code
  */

@@ -92,7 +92,7 @@ void syntax_check_option(const struct command_syntax *syntax, const char *progra
 /* True when this global option has its value in the next word. */
 bool syntax_takes_next(const char *argument);
 
-/* "mpactl: ..." and a line end to stderr; returns `exit_code`. */
+/* "mpactl: ..." and a line end to stderr, without control characters; returns `exit_code`. */
 int mpactl_fail(enum mpactl_exit exit_code, const char *format, ...) MPA_PRINTF(2, 3);
 
 /* A whole number between the bounds for option --`option`; leaves with MPACTL_USAGE and one line otherwise.

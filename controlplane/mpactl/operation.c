@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * operation.c — begin, look, end. The looks come quickly at first, for a hand-over takes a millisecond, then
- * slower, for an update takes seconds. Ctrl-C ends the waiting, not the operation.
+ * slower, for an update takes seconds. Ctrl-C ends the waiting, not the operation, and says so; so does an
+ * mpa-controld that ends before the operation: what is said about it comes when the bar is gone.
  */
 #include "controlplane/mpactl/operation.h"
 
@@ -15,6 +16,7 @@
 #include "controlplane/mpactl/client.h"
 #include "controlplane/mpactl/json.h"
 #include "controlplane/mpactl/progress.h"
+#include "controlplane/mpactl/signals.h"
 #include "controlplane/mpactl/text.h"
 
 #define FIRST_LOOK_MS 2
@@ -114,8 +116,8 @@ static void pause_ms(unsigned ms)
     nanosleep(&pause, NULL);
 }
 
-/* Looks until the operation has ended; *reply is replaced by newer ones and stays the caller's. */
-static int wait_for_end(struct client *client, Mpa__V1__Reply **reply)
+/* Looks until the operation has ended, or Ctrl-C; *reply is replaced by newer ones and stays the caller's. */
+static int look_on(struct client *client, Mpa__V1__Reply **reply)
 {
     Mpa__V1__GetOperationRequest body = MPA__V1__GET_OPERATION_REQUEST__INIT;
     Mpa__V1__Request request = MPA__V1__REQUEST__INIT;
@@ -127,7 +129,7 @@ static int wait_for_end(struct client *client, Mpa__V1__Reply **reply)
     request.body_case = MPA__V1__REQUEST__BODY_GET_OPERATION;
     request.get_operation = &body;
     progress_begin(&progress, client->mpactl);
-    while (is_pending((*reply)->get_operation)) {
+    while (is_pending((*reply)->get_operation) && !signals_remembered()) {
         const Mpa__V1__OperationReply *operation = (*reply)->get_operation;
         Mpa__V1__Reply *next;
 
@@ -142,6 +144,28 @@ static int wait_for_end(struct client *client, Mpa__V1__Reply **reply)
     }
     progress_end(&progress);
     return exit_code;
+}
+
+static int wait_for_end(struct client *client, Mpa__V1__Reply **reply)
+{
+    const struct mpactl *mpactl = client->mpactl;
+    struct mpactl quiet = *mpactl;
+    char error[512] = "";
+    int exit_code;
+
+    quiet.error = error;
+    quiet.error_size = sizeof(error);
+    client->mpactl = &quiet;
+    signals_remember();
+    exit_code = look_on(client, reply);
+    client->mpactl = mpactl;
+    if (exit_code != MPACTL_OK)
+        return mpactl_fail(MPACTL_FAILED, "%s: what became of it is not known, see status and events (%s)",
+                           (*reply)->get_operation->text, error);
+    if (!is_pending((*reply)->get_operation))
+        return MPACTL_OK;
+    return mpactl_fail(MPACTL_FAILED, "%s: goes on, only the waiting has ended (see status and events)",
+                       (*reply)->get_operation->text);
 }
 
 int operation_run(const struct mpactl *mpactl, Mpa__V1__Request *request, bool is_waiting)

@@ -11,8 +11,7 @@
 #include "base/fd.h"
 #include "controlplane/mpactl/json.h"
 #include "controlplane/mpactl/signals.h"
-
-#define SCREEN_CLEAR "\033[H\033[2J"
+#include "controlplane/mpactl/watch_screen.h"
 
 int query_print_json(const struct mpactl *mpactl, const ProtobufCMessage *message)
 {
@@ -29,9 +28,7 @@ static void print_head(const struct mpactl *mpactl, bool is_first)
     if (mpactl->is_json || mpactl->watch_ms == 0)
         return;
     strftime(clock, sizeof(clock), "%Y-%m-%d %H:%M:%S", localtime_r(&now, &moment));
-    if (isatty(STDOUT_FILENO))
-        fputs(SCREEN_CLEAR, stdout);
-    else if (!is_first)
+    if (!isatty(STDOUT_FILENO) && !is_first)
         putchar('\n');
     printf("%s, every %u.%u s\n\n", clock, mpactl->watch_ms / 1000, mpactl->watch_ms % 1000 / 100);
 }
@@ -49,15 +46,19 @@ static int round_run(struct mpactl *mpactl, query_round round, void *context)
 }
 
 /* Keeps what is said about the connection until the screen has been cleared. */
-static int watch_round(struct mpactl *mpactl, query_round round, void *context)
+static int watch_round(struct mpactl *mpactl, query_round round, void *context, bool is_first)
 {
+    struct watch_screen screen;
     char error[512] = "";
     int exit_code;
 
+    watch_screen_begin(&screen, mpactl);
+    print_head(mpactl, is_first);
     mpactl->error = error;
     mpactl->error_size = sizeof(error);
     exit_code = round_run(mpactl, round, context);
     mpactl->error = NULL;
+    watch_screen_end(&screen, mpactl);
     if (*error != '\0' && fflush(stdout) == 0)
         mpactl_fail((enum mpactl_exit)exit_code, "%s", error);
     return exit_code;
@@ -73,8 +74,7 @@ static int watch(struct mpactl *mpactl, query_round round, void *context)
     /* A round reaches the terminal in one piece. */
     setvbuf(stdout, NULL, _IOFBF, 1 << 16);
     for (uint64_t n = 1;; n++) {
-        print_head(mpactl, n == 1);
-        exit_code = watch_round(mpactl, round, context);
+        exit_code = watch_round(mpactl, round, context, n == 1);
         if (fflush(stdout) != 0)
             exit_code = mpactl_fail(MPACTL_FAILED, "cannot write to standard output");
         /* Nobody there, or nobody who reads: no reason to go on. */

@@ -30,7 +30,8 @@ static const char *need_word(Mpa__V1__ConfigNeed need)
 
 static int print_config(const Mpa__V1__GetConfigReply *reply)
 {
-    static const char *const headers[] = {"KEY", "VALUE", "SOURCE", "CHANGES", "WAITS", NULL};
+    /* What waits is why one looks: it is the last to go. */
+    static const char *const headers[] = {"KEY", "~VALUE", "-SOURCE", "--CHANGES", "~WAITS", NULL};
     struct table *table = table_new(headers);
     time_t seconds = (time_t)(reply->loaded_ns / 1000000000u);
     char word[TEXT_WORD_BYTES], clock[32];
@@ -77,7 +78,7 @@ int settings_request_show(const struct mpactl *mpactl)
 
 static int print_changes(Mpa__V1__ConfigChange **changes, size_t n, bool is_dry)
 {
-    static const char *const headers[] = {"KEY", "OLD", "NEW", "RESULT", NULL};
+    static const char *const headers[] = {"KEY", "~OLD", "~NEW", "~RESULT", NULL};
     struct table *table;
 
     if (n == 0) {

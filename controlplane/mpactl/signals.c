@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* signals.c — SIGINT and SIGTERM as a readable descriptor. */
+/* signals.c — SIGINT and SIGTERM as a readable descriptor, or as a note: a handler has nowhere else to put
+ * it. */
 #include "controlplane/mpactl/signals.h"
 
 #include <errno.h>
@@ -26,4 +27,25 @@ bool signals_wait(int signals_fd, int wait_ms)
     struct pollfd place = {.fd = signals_fd, .events = POLLIN};
 
     return poll(&place, 1, wait_ms) > 0;
+}
+
+static volatile sig_atomic_t is_remembered;
+
+static void remember(int number)
+{
+    (void)number;
+    is_remembered = 1;
+}
+
+void signals_remember(void)
+{
+    const struct sigaction action = {.sa_handler = remember};
+
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+bool signals_remembered(void)
+{
+    return is_remembered != 0;
 }

@@ -170,8 +170,8 @@ void config_print_markdown(FILE *out)
         out,
         "# Configuration\n\n"
         "One YAML file for all processes; every key may be left out, an empty file is valid. The defaults\n"
-        "run as they are: `deploy/mpa.yaml` has them all. `mpactl config check FILE` names every mistake\n"
-        "with its line. This page and that file are printed from the table in "
+        "run as they are: `deploy/mpa.yaml` has them all. `mpactl config check FILE` names mistakes\n"
+        "with their lines. This page and that file are printed from the table in "
         "`lib/base/config_keys.c`.\n\n"
         "*changes* says when a new value in the file comes into force:\n\n"
         "- live: at once, by `mpactl config reload` or SIGHUP to mpa-controld\n"

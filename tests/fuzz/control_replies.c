@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * control_replies.c — fuzz target: any bytes as what mpa-controld is told by the frontend: measures of
- * balance and pressure, the picture of the lanes, flows of an elephant, the page of metrics; and as the
- * memory that an earlier mpa-controld left.
+ * balance and pressure, the picture of the lanes, flows of an elephant, the page of metrics, log levels; and
+ * as the memory that an earlier mpa-controld left.
  */
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 #include "controlplane/controld/measures.h"
 #include "controlplane/controld/metrics.h"
 #include "controlplane/controld/pressure.h"
+#include "controlplane/controld/settings.h"
 #include "controlplane/controld/status.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -58,6 +60,26 @@ static void render(const Mpa__V1__Reply *reply)
     free(metrics_render(&input, &n_bytes));
 }
 
+/* What comes out of it goes to a client, where unknown fields of a broken frontend may keep it from being
+ * read; what can be read has our own level at least. */
+static void levels(const uint8_t *data, size_t size)
+{
+    Mpa__V1__Reply *reply;
+    nng_msg *answer, *packed;
+
+    if (nng_msg_alloc(&answer, size) != 0)
+        abort();
+    memcpy(nng_msg_body(answer), data, size);
+    packed = settings_log_level_reply(1, MPA__V1__REQUEST__BODY_GET_LOG_LEVEL, answer);
+    reply = mpa__v1__reply__unpack(NULL, nng_msg_len(packed), nng_msg_body(packed));
+    if (reply != NULL && (reply->get_log_level == NULL || reply->get_log_level->n_processes == 0))
+        abort();
+    if (reply != NULL)
+        mpa__v1__reply__free_unpacked(reply, NULL);
+    nng_msg_free(packed);
+    nng_msg_free(answer);
+}
+
 static void recall(const uint8_t *data, size_t size)
 {
     struct runtime_memory memory;
@@ -77,6 +99,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct lane_report lanes[CONFIG_MAX_WORKERS];
 
     recall(data, size);
+    levels(data, size);
     if (reply == NULL)
         return 0;
     take_measures(reply);

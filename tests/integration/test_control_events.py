@@ -4,9 +4,11 @@ mpactl over the fake data plane of fake/."""
 import json
 import os
 import signal
+import socket
+import subprocess
 
 import protowire
-from controlled import control, events, wait_until  # noqa: F401
+from controlled import FAILED, MPACTL, NO_DAEMON, OK, control, events, wait_until  # noqa: F401
 from protowire import Client, fields
 
 
@@ -95,3 +97,39 @@ def test_mpactl_events_tells_a_gap_and_repairs_it(control, events):
         last, n_told = event["sequence"], n_told + 1
     assert n_lost > 0 and n_told > 256
     assert n_told + n_lost == last - first + 1
+
+
+def test_mpactl_events_tells_that_the_daemon_is_gone_and_what_the_next_one_did(control, events):
+    """Silence would look like peace: what happened before we were back is asked for, not waited for."""
+    control.start().up()
+    worker = control.worker(1)["pid"]
+    reader = events()
+    control.process.kill()
+    control.process.wait()
+    assert reader.stderr.readline() == "mpa-controld is gone; waiting for the next one\n"
+    os.kill(worker, signal.SIGKILL)
+    control.start().up()
+    assert reader.stderr.readline() == "listening again\n"
+    # It may have found that out before any reader could be there.
+    assert json.loads(reader.stdout.readline())["sequence"] == 1
+
+
+def test_mpactl_events_says_why_it_cannot_listen(control):
+    """Nobody, nobody for us, and somebody who hangs: each within --timeout, and Ctrl-C ends the wait."""
+    done = control.mpactl("events")
+    assert done.returncode == NO_DAEMON and "events.ipc: no mpa-controld answers there" in done.stderr
+    listener = os.path.join(control.dir, "events.ipc")
+    with socket.socket(socket.AF_UNIX) as hanging:
+        hanging.bind(listener)
+        hanging.listen()
+        done = control.mpactl("--timeout", "300", "events", "-f", timeout=2)
+        hanging.accept()[0].close()
+        assert done.returncode == FAILED and done.stderr == "mpactl: no answer within 300 ms (see --timeout)\n"
+        reader = subprocess.Popen([MPACTL, "--runtime-dir", control.dir, "--timeout", "20000", "events"])
+        hanging.accept()[0].close()
+        reader.send_signal(signal.SIGINT)
+        assert reader.wait(timeout=5) == OK
+        os.chmod(listener, 0o600)
+        done = subprocess.run([MPACTL, "--runtime-dir", control.dir, "events"], capture_output=True, text=True,
+                              user=65534, group=65534, extra_groups=[], timeout=5)
+        assert done.returncode == FAILED and "permission denied" in done.stderr

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Clients that mean harm to mpa-controld: floods, crowds, those that never read, bytes of any kind. Each is refused
-with a reason or cut off, memory stays, and an operator's `mpactl status` is answered beside them; how fast is
-printed, not asserted. One mpa-controld for all of it, over the fake data plane of fake/."""
+with a reason or cut off, memory stays, and an operator's `mpactl status` is answered beside them, at most a
+second late in the median (with sanitizers 0.2 s is seen; the figures are printed). One mpa-controld for all of it, over the fake data plane of fake/."""
 import os
 import random
 import resource
@@ -50,6 +50,7 @@ def status_ms(control, beside):
         assert control.mpactl("--json", "--timeout", "15000", "status").returncode == OK
         took.append((time.monotonic() - began) * 1000)
     print(f"status beside {beside}: median {sorted(took)[2]:.0f} ms, worst {max(took):.0f} ms")
+    assert sorted(took)[2] < 1000, beside
 
 
 class Crowd:

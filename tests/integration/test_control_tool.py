@@ -4,6 +4,7 @@ with colours and without."""
 import json
 import os
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -12,8 +13,9 @@ import time
 
 import pytest
 
+import protowire
 import zsh
-from controlled import FAILED, MPACTL, NO_DAEMON, OK, ROOT, USAGE, control, events  # noqa: F401
+from controlled import FAILED, MPACTL, NO_DAEMON, OK, ROOT, USAGE, control, events, wait_until  # noqa: F401
 from terminals import terminal  # noqa: F401
 
 sys.path.insert(0, os.path.join(ROOT, "scripts"))
@@ -124,6 +126,19 @@ def test_watch_repeats_with_rates_and_one_document_a_line(control, command):
     assert len([json.loads(line) for line in done.stdout.splitlines()]) == 3
 
 
+@pytest.mark.parametrize("command", ["degrade", "explain"])
+def test_watch_shows_pressure_and_decisions_again_and_changes_nothing(control, command):
+    control.start().up()
+    done = control.mpactl(command, "--watch", "0.1", "--rounds", "2")
+    assert done.returncode == OK and done.stderr == "" and done.stdout.count("every 0.1 s\n") == 2
+    done = control.mpactl("--json", command, "--watch=0.1", "--rounds", "3")
+    for line in done.stdout.splitlines():
+        check_json(command, json.loads(line))
+    assert len(done.stdout.splitlines()) == 3
+    done = control.mpactl("degrade", "shed_all", "--watch")
+    assert done.returncode == USAGE and control.json("degrade")["step"] == "none"
+
+
 def test_watch_lives_on_without_the_daemon_and_ends_at_ctrl_c(control, terminal):
     control.start().up()
     it = terminal(80, 24, f"{MPACTL} --runtime-dir {control.dir} status --watch=0.2")
@@ -133,6 +148,22 @@ def test_watch_lives_on_without_the_daemon_and_ends_at_ctrl_c(control, terminal)
     it.shows(r"no mpa-controld answers there")
     control.start().up()
     it.shows(r"state +running")
+    it.key("C-c")
+    assert it.ended() == OK
+
+
+def test_watch_keeps_its_head_on_a_terminal_that_is_too_low_for_all_of_it(control, terminal):
+    control.start().up()
+    it = terminal(80, 24, f"{MPACTL} --runtime-dir {control.dir} stats --watch=0.3")
+    it.shows(r"A SECOND")
+    it.shows(r"\A\d{4}-\d\d-\d\d [\d:]{8}, every 0\.3 s\n\nSCOPE(.*\n){20}\.\.\. \d+ more lines than the terminal has\n*\Z")
+    it.tmux("resize-window", "-x", "80", "-y", "30")
+    it.shows(r"\A.*\n\nSCOPE(.*\n){26}\.\.\. \d+ more lines")
+    it.key("C-c")
+    assert it.ended() == OK
+    it = terminal(60, 24, f"{MPACTL} --runtime-dir {control.dir} workers --watch=0.3")
+    it.shows(r"(?m)^ +1 .*serving")
+    assert "ACCEPTED" not in it.screen() and "\033[32mserving" in it.tmux("capture-pane", "-e", "-p")
     it.key("C-c")
     assert it.ended() == OK
 
@@ -154,14 +185,69 @@ def test_tables_fit_the_terminal_and_have_colours_only_there(control, terminal):
     assert "\033[32m" not in it.tmux("capture-pane", "-e", "-p")
 
 
-def test_a_long_operation_has_a_bar_on_a_terminal_and_lines_elsewhere(control, terminal):
+def test_what_waits_in_the_configuration_is_seen_in_80_columns(control, terminal, tmp_path):
+    file = tmp_path / "mpa.yaml"
+    file.write_text('host: {addresses: ["10.77.0.2/24", "fd77::2/64"]}\n')
+    control.start("--config", str(file)).up()
+    file.write_text('host: {addresses: ["10.77.0.3/24", "fd77::3/64"]}\nnic: {mtu: 1400}\n')
+    assert control.mpactl("config", "reload").returncode == OK
+    it = terminal(80, 120, f"{MPACTL} --runtime-dir {control.dir} config show")
+    it.shows(r"(?m)^KEY +VALUE .*WAITS$")
+    it.shows(r"(?m)^nic\.mtu +1500 .*in the file: 1400$")
+    assert it.ended() == OK
+
+
+def test_a_capture_ends_with_its_daemon_and_keeps_what_it_has(control, tmp_path):
+    control.start().up()
+    file = tmp_path / "frames.pcap"
+    asked = subprocess.Popen([MPACTL, "--runtime-dir", control.dir, "capture", "--write", str(file)],
+                             stderr=subprocess.PIPE, text=True)
+    wait_until(lambda: file.exists() and file.stat().st_size > 24, "frames")
+    control.process.kill()
+    control.process.wait()
+    said = asked.communicate(timeout=2)[1]
+    assert asked.returncode in (FAILED, NO_DAEMON) and said.endswith("missed\n"), said
+    assert "no mpa-controld answers" in said or "connection lost" in said
+
+
+@pytest.fixture
+def drain(control):
+    """drain(): the command, with an operation that does not end while control.unplay() is not called."""
     control.start().up()
     control.play("fake-drain-0-waits")
-    it = terminal(80, 24, f"{MPACTL} --runtime-dir {control.dir} drain 0")
+    yield f"{MPACTL} --runtime-dir {control.dir} drain 0"
+
+
+def test_a_long_operation_has_a_bar_on_a_terminal_and_lines_elsewhere(control, terminal, drain):
+    it = terminal(80, 24, drain)
     it.shows(r"drain.* \[[#-]+\]  \d+/\d+  \d")
+    piped = subprocess.Popen(drain.replace("drain 0", "migrate bucket 1 --to 1"), shell=True, stderr=subprocess.PIPE,
+                             stdout=subprocess.PIPE, text=True)
+    assert re.fullmatch(r"[^\r\033]+: \d+ of \d+\n", piped.stderr.readline())
     control.unplay("fake-drain-0-waits")
+    assert piped.communicate(timeout=10)[0].startswith("done: ") and piped.returncode == OK
     assert it.ended() == OK
     it.shows(r"done: ")
+    assert "[" not in it.screen()
+
+
+def test_ctrl_c_ends_the_waiting_and_says_that_the_operation_goes_on(control, terminal, drain):
+    it = terminal(80, 24, drain)
+    it.shows(r"\[[#-]+\]  \d+/\d+  \d")
+    it.key("C-c")
+    assert it.ended() == FAILED
+    it.shows(r"(?m)^mpactl: drain worker 0.*: goes on, only the waiting has ended")
+    control.unplay("fake-drain-0-waits")
+    wait_until(lambda: control.worker(0)["is_draining"] and control.worker(0)["buckets"] == 0, "the end of the drain")
+
+
+def test_a_daemon_that_ends_under_the_bar_is_told_at_once_and_leaves_no_doubt_unsaid(control, terminal, drain):
+    it = terminal(80, 24, drain)
+    it.shows(r"\[[#-]+\]  \d+/\d+  \d")
+    control.process.kill()
+    control.process.wait()
+    it.shows(r"(?m)^mpactl: drain worker 0.*: what became of it is not known, see status", timeout=2)
+    assert it.ended() == FAILED
     assert "[" not in it.screen()
 
 
@@ -187,6 +273,22 @@ def test_mpactl_tells_its_version_as_the_other_programs_do():
     for option in ("--version", "-V", "version"):
         done = subprocess.run([MPACTL, option], stdout=subprocess.PIPE, text=True)
         assert done.returncode == OK and re.fullmatch(r"mpactl \d+\.\d+\.\d+\n", done.stdout), option
+
+
+def test_an_action_that_is_unknown_is_the_mistake_not_what_follows_it(control):
+    done = control.mpactl("config", "chek", "my.yaml")
+    assert done.returncode == USAGE and "'chek': no such action (did you mean 'check'?)" in done.stderr
+    done = control.mpactl("config", "eat")
+    assert done.returncode == USAGE and "no such action (allowed: check FILE, " in done.stderr
+
+
+def test_examples_of_the_pages_that_need_no_daemon_work(control, tmp_path):
+    """Those that make a file to begin with: it is one."""
+    examples = re.findall(r"(?m)^  mpactl (config .*) > my\.yaml$", control.mpactl("help", "config").stdout)
+    assert len(examples) == 1
+    file = tmp_path / "my.yaml"
+    file.write_text(control.mpactl(*examples[0].split()).stdout)
+    assert control.mpactl("config", "check", str(file)).returncode == OK
 
 
 def commands():
@@ -268,6 +370,24 @@ def test_nobody_waits_long_for_a_daemon_that_hangs(hanging):
                           text=True)
     assert done.returncode == FAILED and "no answer within 300 ms" in done.stderr
     assert time.monotonic() - began < 1.5
+
+
+def test_a_change_that_was_sent_and_not_answered_may_have_been_made(tmp_path):
+    """Somebody who shakes hands and then says nothing. A look is only not answered."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "control.ipc"))
+        listener.listen()
+        for words, has_doubt in ((["drain", "0"], True), (["stop"], True), (["status"], False)):
+            asked = subprocess.Popen([MPACTL, "--runtime-dir", str(tmp_path), "--timeout", "300", *words],
+                                     stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            said = ""
+            while asked.poll() is None and select.select([listener], [], [], 2)[0]:
+                connection, _ = listener.accept()
+                connection.sendall(protowire.HELLO_REP)
+                said = asked.communicate(timeout=5)[1]
+                connection.close()
+            assert asked.returncode == FAILED and "no answer within 300 ms" in said, words
+            assert ("whether the command was carried out is not known" in said) == has_doubt, words
 
 
 FUNCTIONS = os.path.join(ROOT, "controlplane/mpactl/completion")

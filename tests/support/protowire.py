@@ -6,6 +6,7 @@ import socket
 
 HELLO_REQ = b"\0SP\0\0\x30\0\0"  # nng's greeting of a REQ socket
 HELLO_SUB = b"\0SP\0\0\x21\0\0"
+HELLO_REP = b"\0SP\0\0\x31\0\0"
 
 # Numbers of fields in control.proto.
 GET_STATUS, GET_STATS, STOP, DRAIN, UNDRAIN, GET_FLOWS, SET_BALANCE, EXPLAIN, GET_SNAPSHOT = (

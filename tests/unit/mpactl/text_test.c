@@ -2,6 +2,8 @@
 /* text_test.c — promises of words and tables, and of the table of commands. */
 #include "controlplane/mpactl/text.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "controlplane/mpactl/mpactl.h"
@@ -72,6 +74,21 @@ static void test_commands_are_whole(void)
     CU_ASSERT_PTR_NULL(command_find(""));
 }
 
+/* stderr is a variable in glibc. */
+static void test_messages_are_harmless(void)
+{
+    FILE *before = stderr;
+    char *said = NULL;
+    size_t size = 0;
+
+    stderr = open_memstream(&said, &size);
+    CU_ASSERT_EQUAL(mpactl_fail(MPACTL_FAILED, "refused: %s", "a\033[2Jb\nc"), MPACTL_FAILED);
+    fclose(stderr);
+    stderr = before;
+    CU_ASSERT_STRING_EQUAL(said, "mpactl: refused: a?[2Jb?c\n");
+    free(said);
+}
+
 const struct unit_test unit_tests[] = {
     {"an enum value is a word without the prefix of its type", test_enum_words},
     {"durations are short", test_durations},
@@ -79,5 +96,6 @@ const struct unit_test unit_tests[] = {
     {"counts are short when they are large", test_counts},
     {"a rate is of a second, and none when the counter began again", test_rates},
     {"every command is found by its name and explained in a line", test_commands_are_whole},
+    {"a message is one line without control characters", test_messages_are_harmless},
     {NULL, NULL},
 };
