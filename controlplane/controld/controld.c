@@ -332,6 +332,7 @@ int controld_init_privileged(struct controld *controld, const struct spawner_pla
     controld->started_ns = clock_now_ns();
     controld->spawner_socket = -1;
     controld->wake_fd = -1;
+    controld->kept_fd = -1;
     controld->lock_fd = runtime_lock(controld->config.control.runtime_dir);
     if (controld->lock_fd < 0)
         return controld->lock_fd;
@@ -343,6 +344,8 @@ int controld_init_privileged(struct controld *controld, const struct spawner_pla
     error = reader_open_file(controld);
     if (error != 0)
         return error;
+    if (controld->options.config_path != NULL)
+        controld->kept_fd = runtime_open_kept(controld->config.control.runtime_dir);
     runtime_raise_files(); /* after the helper was born, which hands its own limit on */
     controld->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (controld->wake_fd < 0) {
@@ -445,6 +448,10 @@ void controld_fini(struct controld *controld)
         remove_socket(controld, "control.ipc");
         remove_socket(controld, "events.ipc");
     }
+    /* Who ends in order leaves nothing: a stack that is started anew goes by its file. */
+    if (controld->kept_fd >= 0)
+        remove_socket(controld, START_KEPT_CONFIG);
+    fd_close(&controld->kept_fd);
     manager_systemd_fini(&controld->systemd);
     inherit_close(&controld->inherit);
     notify_close(&controld->notify);

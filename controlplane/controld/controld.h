@@ -62,6 +62,7 @@ struct controld {
     struct access access; /* who may ask what; constant from the start on */
     struct leftovers leftovers;
     int lock_fd;
+    int kept_fd; /* START_KEPT_CONFIG; -1: none */
     int spawner_socket;
     int wake_fd;                  /* eventfd: nng has finished something */
     struct notify notify;         /* to the service manager, if one has started us */
@@ -103,6 +104,14 @@ void controld_fini(struct controld *controld);
 /* runtime.c: the runtime folder, made 0755 where it is missing, and the lock in it. The lock's descriptor, or
  * -errno after one ERROR line (-EBUSY: another controld is running). */
 int runtime_lock(const char *runtime_dir) MPA_WARN_UNUSED;
+
+/* runtime.c: does an mpa-frontend hold its lock there? NULL: in the folder of the defaults. */
+bool runtime_has_frontend(const char *runtime_dir);
+
+/* runtime.c: the file for START_KEPT_CONFIG, or -1 after a WARN: a bad file stops the next process then. */
+int runtime_open_kept(const char *runtime_dir) MPA_WARN_UNUSED;
+/* Writes it anew; below 0: does nothing. */
+void runtime_keep(int kept_fd, const struct config *config);
 
 /* runtime.c: as many descriptors as clients may take, if the system lets us have them. */
 void runtime_raise_files(void);

@@ -97,6 +97,7 @@ int main(int argc, char **argv)
 {
     static struct controld controld = {.notify = {.socket = -1},
                                        .lock_fd = -1,
+                                       .kept_fd = -1,
                                        .spawner_socket = -1,
                                        .wake_fd = -1,
                                        .reader = {.socket = -1}};
@@ -106,6 +107,9 @@ int main(int argc, char **argv)
 
     argp_err_exit_status = START_EXIT_USAGE;
     argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+    /* Who starts a stack is told at once what is wrong with his file; one that runs needs its control plane.
+     */
+    arguments.start.may_recall = runtime_has_frontend(arguments.start.runtime_dir);
     if (start_load("mpa-controld", &arguments.start, &controld.config) != 0)
         return START_EXIT_USAGE;
     controld.options = arguments.start;

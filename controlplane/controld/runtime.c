@@ -3,10 +3,12 @@
  * runtime.c — the runtime folder: sockets, the lock, the frontend's keys. The lock is a lock on an open file,
  * so it ends with its holder however that dies; the file stays, for a new one could be locked beside an old.
  * Its bytes are the only thing that one controld leaves to the next: a line of fixed length, written at once.
+ * Beside it lies the configuration that was loaded last, for whoever must start while the file has a mistake.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/resource.h>
@@ -59,6 +61,54 @@ int runtime_lock(const char *runtime_dir)
     fd_close(&fd);
     log_error("already_running runtime_dir=%s hint=\"another mpa-controld holds %s\"", runtime_dir, path);
     return -EBUSY;
+}
+
+bool runtime_has_frontend(const char *runtime_dir)
+{
+    char path[CONFIG_PATH_BYTES + 16];
+    struct config defaults;
+    bool is_held;
+    int fd;
+
+    config_defaults(&defaults);
+    snprintf(path, sizeof(path), "%s/frontend.lock",
+             runtime_dir != NULL ? runtime_dir : defaults.control.runtime_dir);
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return false;
+    is_held = flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+    fd_close(&fd);
+    return is_held;
+}
+
+int runtime_open_kept(const char *runtime_dir)
+{
+    char path[CONFIG_PATH_BYTES + sizeof(START_KEPT_CONFIG) + 1];
+    int fd;
+
+    snprintf(path, sizeof(path), "%s/" START_KEPT_CONFIG, runtime_dir);
+    /* Workers may run as another user. */
+    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+    if (fd < 0 || fchmod(fd, 0644) < 0)
+        log_warn("keep_failed file=%s error=\"%s\"", path, strerror(errno));
+    return fd;
+}
+
+/* In place, for we may open nothing any more. Whoever reads it has found a file with a mistake a moment ago,
+ * and here is written only after a good one was found: the two do not meet. */
+void runtime_keep(int kept_fd, const struct config *config)
+{
+    char *text = NULL;
+    size_t n_bytes = 0;
+    FILE *memory = kept_fd < 0 ? NULL : open_memstream(&text, &n_bytes);
+
+    if (memory == NULL)
+        return;
+    config_print_yaml(config, memory);
+    if (fclose(memory) != 0 || lseek(kept_fd, 0, SEEK_SET) < 0 ||
+        write(kept_fd, text, n_bytes) != (ssize_t)n_bytes || ftruncate(kept_fd, (off_t)n_bytes) < 0)
+        log_warn("keep_failed file=" START_KEPT_CONFIG " error=\"%s\"", strerror(errno));
+    free(text);
 }
 
 void runtime_raise_files(void)

@@ -41,6 +41,7 @@ static const int controld_syscalls[] = {
     SCMP_SYS(fstat),
     SCMP_SYS(newfstatat),
     SCMP_SYS(lseek),
+    SCMP_SYS(ftruncate), /* runtime_keep() */
     /* nng: its sockets come and go with clients and with the frontend */
     SCMP_SYS(socket),
     SCMP_SYS(connect),

@@ -289,7 +289,6 @@ int settings_new(struct settings **settings, struct controld *controld)
 {
     struct settings *new = calloc(1, sizeof(*new));
     const struct start_options *options = &controld->options;
-    char error[SETTINGS_TEXT_BYTES];
     int failed = NNG_ENOMEM;
 
     *settings = NULL;
@@ -302,8 +301,9 @@ int settings_new(struct settings **settings, struct controld *controld)
         new->loaded_ns = settings_wall_ns();
         /* Which keys stand in the file: a second look, for the sources. What has changed since the first one
          * a moment ago shows as what waits. */
-        if (options->config_path != NULL && settings_read(new, &new->file, new->is_given, error) != 0)
-            log_warn("config_not_read error=\"%s\"", error);
+        if (options->config_path != NULL && settings_read(new, &new->file, new->is_given, new->fault) != 0)
+            log_warn("config_not_read error=\"%s\"", new->fault);
+        runtime_keep(controld->kept_fd, &new->file);
         for (size_t i = 0; i < SUPERVISOR_MAX_PROCESSES; i++)
             new->started[i] = controld->config;
         failed = frontend_call_init(&new->call, controld->link, answered, new);

@@ -172,6 +172,8 @@ int settings_reload(struct settings *settings, bool is_dry, struct settings_chan
     if (is_dry)
         return 0;
     settings->file = file;
+    settings->fault[0] = '\0';
+    runtime_keep(settings->controld->kept_fd, &file);
     memcpy(settings->is_given, is_given, sizeof(is_given));
     settings->loaded_ns = settings_wall_ns();
     return 0;
@@ -272,16 +274,17 @@ static void settle_class(struct settings *settings, enum config_change change, s
 void settings_process_started(struct settings *settings, const struct process *process)
 {
     size_t idx = (size_t)(process - settings->controld->supervisor.processes);
-    char error[SETTINGS_TEXT_BYTES], name[32];
     bool is_given[CONFIG_MAX_KEYS];
     struct config file;
+    char name[32];
 
     settings->started[idx] = settings->file;
     if (settings->controld->options.config_path == NULL)
         return;
-    if (settings_read(settings, &file, is_given, error) != 0) {
-        log_warn("config_bad process=\"%s\" error=\"%s\"", settings_process_name(idx, name), error);
-        return; /* it says the same, and ends */
+    settings->fault[0] = '\0';
+    if (settings_read(settings, &file, is_given, settings->fault) != 0) {
+        log_warn("config_bad process=\"%s\" error=\"%s\"", settings_process_name(idx, name), settings->fault);
+        return; /* it says the same, and begins with settings->file: runtime_keep() */
     }
     settings->started[idx] = file;
     for (size_t i = 0; i < config_n_keys(); i++) {

@@ -18,7 +18,9 @@ enum settings_told { TOLD_LOG_LEVEL, TOLD_HEARTBEAT, TOLD_ORPHAN, TOLD_IDLE, N_T
 
 struct settings {
     struct controld *controld;
-    struct config file; /* as it was read last, the options of the command line over it */
+    struct config file;              /* as it was read last, the options of the command line over it */
+    char fault[SETTINGS_TEXT_BYTES]; /* why it could not be read when somebody had to since; empty: nobody had
+                                        to */
     bool is_given[CONFIG_MAX_KEYS];
     bool is_by_hand[CONFIG_MAX_KEYS];
     uint64_t loaded_ns;                              /* CLOCK_REALTIME */

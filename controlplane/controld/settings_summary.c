@@ -60,4 +60,5 @@ void settings_fill_status(const struct settings *settings, struct settings_summa
     status->config_hash = room->hash;
     status->config_file = wire_borrow(path == NULL ? "" : path);
     status->config_waits = room->waits;
+    status->config_error = wire_borrow(settings->fault);
 }

@@ -98,12 +98,10 @@ static int print_moves(const Mpa__V1__Decision *decision)
 
 static int print_rebalance(const Mpa__V1__Decision *decision, bool is_dry)
 {
-    if (decision->n_moves == 0) {
-        printf("nothing moves: %s\n", decision->text);
-        return MPACTL_OK;
-    }
-    printf("%s: %s\n", is_dry ? "would move" : "moving", decision->text);
-    return is_dry ? print_moves(decision) : MPACTL_OK;
+    fputs(decision->n_moves == 0 ? "nothing moves: " : is_dry ? "would move: " : "moving: ", stdout);
+    text_print(decision->text, stdout);
+    putchar('\n');
+    return is_dry && decision->n_moves > 0 ? print_moves(decision) : MPACTL_OK;
 }
 
 static error_t parse_rebalance(int key, char *value, struct argp_state *state)
@@ -151,13 +149,6 @@ int command_rebalance(struct mpactl *mpactl, int argc, char **argv)
 
 /* ---- explain ---- */
 
-/* The outcome comes from the stack: no control characters. */
-static void print_clean(const char *text)
-{
-    for (; *text != '\0'; text++)
-        putchar((unsigned char)*text < ' ' || *text == 0x7f ? '?' : *text);
-}
-
 #define CLOCK_BYTES 16
 
 static const char *clock_text(uint64_t time_ns, char clock[CLOCK_BYTES])
@@ -182,10 +173,10 @@ static void print_decision(const Mpa__V1__Decision *decision)
         printf(", %u times", decision->times);
     if (decision->outcome[0] != '\0') {
         fputs(", ", stdout);
-        print_clean(decision->outcome);
+        text_print(decision->outcome, stdout);
     }
     fputs("\n          ", stdout);
-    print_clean(decision->text);
+    text_print(decision->text, stdout);
     putchar('\n');
 }
 
@@ -202,10 +193,10 @@ static void print_scale_decision(const Mpa__V1__ScaleDecision *decision)
         printf(", %u times", decision->times);
     if (decision->outcome[0] != '\0') {
         fputs(", ", stdout);
-        print_clean(decision->outcome);
+        text_print(decision->outcome, stdout);
     }
     fputs("\n          ", stdout);
-    print_clean(decision->text);
+    text_print(decision->text, stdout);
     putchar('\n');
 }
 

@@ -51,13 +51,6 @@ static error_t parse_degrade(int key, char *value, struct argp_state *state)
     return 0;
 }
 
-/* Texts come from the stack: no control characters. */
-static void print_clean(const char *text)
-{
-    for (; *text != '\0'; text++)
-        putchar((unsigned char)*text < ' ' || *text == 0x7f ? '?' : *text);
-}
-
 void degrade_print_decision(const Mpa__V1__DegradeDecision *decision)
 {
     time_t seconds = (time_t)(decision->time_ns / 1000000000u);
@@ -69,7 +62,7 @@ void degrade_print_decision(const Mpa__V1__DegradeDecision *decision)
     printf("%s  %s -> %s\n          ", clock,
            text_enum(&mpa__v1__degrade_step__descriptor, (int)decision->from, from),
            text_enum(&mpa__v1__degrade_step__descriptor, (int)decision->to, to));
-    print_clean(decision->text);
+    text_print(decision->text, stdout);
     putchar('\n');
 }
 

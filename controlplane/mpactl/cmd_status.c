@@ -12,13 +12,15 @@ static void print_degrade(const Mpa__V1__GetStatusReply *status)
 {
     char word[TEXT_WORD_BYTES];
 
-    if (status->degrade_step != MPA__V1__DEGRADE_STEP__DEGRADE_STEP_NONE)
-        printf("degraded   %s: %s\n",
-               text_enum(&mpa__v1__degrade_step__descriptor, (int)status->degrade_step, word),
-               status->degrade_text);
-    else if (status->degrade_mode != MPA__V1__DEGRADE_MODE__DEGRADE_MODE_AUTO)
+    if (status->degrade_step != MPA__V1__DEGRADE_STEP__DEGRADE_STEP_NONE) {
+        printf("degraded   %s: ",
+               text_enum(&mpa__v1__degrade_step__descriptor, (int)status->degrade_step, word));
+        text_print(status->degrade_text, stdout);
+        putchar('\n');
+    } else if (status->degrade_mode != MPA__V1__DEGRADE_MODE__DEGRADE_MODE_AUTO) {
         printf("degrade    %s\n",
                text_enum(&mpa__v1__degrade_mode__descriptor, (int)status->degrade_mode, word));
+    }
 }
 
 /* Which configuration is in force, and what stands between it and the file. */
@@ -44,6 +46,12 @@ static void print_config(const Mpa__V1__GetStatusReply *status)
                                                        : "something newer (mpactl config show)");
     }
     puts(status->n_config_waits == 0 ? ", all in force" : "");
+    /* It may come from a file that is being edited. */
+    if (status->config_error[0] != '\0') {
+        fputs("           the file has a mistake, processes begin with what was loaded last: ", stdout);
+        text_print(status->config_error, stdout);
+        putchar('\n');
+    }
 }
 
 static void print_head(const Mpa__V1__GetStatusReply *status)
@@ -136,9 +144,12 @@ static void print_last_exits(const Mpa__V1__GetStatusReply *status)
     for (size_t i = 0; i < status->n_processes; i++) {
         const Mpa__V1__Process *process = status->processes[i];
 
-        if (process->last_exit[0] != '\0')
-            printf("%s %u ended last: %s\n", text_enum(&mpa__v1__role__descriptor, (int)process->role, word),
-                   process->slot, process->last_exit);
+        if (process->last_exit[0] == '\0')
+            continue;
+        printf("%s %u ended last: ", text_enum(&mpa__v1__role__descriptor, (int)process->role, word),
+               process->slot);
+        text_print(process->last_exit, stdout);
+        putchar('\n');
     }
 }
 

@@ -2,7 +2,6 @@
 /* event_text.c — events as lines for people. */
 #include "controlplane/mpactl/event_text.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,12 +15,6 @@ static const char *field(const Mpa__V1__Event *event, const char *key)
             return event->fields[i]->value;
     }
     return "";
-}
-
-static void print_clean(const char *text, FILE *out)
-{
-    for (; *text != '\0'; text++)
-        fputc(iscntrl((unsigned char)*text) ? '?' : *text, out);
 }
 
 /* `before`, then the number in field `key`, then `after` with an s when it is not one. */
@@ -44,11 +37,11 @@ static void print_handover(const Mpa__V1__Event *event, FILE *out)
     char word[TEXT_WORD_BYTES];
 
     fprintf(out, "worker %u -> worker ", event->slot);
-    print_clean(field(event, "to"), out);
+    text_print(field(event, "to"), out);
     fputs(": ", out);
     if (*flow != '\0') {
         fputs("flow ", out);
-        print_clean(flow, out);
+        text_print(flow, out);
     } else {
         print_count(event, "flows", "flow", out);
         fputs(" in ", out);
@@ -59,7 +52,7 @@ static void print_handover(const Mpa__V1__Event *event, FILE *out)
     fputs(" held", out);
     if (strcmp(result, "done") != 0) {
         fputs(", ", out);
-        print_clean(result, out);
+        text_print(result, out);
     }
 }
 
@@ -83,9 +76,9 @@ static void print_fields(const Mpa__V1__Event *event, FILE *out)
         fprintf(out, " slot=%u", event->slot);
     for (size_t i = 0; i < event->n_fields; i++) {
         fputc(' ', out);
-        print_clean(event->fields[i]->key, out);
+        text_print(event->fields[i]->key, out);
         fputs("=\"", out);
-        print_clean(event->fields[i]->value, out);
+        text_print(event->fields[i]->value, out);
         fputc('"', out);
     }
 }

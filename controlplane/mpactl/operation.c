@@ -97,13 +97,15 @@ static int print_end(const struct mpactl *mpactl, const Mpa__V1__OperationReply 
     }
     if (mpactl->is_json)
         return MPACTL_OK;
-    if (is_done && operation->flows == 0 && operation->buckets == 0)
-        printf("done: %s (%s)\n", operation->text, text_ns(operation->duration_ns, word));
-    else if (is_done)
-        printf("done: %s (%u flows, %u buckets, %u frames held, %s)\n", operation->text, operation->flows,
-               operation->buckets, operation->frames_held, text_ns(operation->duration_ns, word));
+    fputs(is_done ? "done: " : "begun: ", stdout);
+    text_print(operation->text, stdout);
+    if (!is_done)
+        printf(" (operation %" PRIu64 ")\n", operation->operation_id);
+    else if (operation->flows == 0 && operation->buckets == 0)
+        printf(" (%s)\n", text_ns(operation->duration_ns, word));
     else
-        printf("begun: %s (operation %" PRIu64 ")\n", operation->text, operation->operation_id);
+        printf(" (%u flows, %u buckets, %u frames held, %s)\n", operation->flows, operation->buckets,
+               operation->frames_held, text_ns(operation->duration_ns, word));
     return MPACTL_OK;
 }
 

@@ -24,6 +24,12 @@ static size_t prefix_length(const char *type, const char *name)
     return name[length] == '_' ? length + 1 : 0;
 }
 
+void text_print(const char *text, FILE *out)
+{
+    for (; *text != '\0'; text++)
+        fputc(iscntrl((unsigned char)*text) ? '?' : *text, out);
+}
+
 const char *text_enum(const ProtobufCEnumDescriptor *descriptor, int value, char word[TEXT_WORD_BYTES])
 {
     const ProtobufCEnumValue *known = protobuf_c_enum_descriptor_get_value(descriptor, value);

@@ -22,6 +22,9 @@ const char *text_enum(const ProtobufCEnumDescriptor *descriptor, int value, char
 /* "850ms", "12.3s", "4m05s", "3h07m", "2d04h". Returns `word`. */
 const char *text_duration(uint64_t ms, char word[TEXT_WORD_BYTES]);
 
+/* What the other end has said; control characters become '?'. */
+void text_print(const char *text, FILE *out);
+
 /* "850us", "1.2ms", then as text_duration(). Returns `word`. */
 const char *text_ns(uint64_t ns, char word[TEXT_WORD_BYTES]);
 

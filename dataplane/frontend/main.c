@@ -5,12 +5,11 @@
  * TRUST
  *   runs as    root until the NIC is open (CAP_NET_ADMIN for a TAP, CAP_NET_RAW for AF_PACKET), then without
  *              capabilities and under the seccomp list of seccomp.c
- *   believes   its configuration file; the control socket's file mode; what the last frontend left in the
- *              runtime folder (keys, who served, which TAP is ours)
- *   doubts     every byte from the NIC (classify.c, host_filter.c); every byte any worker writes (lib/border)
- *   can hurt   all connections of the machine's NIC, and nothing beyond it
- *   on fault   a worker that breaks its lane is quarantined and killed, others adopt its connections;
- * malformed frames are counted by reason
+ *   believes   its configuration file, or what mpa-controld has kept of it; the control socket's file mode;
+ * what the last frontend left in the runtime folder (keys, who served, which TAP is ours) doubts     every
+ * byte from the NIC (classify.c, host_filter.c); every byte any worker writes (lib/border) can hurt   all
+ * connections of the machine's NIC, and nothing beyond it on fault   a worker that breaks its lane is
+ * quarantined and killed, others adopt its connections; malformed frames are counted by reason
  */
 #include <stdlib.h>
 
@@ -44,7 +43,7 @@ int main(int argc, char **argv)
                                        .returning = {.file_fd = -1},
                                        .suspects = {.file_fd = -1},
                                        .host_segment = {.fd = -1}};
-    struct start_options options = {0};
+    struct start_options options = {.may_recall = true};
     int exit_code = EXIT_FAILURE;
 
     argp_err_exit_status = START_EXIT_USAGE;

@@ -50,15 +50,37 @@ static error_t start_parse(int key, char *value, struct argp_state *state)
 const struct argp start_argp = {start_argp_options, start_parse, NULL, NULL, NULL, NULL, NULL};
 const struct argp_child start_argp_children[] = {{&start_argp, 0, NULL, 0}, {0}};
 
+/* The configuration that was loaded last. */
+static int recall(const struct start_options *options, struct config *config)
+{
+    char path[CONFIG_PATH_BYTES + sizeof(START_KEPT_CONFIG) + 1], ignored[256];
+
+    config_defaults(config);
+    if (snprintf(path, sizeof(path), "%s/" START_KEPT_CONFIG,
+                 options->runtime_dir != NULL ? options->runtime_dir : config->control.runtime_dir) >=
+        (int)sizeof(path))
+        return -ENAMETOOLONG;
+    return config_load(path, config, ignored, sizeof(ignored));
+}
+
+/* 0; *error is what is wrong with the file all the same, or empty. -EINVAL: neither file will do. */
+static int load(const struct start_options *options, struct config *config, char *error, size_t size)
+{
+    *error = '\0';
+    /* Every value has a default that runs, so no file at all is a configuration too. */
+    config_defaults(config);
+    if (options->config_path == NULL || config_load(options->config_path, config, error, size) == 0)
+        return 0;
+    return options->may_recall && recall(options, config) == 0 ? 0 : -EINVAL;
+}
+
 int start_load(const char *program, const struct start_options *options, struct config *config)
 {
     enum log_level level = LOG_LEVEL_INFO;
     char error[1024];
     const char *text;
 
-    /* Every value has a default that runs, so no file at all is a configuration too. */
-    config_defaults(config);
-    if (options->config_path != NULL && config_load(options->config_path, config, error, sizeof(error)) < 0) {
+    if (load(options, config, error, sizeof(error)) < 0) {
         fprintf(stderr, "%s: %s\n", program, error);
         return -EINVAL;
     }
@@ -76,6 +98,8 @@ int start_load(const char *program, const struct start_options *options, struct 
         return -EINVAL;
     }
     log_init(program, level);
+    if (*error != '\0')
+        log_warn("config_bad error=\"%s\" result=\"begins with what was loaded last\"", error);
     return 0;
 }
 

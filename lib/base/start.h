@@ -5,6 +5,7 @@
 #define MPA_BASE_START_H
 
 #include <argp.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/assert.h"
@@ -12,11 +13,17 @@
 
 #define START_EXIT_USAGE 2 /* exit code for a bad command line or configuration */
 
+/* What mpa-controld has loaded last, in the runtime folder while it has not ended in order. */
+#define START_KEPT_CONFIG "config.last"
+
 /* --config, --runtime-dir, --log-level; NULL where not given. */
 struct start_options {
     const char *config_path;
     const char *runtime_dir;
     const char *log_level;
+    /* By the program: where the file cannot be loaded, the one that was loaded last will do. A process of a
+     * stack that runs comes back for connections that wait, and somebody is just editing the file. */
+    bool may_recall;
 };
 
 /* argp child for the three options; its input is a struct start_options. Refuses stray arguments. */
@@ -25,7 +32,8 @@ extern const struct argp_child start_argp_children[];
 
 /*
  * Loads the configuration, lets the options override it, and starts the log under the name of the program. 0,
- * or -EINVAL with one line on standard error that says what and where.
+ * or -EINVAL with one line on standard error that says what and where. With `may_recall` a bad file is a WARN
+ * while START_KEPT_CONFIG is good, in the runtime folder of the options (else of the defaults).
  */
 int start_load(const char *program, const struct start_options *options,
                struct config *config) MPA_WARN_UNUSED;

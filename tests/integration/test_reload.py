@@ -219,3 +219,31 @@ def test_reloads_under_a_crowd_lose_nothing(stack):
             assert stack.changes()
             crowd.goes_on()
         crowd.clean()
+
+
+def test_whoever_comes_back_while_the_file_has_a_mistake_goes_by_what_was_loaded_last(stack):
+    """Somebody edits the file, and just then processes die."""
+    stack.edit(worker={"orphan_s": 33})
+    stack.changes()
+    with crowds.Crowd(stack.space) as crowd:
+        crowd.carry("bulk", 8, 32768)
+        stack.edit(worker={"orphan_s": "many"})
+        for pid in (stack.frontend(), stack.slots()[0]):
+            os.kill(pid, signal.SIGKILL)
+            netlab.wait_until(lambda: pid not in (stack.frontend(), *stack.slots().values()), 10, what="another one")
+            stack.all_serve()
+            crowd.goes_on()
+        stack.wait_said(*(rf"{name}\[\d+\] warn: config_bad .*orphan_s" for name in
+                          ("mpa-controld", "mpa-frontend", "mpa-worker")))
+        stack.kill_controld()
+        stack.start_again().all_found()
+        stack.listen()
+        stack.wait_said(r"mpa-controld\[\d+\] warn: config_bad .*orphan_s.*begins with what was loaded last")
+        crowd.goes_on()
+        crowd.clean()
+    status = stack.mpactl("status")
+    assert "orphan_s" in status["config_error"] and status["config_waits"] == []
+    assert re.search(r"the file has a mistake, .*orphan_s", stack.ask("status").stdout)
+    assert stack.config()["worker.orphan_s"]["value"] == "33"
+    stack.edit()
+    assert "worker.orphan_s" in stack.changes() and stack.mpactl("status")["config_error"] == ""

@@ -69,8 +69,30 @@ static void anything_else_is_not_believed(void)
     CU_PASS("all of them");
 }
 
+static void the_configuration_that_is_kept_loads_as_it_was(void)
+{
+    struct config config, loaded;
+    struct config_source source = {.name = "kept", .fd = file_with("")};
+    char error[256];
+
+    config_defaults(&config);
+    snprintf(config.services.http_root, sizeof(config.services.http_root), "/srv/a/folder/with/a/long/name");
+    runtime_keep(source.fd, &config);
+    /* What is shorter leaves nothing of the one before behind it. */
+    config_defaults(&config);
+    config.worker.orphan_s = 33;
+    runtime_keep(source.fd, &config);
+    CU_ASSERT_EQUAL_FATAL(lseek(source.fd, 0, SEEK_SET), 0);
+    CU_ASSERT_EQUAL(config_load_fd(&source, &loaded, error, sizeof(error)), 0);
+    for (size_t i = 0; i < config_n_keys(); i++)
+        CU_ASSERT_TRUE(config_is_same(&config, &loaded, i));
+    runtime_keep(-1, &config);
+    close(source.fd);
+}
+
 const struct unit_test unit_tests[] = {
     {"what is remembered is recalled", what_is_remembered_is_recalled},
     {"anything else is not believed", anything_else_is_not_believed},
+    {"the configuration that is kept loads as it was", the_configuration_that_is_kept_loads_as_it_was},
     {NULL, NULL},
 };
