@@ -461,23 +461,31 @@ static void session_step(struct session *session)
     }
 }
 
-/* Those of the sessions that have a step to do, and are sending or are not. */
-static void sessions_step(struct endpoint *endpoint, bool is_sending)
+/* Takes the step of a session that has one to do. */
+static void session_step_due(struct session *session)
+{
+    if (atomic_exchange_explicit(&session->is_done, false, memory_order_acquire))
+        session_step(session);
+}
+
+/* Those whose answer is on its way. */
+static void sessions_step_sent(struct endpoint *endpoint)
 {
     for (unsigned i = 0; i < endpoint->n_sessions; i++) {
-        struct session *session = &endpoint->sessions[i];
-
-        if ((session->state == SESSION_SENDING) == is_sending &&
-            atomic_exchange_explicit(&session->is_done, false, memory_order_acquire))
-            session_step(session);
+        if (endpoint->sessions[i].state == SESSION_SENDING)
+            session_step_due(&endpoint->sessions[i]);
     }
 }
 
 void endpoint_step(struct endpoint *endpoint)
 {
-    /* What has been answered does not count against the next request of the same connection. */
-    sessions_step(endpoint, true);
-    sessions_step(endpoint, false);
+    for (unsigned i = 0; i < endpoint->n_sessions; i++) {
+        /* What has been answered does not count against the next request of the same connection; and that
+         * may be here already, in a later session, when the first has taken its time. */
+        sessions_step_sent(endpoint);
+        if (endpoint->sessions[i].state != SESSION_SENDING)
+            session_step_due(&endpoint->sessions[i]);
+    }
     for (unsigned i = 0; i < endpoint->n_sessions; i++)
         frontend_call_step(&endpoint->sessions[i].call);
 }
