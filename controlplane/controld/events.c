@@ -34,7 +34,7 @@ struct events {
     struct recent recent;       /* the last ones that we sent; its last number is the sequence */
     uint64_t life;              /* tells our numbers from those of the controld before */
     uint64_t frontend_sequence; /* last one that we got; 0: none of this frontend's life */
-    struct events_stall stall;  /* not taken yet; still_ns 0: none */
+    struct events_fault fault;  /* not taken yet */
 };
 
 static uint64_t realtime_ns(void)
@@ -204,22 +204,34 @@ static void note_gap(struct events *events, uint64_t sequence)
     events->frontend_sequence = sequence;
 }
 
-static void note_stall(struct events *events, const Mpa__V1__Event *message)
+/* The value of a field; "" when there is none. */
+static const char *field_of(const Mpa__V1__Event *message, const char *key)
 {
-    if (message->kind != MPA__V1__EVENT_KIND__EVENT_KIND_STALLED)
-        return;
     for (size_t i = 0; i < message->n_fields; i++) {
-        if (strcmp(message->fields[i]->key, "still_ns") == 0)
-            events->stall = (struct events_stall){.slot = message->slot,
-                                                  .still_ns = strtoull(message->fields[i]->value, NULL, 10)};
+        if (strcmp(message->fields[i]->key, key) == 0)
+            return message->fields[i]->value;
     }
+    return "";
 }
 
-bool events_take_stall(struct events *events, struct events_stall *stall)
+static void note_fault(struct events *events, const Mpa__V1__Event *message)
 {
-    *stall = events->stall;
-    events->stall = (struct events_stall){0};
-    return stall->still_ns > 0;
+    struct events_fault *fault = &events->fault;
+
+    if (message->kind == MPA__V1__EVENT_KIND__EVENT_KIND_STALLED)
+        *fault = (struct events_fault){.slot = message->slot,
+                                       .still_ns = strtoull(field_of(message, "still_ns"), NULL, 10)};
+    if (message->kind != MPA__V1__EVENT_KIND__EVENT_KIND_QUARANTINED)
+        return;
+    *fault = (struct events_fault){.slot = message->slot};
+    snprintf(fault->fault, sizeof(fault->fault), "%s", field_of(message, "fault"));
+}
+
+bool events_take_fault(struct events *events, struct events_fault *fault)
+{
+    *fault = events->fault;
+    events->fault = (struct events_fault){0};
+    return fault->still_ns > 0 || fault->fault[0] != '\0';
 }
 
 static bool pass_on(struct events *events, nng_msg *packed)
@@ -233,7 +245,7 @@ static bool pass_on(struct events *events, nng_msg *packed)
     is_lane_change = message->kind == MPA__V1__EVENT_KIND__EVENT_KIND_SERVING ||
                      message->kind == MPA__V1__EVENT_KIND__EVENT_KIND_QUARANTINED ||
                      message->kind == MPA__V1__EVENT_KIND__EVENT_KIND_GONE;
-    note_stall(events, message);
+    note_fault(events, message);
     event_send(events, message);
     mpa__v1__event__free_unpacked(message, NULL);
     return is_lane_change;

@@ -47,12 +47,15 @@ const struct recent *events_recent(const struct events *events, uint64_t *life);
 /* Main loop, after a wake: passes on what the frontend sent. True when the state of a lane has changed. */
 bool events_step(struct events *events);
 
-/* A worker that the frontend has seen stand still with work waiting. */
-struct events_stall {
+#define EVENTS_FAULT_BYTES 40
+
+/* A worker that the frontend has given up: why. */
+struct events_fault {
     uint32_t slot;
-    uint64_t still_ns;
+    uint64_t still_ns;              /* it stood still so long with work waiting; 0: it was quarantined */
+    char fault[EVENTS_FAULT_BYTES]; /* for this, "fault_slot" */
 };
 /* After each events_step(): true when what it passed on was that. */
-bool events_take_stall(struct events *events, struct events_stall *stall);
+bool events_take_fault(struct events *events, struct events_fault *fault);
 
 #endif

@@ -211,7 +211,8 @@ static void unit_cause(struct manager_systemd *self, uint32_t place, pid_t pid, 
         manager_direct_cause(code, status, cause);
         return;
     }
-    *cause = (struct manager_cause){.is_exit = last_pid == 0, .is_clean = last_pid == 0};
+    *cause =
+        (struct manager_cause){.is_exit = last_pid == 0, .is_clean = last_pid == 0, .is_kill = last_pid != 0};
     snprintf(cause->text, sizeof(cause->text),
              last_pid == 0 ? "exited with status 0" : "ended, cause unknown (started again already)");
 }

@@ -18,6 +18,7 @@
 #define SUPERVISOR_READY_MS 15000u /* a process that is not ready by then is killed and started again */
 #define SUPERVISOR_KILL_MS 3000u   /* from SIGTERM to SIGKILL */
 #define SUPERVISOR_LOST_MS 90000u  /* a worker that a running frontend has not seen for so long is killed */
+#define SUPERVISOR_WHY_MS 100u     /* the frontend kills workers too: its word of why may come so late */
 
 #define SUPERVISOR_EXIT_BYTES (MANAGER_CAUSE_BYTES + 96) /* with the reason when we have killed it */
 
@@ -52,6 +53,13 @@ struct process {
     char kill_reason[64];
     enum health_cause last_cause; /* of its last end, when last_exit is not empty */
     char last_exit[SUPERVISOR_EXIT_BYTES];
+    /* A kill that was not ours is told a moment later, or with the next start: the frontend may say why. */
+    struct {
+        pid_t pid; /* 0: every end has been told */
+        uint64_t restart_ms;
+        bool is_restarted;
+        uint64_t due_ns;
+    } untold;
 };
 
 /* Life of a lane as the frontend reports it. */
@@ -134,6 +142,9 @@ void supervisor_frontend_says(struct supervisor *supervisor, const struct lane_r
  * may; we do in any case, for where processes have users of their own it may not. */
 void supervisor_worker_stalled(struct supervisor *supervisor, uint32_t slot, uint64_t still_ns,
                                uint64_t now_ns);
+/* The frontend has found that the worker in `slot` broke the rule `fault`. That ends it, if it lives, by what
+ * the frontend says of its lane; here the reason is kept of one that was killed for it just now. */
+void supervisor_worker_quarantined(struct supervisor *supervisor, uint32_t slot, const char *fault);
 
 /* The descriptor of `process` is readable: it has ended. */
 void supervisor_process_ended(struct supervisor *supervisor, struct process *process, uint64_t now_ns);
