@@ -189,7 +189,7 @@ static int on_wake(sd_event_source *source, int fd, uint32_t revents, void *cont
     if (events_take_fault(controld->events, &fault) && fault.still_ns > 0)
         supervisor_worker_stalled(&controld->supervisor, fault.slot, fault.still_ns, clock_now_ns());
     else if (fault.fault[0] != '\0')
-        supervisor_worker_quarantined(&controld->supervisor, fault.slot, fault.fault);
+        supervisor_worker_quarantined(&controld->supervisor, fault.slot, fault.fault, clock_now_ns());
     frontend_watch_step(controld->watch);
     operation_step(controld->operation);
     balancer_step(controld->balancer);

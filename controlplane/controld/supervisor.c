@@ -23,8 +23,6 @@
 #include "base/log.h"
 #include "controlplane/controld/manager_external.h"
 
-#define STALLED_TEXT "stood still with work waiting"
-
 static struct process *frontend_of(struct supervisor *supervisor)
 {
     return &supervisor->processes[0];
@@ -221,6 +219,14 @@ static enum health_cause cause_of(const struct process *process, const struct ma
     return cause->is_exit ? HEALTH_EXIT : HEALTH_SIGNAL;
 }
 
+/* Why a process was killed. */
+struct end_reason {
+    enum health_cause cause;
+    char text[64];
+};
+
+static const struct end_reason stalled = {HEALTH_STALLED, "stood still with work waiting"};
+
 /* Nobody has said why a worker was killed, and a frontend is there that may have done it. */
 static bool may_be_explained(struct supervisor *supervisor, const struct process *process,
                              const struct manager_cause *cause)
@@ -229,16 +235,17 @@ static bool may_be_explained(struct supervisor *supervisor, const struct process
            frontend_of(supervisor)->state == PROCESS_RUNNING && !supervisor->is_stopping;
 }
 
-/* The frontend's reason for an end that has not been told yet; false: there is none. */
-static bool end_explain(struct supervisor *supervisor, struct process *process, enum health_cause cause,
-                        const char *reason)
+/* The frontend's reason for an end of a moment ago; false: there is none to be explained. With a next life
+ * that did not wait the end has been told, but who asks for the status learns the reason. */
+static bool end_explain(struct supervisor *supervisor, struct process *process, const struct end_reason *why,
+                        uint64_t now_ns)
 {
     size_t length = strlen(process->last_exit);
 
-    if (process->untold.pid == 0 || process->last_cause != HEALTH_SIGNAL)
+    if (now_ns > process->untold.due_ns || process->last_cause != HEALTH_SIGNAL)
         return false;
-    process->last_cause = cause;
-    snprintf(process->last_exit + length, sizeof(process->last_exit) - length, ": %s", reason);
+    process->last_cause = why->cause;
+    snprintf(process->last_exit + length, sizeof(process->last_exit) - length, ": %s", why->text);
     end_tell(supervisor, process);
     return true;
 }
@@ -520,18 +527,21 @@ static void note_lost(struct supervisor *supervisor, struct process *worker, uin
         process_kill(supervisor, worker, HEALTH_STALLED, "does not come back to the frontend");
 }
 
-/* In words, and what it means. */
-static enum health_cause fault_text(const char *fault, char *text, size_t size)
+/* What a fault of a lane means. */
+static struct end_reason reason_of(const char *fault)
 {
-    snprintf(text, size, "quarantined: %s", fault);
-    return strcmp(fault, "fault_stalled") == 0 ? HEALTH_STALLED : HEALTH_QUARANTINED;
+    struct end_reason why = {.cause = HEALTH_QUARANTINED};
+
+    if (strcmp(fault, "fault_stalled") == 0)
+        why.cause = HEALTH_STALLED;
+    snprintf(why.text, sizeof(why.text), "quarantined: %s", fault);
+    return why;
 }
 
 static void take_report(struct supervisor *supervisor, struct process *worker, const struct lane_report *lane,
                         uint64_t now_ns)
 {
-    enum health_cause cause;
-    char reason[64];
+    struct end_reason why;
 
     switch (lane->life) {
     case LANE_LIFE_SERVING:
@@ -540,8 +550,8 @@ static void take_report(struct supervisor *supervisor, struct process *worker, c
         process_ready(supervisor, worker, now_ns);
         return;
     case LANE_LIFE_QUARANTINED:
-        cause = fault_text(lane->fault, reason, sizeof(reason));
-        process_kill(supervisor, worker, cause, reason);
+        why = reason_of(lane->fault);
+        process_kill(supervisor, worker, why.cause, why.text);
         return;
     case LANE_LIFE_OTHER:
         return;
@@ -556,20 +566,20 @@ void supervisor_worker_stalled(struct supervisor *supervisor, uint32_t slot, uin
     if (supervisor->manager.is_onlooker || slot >= CONFIG_MAX_WORKERS)
         return;
     worker = &supervisor->processes[1 + slot];
-    if (end_explain(supervisor, worker, HEALTH_STALLED, STALLED_TEXT))
+    if (end_explain(supervisor, worker, &stalled, now_ns))
         return;
     /* One that has not run for so long is the next life already. */
     if (worker->state == PROCESS_RUNNING && now_ns - worker->ready_ns >= still_ns)
-        process_kill(supervisor, worker, HEALTH_STALLED, STALLED_TEXT);
+        process_kill(supervisor, worker, stalled.cause, stalled.text);
 }
 
-void supervisor_worker_quarantined(struct supervisor *supervisor, uint32_t slot, const char *fault)
+void supervisor_worker_quarantined(struct supervisor *supervisor, uint32_t slot, const char *fault,
+                                   uint64_t now_ns)
 {
-    char reason[64];
-    enum health_cause cause = fault_text(fault, reason, sizeof(reason));
+    const struct end_reason why = reason_of(fault);
 
     if (slot < CONFIG_MAX_WORKERS)
-        (void)end_explain(supervisor, &supervisor->processes[1 + slot], cause, reason);
+        (void)end_explain(supervisor, &supervisor->processes[1 + slot], &why, now_ns);
 }
 
 void supervisor_frontend_says(struct supervisor *supervisor, const struct lane_report *lanes, size_t n_lanes,

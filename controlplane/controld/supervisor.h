@@ -58,7 +58,7 @@ struct process {
         pid_t pid; /* 0: every end has been told */
         uint64_t restart_ms;
         bool is_restarted;
-        uint64_t due_ns;
+        uint64_t due_ns; /* no word of the frontend is about this end any more */
     } untold;
 };
 
@@ -144,7 +144,8 @@ void supervisor_worker_stalled(struct supervisor *supervisor, uint32_t slot, uin
                                uint64_t now_ns);
 /* The frontend has found that the worker in `slot` broke the rule `fault`. That ends it, if it lives, by what
  * the frontend says of its lane; here the reason is kept of one that was killed for it just now. */
-void supervisor_worker_quarantined(struct supervisor *supervisor, uint32_t slot, const char *fault);
+void supervisor_worker_quarantined(struct supervisor *supervisor, uint32_t slot, const char *fault,
+                                   uint64_t now_ns);
 
 /* The descriptor of `process` is readable: it has ended. */
 void supervisor_process_ended(struct supervisor *supervisor, struct process *process, uint64_t now_ns);

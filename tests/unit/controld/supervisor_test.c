@@ -532,13 +532,13 @@ static void test_kill_by_the_frontend_is_told_with_its_reason(void)
     CU_ASSERT_EQUAL(worker(&fake, 0)->last_cause, HEALTH_STALLED);
     CU_ASSERT_STRING_EQUAL(fake.last_cause, "signal 9: stood still with work waiting");
     /* What it says besides changes nothing, for it stalls by one rule and is quarantined by the same. */
-    supervisor_worker_quarantined(&fake.supervisor, 0, "fault_stalled");
+    supervisor_worker_quarantined(&fake.supervisor, 0, "fault_stalled", T0 + 5006 * MS);
     CU_ASSERT_EQUAL(fake.n_news[NEWS_ENDED], 1);
     die_of_the_frontend(&fake, 1, T0 + 6000 * MS);
-    supervisor_worker_quarantined(&fake.supervisor, 1, "fault_slot");
+    supervisor_worker_quarantined(&fake.supervisor, 1, "fault_slot", T0 + 6099 * MS);
     CU_ASSERT_EQUAL(worker(&fake, 1)->last_cause, HEALTH_QUARANTINED);
     CU_ASSERT_STRING_EQUAL(fake.last_cause, "signal 9: quarantined: fault_slot");
-    supervisor_worker_quarantined(&fake.supervisor, CONFIG_MAX_WORKERS, "fault_slot");
+    supervisor_worker_quarantined(&fake.supervisor, CONFIG_MAX_WORKERS, "fault_slot", T0 + 6100 * MS);
 }
 
 static void test_kill_that_nobody_explains_is_told_all_the_same(void)
@@ -553,11 +553,17 @@ static void test_kill_that_nobody_explains_is_told_all_the_same(void)
     CU_ASSERT_EQUAL(fake.n_news[NEWS_ENDED], 1);
     CU_ASSERT_EQUAL(worker(&fake, 0)->last_cause, HEALTH_SIGNAL);
     CU_ASSERT_STRING_EQUAL(worker(&fake, 0)->last_exit, "signal 9");
+    /* What the frontend says later is about something else. */
+    supervisor_worker_quarantined(&fake.supervisor, 0, "fault_slot", T0 + 5101 * MS);
+    CU_ASSERT_EQUAL(worker(&fake, 0)->last_cause, HEALTH_SIGNAL);
     /* Nor does it hold up the next life, or get lost when everything stops. */
     fake.config.control.restart_delay_ms = 0;
     die_of_the_frontend(&fake, 1, T0 + 6000 * MS);
     supervisor_tick(&fake.supervisor, T0 + 6001 * MS);
     CU_ASSERT_EQUAL(worker(&fake, 1)->state, PROCESS_STARTING);
+    CU_ASSERT_EQUAL(fake.n_news[NEWS_ENDED], 2);
+    supervisor_worker_quarantined(&fake.supervisor, 1, "fault_slot", T0 + 6002 * MS);
+    CU_ASSERT_STRING_EQUAL(worker(&fake, 1)->last_exit, "signal 9: quarantined: fault_slot");
     CU_ASSERT_EQUAL(fake.n_news[NEWS_ENDED], 2);
     says(&fake, 1, LANE_LIFE_SERVING, T0 + 6002 * MS);
     die_of_the_frontend(&fake, 1, T0 + 7000 * MS);
