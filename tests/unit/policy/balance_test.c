@@ -301,7 +301,7 @@ static void test_config_faults(void)
     config.factor_permille = config.settle_permille - 1;
     CU_ASSERT_STRING_EQUAL(balance_config_fault(&config), "factor_permille");
     balance_defaults(&config);
-    config.weight_cpu = config.weight_ring = config.weight_connections = 0;
+    config.weight_cpu = config.weight_connections = 0; /* what is left tells of no bucket */
     CU_ASSERT_STRING_EQUAL(balance_config_fault(&config), "weights");
     balance_defaults(&config);
     config.max_moves = BALANCE_MAX_MOVES + 1;
