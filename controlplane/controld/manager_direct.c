@@ -59,9 +59,9 @@ static int direct_signal(void *self, const struct manager_process *process, int 
 
 void manager_direct_cause(int code, int status, struct manager_cause *cause)
 {
-    cause->is_exit = code == CLD_EXITED;
-    cause->is_clean = cause->is_exit && status == 0;
-    cause->is_kill = !cause->is_exit && status == SIGKILL;
+    *cause = (struct manager_cause){.is_exit = code == CLD_EXITED,
+                                    .is_clean = code == CLD_EXITED && status == 0,
+                                    .is_kill = code != CLD_EXITED && status == SIGKILL};
     if (cause->is_exit)
         snprintf(cause->text, sizeof(cause->text), "exited with status %d", status);
     else
@@ -78,7 +78,7 @@ static void direct_take_end(void *self, struct manager_process *process, struct 
         manager_direct_cause(reply.code, reply.status, cause);
     } else {
         /* A child of an earlier controld: init has taken the status. */
-        *cause = (struct manager_cause){.is_kill = true};
+        *cause = (struct manager_cause){.is_unknown = true};
         snprintf(cause->text, sizeof(cause->text),
                  "ended, cause unknown (started by an earlier mpa-controld)");
     }

@@ -216,6 +216,8 @@ static enum health_cause cause_of(const struct process *process, const struct ma
         return HEALTH_ASKED;
     if (process->is_killed)
         return process->kill_cause;
+    if (cause->is_unknown)
+        return HEALTH_UNKNOWN;
     return cause->is_exit ? HEALTH_EXIT : HEALTH_SIGNAL;
 }
 
@@ -227,12 +229,18 @@ struct end_reason {
 
 static const struct end_reason stalled = {HEALTH_STALLED, "stood still with work waiting"};
 
+static bool is_unexplained(const struct process *process)
+{
+    return process->last_cause == HEALTH_SIGNAL || process->last_cause == HEALTH_UNKNOWN;
+}
+
 /* Nobody has said why a worker was killed, and a frontend is there that may have done it. */
 static bool may_be_explained(struct supervisor *supervisor, const struct process *process,
                              const struct manager_cause *cause)
 {
-    return cause->is_kill && process->last_cause == HEALTH_SIGNAL && process->role == MANAGER_WORKER &&
-           frontend_of(supervisor)->state == PROCESS_RUNNING && !supervisor->is_stopping;
+    return is_unexplained(process) && (cause->is_kill || cause->is_unknown) &&
+           process->role == MANAGER_WORKER && frontend_of(supervisor)->state == PROCESS_RUNNING &&
+           !supervisor->is_stopping;
 }
 
 /* The frontend's reason for an end of a moment ago; false: there is none to be explained. With a next life
@@ -242,7 +250,7 @@ static bool end_explain(struct supervisor *supervisor, struct process *process, 
 {
     size_t length = strlen(process->last_exit);
 
-    if (now_ns > process->untold.due_ns || process->last_cause != HEALTH_SIGNAL)
+    if (now_ns > process->untold.due_ns || !is_unexplained(process))
         return false;
     process->last_cause = why->cause;
     snprintf(process->last_exit + length, sizeof(process->last_exit) - length, ": %s", why->text);
@@ -252,7 +260,7 @@ static bool end_explain(struct supervisor *supervisor, struct process *process, 
 
 void supervisor_process_ended(struct supervisor *supervisor, struct process *process, uint64_t now_ns)
 {
-    struct manager_cause cause;
+    struct manager_cause cause = {0};
     pid_t pid = process->handle.pid;
     uint64_t why_ns = now_ns;
 
