@@ -32,6 +32,11 @@ static void scores_text(const struct balance_decision *decision, char *text, siz
         snprintf(text, size, "no two workers to compare");
         return;
     }
+    /* Who else there is would be heavier, and has an elephant to thank for it. */
+    if (decision->heaviest == decision->lightest) {
+        snprintf(text, size, "no worker that could give has more than score %u", decision->max_permille);
+        return;
+    }
     n = snprintf(text, size, "worker %u has score %u, worker %u has %u", decision->heaviest,
                  decision->max_permille, decision->lightest, decision->min_permille);
     if (decision->min_permille > 0 && n > 0 && (size_t)n < size)

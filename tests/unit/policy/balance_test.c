@@ -323,6 +323,16 @@ static void test_every_reason_has_words(void)
     }
 }
 
+static void test_nobody_is_compared_with_itself(void)
+{
+    const struct balance_decision decision = {.reason = BALANCE_IDLE, .max_permille = 5, .min_permille = 5};
+    char text[200];
+
+    balance_text(&decision, text, sizeof(text));
+    CU_ASSERT_STRING_EQUAL(text,
+                           "no worker that could give has more than score 5: too little load to matter");
+}
+
 const struct unit_test unit_tests[] = {
     {"the load of flows that are pinned is not that of buckets", test_pinned_load_is_no_buckets},
     {"each situation gets its reason and its number of moves", test_situations},
@@ -335,5 +345,6 @@ const struct unit_test unit_tests[] = {
     {"the score is the weighted mean, and a new life starts a new one", test_score_weighs},
     {"a configuration without sense is named", test_config_faults},
     {"every reason can be told", test_every_reason_has_words},
+    {"who stands alone is not compared with itself", test_nobody_is_compared_with_itself},
     {NULL, NULL},
 };
