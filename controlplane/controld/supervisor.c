@@ -610,15 +610,18 @@ void supervisor_frontend_says(struct supervisor *supervisor, const struct lane_r
     supervisor_tick(supervisor, now_ns);
 }
 
+bool supervisor_misses(const struct supervisor *supervisor, const struct process *process)
+{
+    return supervisor_wants(supervisor, process) && process->state != PROCESS_RUNNING && !process->is_spare &&
+           !process->is_replaced;
+}
+
 enum supervisor_state supervisor_state(const struct supervisor *supervisor)
 {
     if (supervisor->is_stopping)
         return SUPERVISOR_STOPPING;
     for (size_t i = 0; i < SUPERVISOR_MAX_PROCESSES; i++) {
-        const struct process *process = &supervisor->processes[i];
-
-        if (supervisor_wants(supervisor, process) && process->state != PROCESS_RUNNING &&
-            !process->is_spare && !process->is_replaced)
+        if (supervisor_misses(supervisor, &supervisor->processes[i]))
             return supervisor->has_been_up ? SUPERVISOR_DEGRADED : SUPERVISOR_STARTING;
     }
     return SUPERVISOR_UP;

@@ -161,6 +161,9 @@ enum supervisor_state supervisor_state(const struct supervisor *supervisor);
 /* True when the process is to run: the frontend, the wanted number of workers, spares. */
 bool supervisor_wants(const struct supervisor *supervisor, const struct process *process);
 
+/* True when it is to run and is not ready, and that is a sign of trouble. */
+bool supervisor_misses(const struct supervisor *supervisor, const struct process *process);
+
 static inline bool process_is_alive(const struct process *process)
 {
     return process->handle.pidfd >= 0;

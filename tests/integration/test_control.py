@@ -135,6 +135,13 @@ def test_systemd_is_told_when_it_is_ready_and_when_it_stops(control, monkeypatch
         while b"READY=1" not in told:
             told = notify.recv(4096)
         assert control.status()["state"] == "running"
+        for words, deed in ((b"STATUS=All processes are ready", lambda: os.kill(control.worker(1)["pid"], signal.SIGKILL)),
+                            (b"STATUS=Not ready: worker 1", lambda: None),
+                            (b"STATUS=All processes are ready", lambda: control.mpactl("degrade", "shed_all")),
+                            (b"STATUS=All processes are ready; under pressure: shed_all", lambda: None)):
+            while told != words:
+                told = notify.recv(4096)
+            deed()
         assert control.mpactl("stop").returncode == OK
         while b"STOPPING=1" not in told:
             told = notify.recv(4096)
