@@ -416,6 +416,21 @@ static void relay_log_level(struct session *session, nng_msg *answer)
         nng_msg_free(answer);
 }
 
+/* A frontend that only stands still does later what it was asked for. */
+static void relay_failed(struct session *session, int error)
+{
+    const char *what = error == NNG_ETIMEDOUT ? "mpa-frontend did not answer in time" : nng_strerror(error);
+    Mpa__V1__ErrorCode code = error == NNG_ETIMEDOUT ? MPA__V1__ERROR_CODE__ERROR_CODE_DEADLINE
+                                                     : MPA__V1__ERROR_CODE__ERROR_CODE_UNAVAILABLE;
+    char text[160];
+
+    snprintf(text, sizeof(text), "%s%s", what,
+             access_needed(session->command) == ACCESS_ADMIN
+                 ? "; whether the command was carried out, or will be, is not known (see status)"
+                 : "");
+    session_refuse(session, code, text);
+}
+
 /* frontend_call_done_fn: the frontend has answered, or not. */
 static void relay_done(void *context, int error, nng_msg *answer)
 {
@@ -427,11 +442,8 @@ static void relay_done(void *context, int error, nng_msg *answer)
         relay_log_level(session, answer);
     else if (error == 0)
         session_send(session, answer);
-    else if (error == NNG_ETIMEDOUT)
-        session_refuse(session, MPA__V1__ERROR_CODE__ERROR_CODE_DEADLINE,
-                       "mpa-frontend did not answer in time");
     else
-        session_refuse(session, MPA__V1__ERROR_CODE__ERROR_CODE_UNAVAILABLE, nng_strerror(error));
+        relay_failed(session, error);
 }
 
 static void session_step(struct session *session)
