@@ -45,6 +45,7 @@ struct http_client {
     uint64_t end_ns;   /* of this state */
     char request[HTTP_MAX_REQUEST_BYTES];
     size_t n_request;
+    bool is_head; /* it wants the headers alone */
     char head[HEAD_BYTES];
     size_t n_head;
     struct http_body *body; /* one use of it is ours */
@@ -135,7 +136,7 @@ static const char *status_text(unsigned status)
 /* Goes on with the answer as far as the socket takes it. */
 static void client_send(struct http_client *client)
 {
-    size_t n_body = client->body == NULL ? 0 : client->body->n_bytes;
+    size_t n_body = client->body == NULL || client->is_head ? 0 : client->body->n_bytes;
     size_t off = client->n_sent > client->n_head ? client->n_sent - client->n_head : 0;
     size_t head_off = client->n_sent < client->n_head ? client->n_sent : client->n_head;
     struct iovec parts[2] = {
@@ -178,7 +179,7 @@ static void client_answer(struct http_client *client, const struct http_answer *
                          "charset=utf-8\r\nContent-Length: %zu\r\nCache-Control: no-store\r\n"
                          "%sConnection: close\r\n\r\n",
                          answer->status, status_text(answer->status), body == NULL ? 0 : body->n_bytes,
-                         answer->status == 405 ? "Allow: GET\r\n" : "");
+                         answer->status == 405 ? "Allow: GET, HEAD\r\n" : "");
     mpa_assert(client->n_head < sizeof(client->head));
     client_enter(client, CLIENT_SENDING, HTTP_ANSWER_MS);
     if (client->state == CLIENT_SENDING)
@@ -190,6 +191,7 @@ static void client_ask(struct http_client *client, const struct http_request *re
 {
     struct http_answer answer = {.status = 405};
 
+    client->is_head = request->is_head;
     client_enter(client, CLIENT_WAITING, HTTP_ANSWER_MS);
     if (client->state != CLIENT_WAITING)
         return;

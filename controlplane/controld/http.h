@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * http.h — a small HTTP server in controld's own loop: GET of a few paths, one answer for each connection.
- * Why it is ours and not nng's: docs/adr/0041-http-in-the-loop.md.
+ * http.h — a small HTTP server in controld's own loop: GET and HEAD of a few paths, one answer for each
+ * connection. Why it is ours and not nng's: docs/adr/0041-http-in-the-loop.md.
  *
  * Bounds, whoever the clients are: HTTP_MAX_CLIENTS connections, HTTP_MAX_REQUEST_BYTES each, a time limit
  * for the request and one for the answer. A connection too many takes the place of the one that has been
@@ -44,8 +44,8 @@ struct http_answer {
 };
 
 /*
- * A GET of `path` is here. True: *answer is filled in, its body is the server's to put. False: the answer
- * comes later, by http_server_answer().
+ * A GET or HEAD of `path` is here. True: *answer is filled in, its body is the server's to put. False: the
+ * answer comes later, by http_server_answer().
  */
 typedef bool http_ask_fn(void *context, const char *path, struct http_answer *answer);
 

@@ -60,7 +60,8 @@ static bool take_line(const char *line, size_t n, struct http_request *request)
         path = HTTP_MAX_PATH_BYTES - 1;
     memcpy(request->path, line + target, path);
     request->path[path] = '\0';
-    request->is_get = method == 3 && memcmp(line, "GET", 3) == 0;
+    request->is_head = method == 4 && memcmp(line, "HEAD", 4) == 0;
+    request->is_get = request->is_head || (method == 3 && memcmp(line, "GET", 3) == 0);
     return true;
 }
 

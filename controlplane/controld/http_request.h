@@ -18,7 +18,8 @@ enum http_parse {
 };
 
 struct http_request {
-    bool is_get;
+    bool is_get;                    /* GET or HEAD */
+    bool is_head;                   /* as GET, but the answer ends with its headers (RFC 9110 9.3.2) */
     char path[HTTP_MAX_PATH_BYTES]; /* without query */
 };
 

@@ -11,11 +11,13 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "controlplane/mpactl/mpactl.h"
 #include "hangup/hangup.h"
 
 #define DEFAULT_TIMEOUT_MS 5000u
+#define MPACTL_NICE 10 /* a tenth of the weight of who is served */
 
 struct arguments {
     struct mpactl mpactl;
@@ -73,6 +75,9 @@ int main(int argc, char **argv)
     int exit_code;
 
     hangup_guard();
+    /* On a machine that is full, who asks gives way to who is served; nng's threads are begun later, and
+     * inherit it. */
+    (void)setpriority(PRIO_PROCESS, 0, MPACTL_NICE);
     argp_err_exit_status = MPACTL_USAGE;
     look_ahead(argc, argv);
     argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &arguments);

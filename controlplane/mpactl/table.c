@@ -8,10 +8,11 @@
 #include <string.h>
 
 #define GAP_COLUMNS 2u
-#define MIN_CUT_COLUMNS 8u /* a text is not cut below this */
+#define MIN_CUT_COLUMNS 8u   /* a text is not cut below this */
+#define SHORT_TEXT_BYTES 64u /* what most cells need */
 
 struct cell {
-    char *text; /* owned */
+    size_t at; /* its text, in those of the table: they may move */
     enum color color;
 };
 
@@ -27,6 +28,8 @@ struct table {
     size_t n_columns;
     struct cell *cells; /* row by row; owned */
     size_t n_cells, max_cells;
+    char *texts; /* of all cells, one behind the other, each with its end; owned */
+    size_t n_text_bytes, max_text_bytes;
     bool has_failed; /* memory was out */
 };
 
@@ -59,53 +62,74 @@ void table_free(struct table *table)
 {
     if (table == NULL)
         return;
-    for (size_t i = 0; i < table->n_cells; i++)
-        free(table->cells[i].text);
+    free(table->texts);
     free(table->cells);
     free(table);
 }
 
-static void table_append(struct table *table, char *text)
+/* Makes room for at least one more cell and n_bytes more of text. */
+static bool table_reserve(struct table *table, size_t n_bytes)
 {
-    struct column *column = &table->columns[table->n_cells % table->n_columns];
-
     if (table->n_cells == table->max_cells) {
         size_t max_cells = table->max_cells == 0 ? 64 : 2 * table->max_cells;
         struct cell *cells = realloc(table->cells, max_cells * sizeof(*cells));
 
-        if (cells == NULL) {
-            table->has_failed = true;
-            free(text);
-            return;
-        }
+        if (cells == NULL)
+            return false;
         table->cells = cells;
         table->max_cells = max_cells;
     }
-    table->cells[table->n_cells++] = (struct cell){.text = text};
-    if (strlen(text) > column->width)
-        column->width = strlen(text);
+    if (n_bytes > table->max_text_bytes - table->n_text_bytes) {
+        size_t max_text_bytes = 2 * (table->n_text_bytes + n_bytes);
+        char *texts = realloc(table->texts, max_text_bytes);
+
+        if (texts == NULL)
+            return false;
+        table->texts = texts;
+        table->max_text_bytes = max_text_bytes;
+    }
+    return true;
+}
+
+/* A text that was written behind the others becomes a cell. */
+static void table_append(struct table *table, size_t length)
+{
+    struct column *column = &table->columns[table->n_cells % table->n_columns];
+    char *text = table->texts + table->n_text_bytes;
+
+    for (size_t i = 0; i < length; i++) {
+        if (iscntrl((unsigned char)text[i]))
+            text[i] = '?';
+    }
+    table->cells[table->n_cells++] = (struct cell){.at = table->n_text_bytes};
+    table->n_text_bytes += length + 1;
+    if (length > column->width)
+        column->width = length;
 }
 
 void table_cell(struct table *table, const char *format, ...)
 {
+    size_t n_bytes = SHORT_TEXT_BYTES;
     va_list arguments;
-    char *text;
-    int length;
+    int length = 0;
 
     if (table == NULL || table->has_failed)
         return;
-    va_start(arguments, format);
-    length = vasprintf(&text, format, arguments);
-    va_end(arguments);
-    if (length < 0) {
+    /* Twice when the first room was too small. */
+    do {
+        n_bytes = n_bytes > (size_t)length + 1 ? n_bytes : (size_t)length + 1;
+        if (!table_reserve(table, n_bytes)) {
+            table->has_failed = true;
+            return;
+        }
+        va_start(arguments, format);
+        length = vsnprintf(table->texts + table->n_text_bytes, n_bytes, format, arguments);
+        va_end(arguments);
+    } while (length >= 0 && (size_t)length >= n_bytes);
+    if (length < 0)
         table->has_failed = true;
-        return;
-    }
-    for (char *letter = text; *letter != '\0'; letter++) {
-        if (iscntrl((unsigned char)*letter))
-            *letter = '?';
-    }
-    table_append(table, text);
+    else
+        table_append(table, (size_t)length);
 }
 
 void table_color(struct table *table, enum color color)
@@ -179,7 +203,8 @@ static void line_put(struct line *line, const char *text, size_t length, enum co
 {
     if (length == 0 || line->n_left <= line->n_blanks)
         return;
-    fprintf(line->out, "%*s", (int)line->n_blanks, "");
+    for (size_t i = 0; i < line->n_blanks; i++)
+        putc_unlocked(' ', line->out);
     line->n_left -= line->n_blanks;
     line->n_blanks = 0;
     if (length > line->n_left)
@@ -188,7 +213,7 @@ static void line_put(struct line *line, const char *text, size_t length, enum co
     if (line->has_color && color != COLOR_PLAIN)
         fprintf(line->out, "%s%.*s%s", terminal_color(color), (int)length, text, terminal_color(COLOR_PLAIN));
     else
-        fprintf(line->out, "%.*s", (int)length, text);
+        fwrite(text, 1, length, line->out);
 }
 
 static void cell_print(struct line *line, const struct column *column, const char *text, enum color color)
@@ -218,7 +243,7 @@ static void row_print(const struct table *table, const struct cell *cells, struc
         if (cells == NULL)
             cell_print(&line, column, column->title, COLOR_PLAIN);
         else
-            cell_print(&line, column, cells[i].text, cells[i].color);
+            cell_print(&line, column, table->texts + cells[i].at, cells[i].color);
     }
     fputc('\n', line.out);
 }

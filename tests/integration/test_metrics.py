@@ -30,7 +30,7 @@ def ask(request, timeout=5):
                 break
             answer += piece
     head, _, body = answer.partition(b"\r\n\r\n")
-    assert int(re.search(rb"Content-Length: (\d+)", head)[1]) == len(body)
+    assert request.startswith(b"HEAD ") or int(re.search(rb"Content-Length: (\d+)", head)[1]) == len(body)
     return int(head.split()[1]), head.decode(), body.decode()
 
 
@@ -123,13 +123,48 @@ def test_probes_say_what_is_wrong(served):
 def test_what_is_not_served_is_refused_with_its_status(served):
     served()
     for request, status in (
-            (b"POST /metrics HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc", 405), (b"HEAD /metrics HTTP/1.1\r\n\r\n", 405),
+            (b"POST /metrics HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc", 405), (b"PUT /livez HTTP/1.1\r\n\r\n", 405),
             (b"GET / HTTP/1.1\r\n\r\n", 404), (b"GET /metricsx HTTP/1.1\r\n\r\n", 404), (b"\x16\x03\x01\x02\x00", 400),
             (b"GET /metrics\r\n\r\n", 400), (b"GET /" + b"a" * 5000, 431),
             (b"GET / HTTP/1.1\r\nX: " + b"a" * 5000, 431)):
         answer = ask(request)
         assert answer[0] == status and answer[2].endswith("\n"), request[:40]
-        assert status != 405 or "Allow: GET" in answer[1]
+        assert status != 405 or "Allow: GET, HEAD\r\n" in answer[1]
+
+
+def test_head_is_get_without_the_page(served):
+    """Health checks of load balancers ask so."""
+    served()
+    for path, status in ("/livez", 200), ("/readyz", 200), ("/metrics", 200), ("/nothing", 404):
+        answers = [ask(f"{method} {path} HTTP/1.1\r\n\r\n".encode()) for method in ("GET", "HEAD")]
+        assert [answer[0] for answer in answers] == [status, status] and answers[1][2] == ""
+        if path != "/metrics":  # which is another one a moment later
+            assert answers[0][1] == answers[1][1]
+
+
+def test_a_client_that_drips_or_sends_too_much_is_bounded_all_the_same(served):
+    """The 3 s for a request are all it has, however busy it is; and what it sends that nobody reads does not take the
+    answer from it (a close with bytes unread is a reset, RFC 9112 9.6)."""
+    served()
+    with socket.create_connection(("127.0.0.1", PORT), timeout=8) as dripping:
+        began = time.monotonic()
+        with contextlib.suppress(OSError):
+            while time.monotonic() - began < 8:
+                dripping.sendall(b"G")
+                dripping.settimeout(0.2)
+                with contextlib.suppress(TimeoutError):
+                    if not dripping.recv(100):
+                        break
+        assert 2 < time.monotonic() - began < 5
+    with socket.socket() as slow:
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        slow.settimeout(5)
+        slow.connect(("127.0.0.1", PORT))
+        slow.sendall(b"GET /metrics HTTP/1.1\r\nContent-Length: 8000\r\n\r\n" + b"x" * 8000)
+        time.sleep(0.3)  # the server has long answered, and the answer does not fit
+        answer = b"".join(iter(lambda: slow.recv(65536), b""))
+        head, _, body = answer.partition(b"\r\n\r\n")
+        assert int(re.search(rb"Content-Length: (\d+)", head)[1]) == len(body) > 10_000
 
 
 def test_hostile_clients_harm_nobody(served):

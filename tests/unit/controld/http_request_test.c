@@ -23,6 +23,9 @@ static void test_method_and_path(void)
     CU_ASSERT_EQUAL(parse("POST /livez HTTP/1.0\n\n", &request), HTTP_PARSE_OK);
     CU_ASSERT_FALSE(request.is_get);
     CU_ASSERT_STRING_EQUAL(request.path, "/livez");
+    CU_ASSERT_FALSE(request.is_head);
+    CU_ASSERT_EQUAL(parse("HEAD /livez HTTP/1.1\r\n\r\n", &request), HTTP_PARSE_OK);
+    CU_ASSERT_TRUE(request.is_get && request.is_head);
     CU_ASSERT_EQUAL(parse("GETT / HTTP/1.1\r\n\r\n", &request), HTTP_PARSE_OK);
     CU_ASSERT_FALSE(request.is_get);
 }
