@@ -141,6 +141,7 @@ static void workers_forget_frontend(struct supervisor *supervisor)
     workers_serve_nobody(supervisor);
     for (size_t i = 1; i < SUPERVISOR_MAX_PROCESSES; i++)
         supervisor->processes[i].lost_ns = 0;
+    supervisor->silent_ms = 0;
 }
 
 /* The first start of all ends here; no worker has served yet, so no connection ends with it. */
@@ -590,9 +591,22 @@ void supervisor_worker_quarantined(struct supervisor *supervisor, uint32_t slot,
         (void)end_explain(supervisor, &supervisor->processes[1 + slot], &why, now_ns);
 }
 
+void supervisor_frontend_silent(struct supervisor *supervisor, uint32_t waited_ms)
+{
+    struct process *frontend = frontend_of(supervisor);
+
+    /* One that is starting has its own limit, one that is stopping too. */
+    if (supervisor->manager.is_onlooker || supervisor->is_stopping || frontend->state != PROCESS_RUNNING)
+        return;
+    supervisor->silent_ms += waited_ms;
+    if (supervisor->silent_ms >= SUPERVISOR_SILENT_MS)
+        process_kill(supervisor, frontend, HEALTH_STALLED, "does not answer");
+}
+
 void supervisor_frontend_says(struct supervisor *supervisor, const struct lane_report *lanes, size_t n_lanes,
                               uint64_t now_ns)
 {
+    supervisor->silent_ms = 0;
     if (supervisor->manager.is_onlooker) {
         manager_external_says(supervisor, lanes, n_lanes, now_ns);
     } else if (frontend_of(supervisor)->state != PROCESS_STOPPING) {

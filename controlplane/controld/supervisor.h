@@ -18,7 +18,9 @@
 #define SUPERVISOR_READY_MS 15000u /* a process that is not ready by then is killed and started again */
 #define SUPERVISOR_KILL_MS 3000u   /* from SIGTERM to SIGKILL */
 #define SUPERVISOR_LOST_MS 90000u  /* a worker that a running frontend has not seen for so long is killed */
-#define SUPERVISOR_WHY_MS 100u     /* the frontend kills workers too: its word of why may come so late */
+#define SUPERVISOR_SILENT_MS                                                                                 \
+    15000u /* a frontend that runs and leaves questions unanswered for so long is killed */
+#define SUPERVISOR_WHY_MS 100u /* the frontend kills workers too: its word of why may come so late */
 
 #define SUPERVISOR_EXIT_BYTES (MANAGER_CAUSE_BYTES + 96) /* with the reason when we have killed it */
 
@@ -95,7 +97,8 @@ struct supervisor {
     supervisor_news_fn *news;
     void *context; /* of news */
     struct process processes[SUPERVISOR_MAX_PROCESSES];
-    uint64_t heard_ns; /* watch.c: when the frontend answered last; 0: never */
+    uint32_t silent_ms; /* questions that the frontend has not answered on end, by the time each was given */
+    uint64_t heard_ns;  /* watch.c: when the frontend answered last; 0: never */
     bool is_stopping;
     bool has_been_up; /* everything was ready once, or all but who failed too often */
     bool has_served;  /* a worker was ready once: from now on nothing is given up */
@@ -137,6 +140,10 @@ void supervisor_tick(struct supervisor *supervisor, uint64_t now_ns);
 /* The frontend has answered a status request with these lanes. */
 void supervisor_frontend_says(struct supervisor *supervisor, const struct lane_report *lanes, size_t n_lanes,
                               uint64_t now_ns);
+
+/* The frontend has not answered a question that it had `waited_ms` for. Our own pauses do not count against
+ * it. */
+void supervisor_frontend_silent(struct supervisor *supervisor, uint32_t waited_ms);
 
 /* The frontend has seen the worker in `slot` stand still for so long with work waiting. It kills it where it
  * may; we do in any case, for where processes have users of their own it may not. */

@@ -572,6 +572,30 @@ static void test_kill_that_nobody_explains_is_told_all_the_same(void)
     CU_ASSERT_EQUAL(fake.n_news[NEWS_STOPPING], 1);
 }
 
+static void test_frontend_that_does_not_answer_is_killed(void)
+{
+    struct fake fake;
+    int pid;
+
+    bring_up(&fake);
+    pid = frontend(&fake)->handle.pid;
+    supervisor_frontend_silent(&fake.supervisor, SUPERVISOR_SILENT_MS - 1);
+    /* One answer, and the count begins anew. */
+    supervisor_frontend_says(&fake.supervisor, NULL, 0, T0 + 5000 * MS);
+    supervisor_frontend_silent(&fake.supervisor, SUPERVISOR_SILENT_MS - 1);
+    CU_ASSERT_EQUAL(fake.last_signal[pid], 0);
+    supervisor_frontend_silent(&fake.supervisor, 1);
+    CU_ASSERT_EQUAL(fake.last_signal[pid], SIGKILL);
+    die(&fake, frontend(&fake), SIGKILL, T0 + 6000 * MS);
+    CU_ASSERT_EQUAL(frontend(&fake)->last_cause, HEALTH_STALLED);
+    CU_ASSERT_STRING_EQUAL(fake.last_cause, "signal 9: does not answer");
+    /* The next one has all the time to start. */
+    supervisor_tick(&fake.supervisor, T0 + 7000 * MS);
+    pid = frontend(&fake)->handle.pid;
+    supervisor_frontend_silent(&fake.supervisor, SUPERVISOR_SILENT_MS);
+    CU_ASSERT_EQUAL(fake.last_signal[pid], 0);
+}
+
 const struct unit_test unit_tests[] = {
     {"workers are started when the frontend answers", test_workers_wait_for_the_frontend},
     {"a dead worker comes back, nobody else is touched", test_dead_worker_comes_back},
@@ -599,6 +623,7 @@ const struct unit_test unit_tests[] = {
     {"a worker that the frontend has killed is told of with the reason",
      test_kill_by_the_frontend_is_told_with_its_reason},
     {"a kill that nobody explains is told all the same", test_kill_that_nobody_explains_is_told_all_the_same},
+    {"a frontend that does not answer is killed", test_frontend_that_does_not_answer_is_killed},
     {"a worker that does not come back to a new frontend is killed",
      test_worker_that_does_not_come_back_is_killed},
     {NULL, NULL},
