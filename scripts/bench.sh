@@ -9,6 +9,7 @@ build=${MPA_BUILD_DIR:-$root/build/release}
 
 if [ -z "${MPA_BUILD_DIR:-}" ]; then
     # Messages of the build go to standard error: standard output is the table or the JSON lines.
-    (cd "$root" && cmake --preset release >/dev/null && cmake --build --preset release) >&2
+    (cd "$root" && scripts/install-deps.sh all && cmake --preset release >/dev/null &&
+        cmake --build --preset release) >&2
 fi
 exec env MPA_BUILD_DIR="$build" /usr/bin/python3 "$root/tests/bench/bench.py" "$@"

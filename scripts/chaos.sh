@@ -13,7 +13,8 @@ case " $* " in
 *)
     if [ -z "${MPA_BUILD_DIR:-}" ]; then
         # Messages of the build go to standard error: standard output is the line of JSON.
-        (cd "$root" && cmake --preset release >/dev/null && cmake --build --preset release) >&2
+        (cd "$root" && scripts/install-deps.sh all && cmake --preset release >/dev/null &&
+            cmake --build --preset release) >&2
     fi
     ;;
 esac

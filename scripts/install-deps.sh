@@ -23,6 +23,7 @@ libpcap-dev             capture: BPF filters
 libjansson-dev          mpactl --json
 libncurses-dev          mpactl top
 libsystemd-dev          event loop of mpa-controld, notices to systemd
+scdoc                   manual pages
 xz-utils                unpacks the lwIP source
 debian-archive-keyring  verifies the lwIP source
 ca-certificates         reaches mirrors that speak https
@@ -50,7 +51,6 @@ nmap                    integration: predictability of sequence numbers
 tshark                  integration: captures
 tmux                    integration: a terminal for mpactl top
 zsh                     integration: completion
-scdoc                   manual pages, and a test of them
 nftables                integration: loss
 ethtool                 integration: offloads of a link
 vde2                    integration: bad links (wirefilter)

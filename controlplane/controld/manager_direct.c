@@ -17,6 +17,7 @@
 
 #include "base/fd.h"
 #include "base/find.h"
+#include "base/start.h"
 #include "controlplane/controld/spawner.h"
 
 /* Sends the request and waits for the answer; *fd gets the descriptor that came with it, or -1. */
@@ -63,7 +64,9 @@ void manager_direct_cause(int code, int status, struct manager_cause *cause)
                                     .is_clean = code == CLD_EXITED && status == 0,
                                     .is_kill = code != CLD_EXITED && status == SIGKILL};
     if (cause->is_exit)
-        snprintf(cause->text, sizeof(cause->text), "exited with status %d", status);
+        /* A file that was edited and never reloaded stops the next process that starts: say where to look. */
+        snprintf(cause->text, sizeof(cause->text), "exited with status %d%s", status,
+                 status == START_EXIT_USAGE ? " (configuration or options refused, its log says which)" : "");
     else
         snprintf(cause->text, sizeof(cause->text), "killed by signal %d (%s)", status, strsignal(status));
 }

@@ -116,7 +116,8 @@ int client_open(struct client *client, const struct mpactl *mpactl, const char *
     error = look_for(url + strlen("ipc://"));
     if (error == EACCES || error == EPERM)
         return client_fail(mpactl, MPACTL_FAILED,
-                           "%s/%s: permission denied (it belongs to the user of mpa-controld)",
+                           "%s/%s: permission denied (root and the user of mpa-controld may, and who "
+                           "control.readers or control.admins names)",
                            mpactl->runtime_dir, name);
     if (error != 0 && is_quiet)
         return MPACTL_NO_DAEMON;

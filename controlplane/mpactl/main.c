@@ -19,6 +19,9 @@
 #define DEFAULT_TIMEOUT_MS 5000u
 #define MPACTL_NICE 10 /* a tenth of the weight of who is served */
 
+/* In front of the command only; the other programs have the same two. */
+static const struct argp_option options_front[] = {{"version", 'V', NULL, 0, "print the version", 0}, {0}};
+
 struct arguments {
     struct mpactl mpactl;
     int first; /* where the command stands in argv */
@@ -39,8 +42,10 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
         state->next = state->argc;
         return 0;
     case ARGP_KEY_NO_ARGS:
-        argp_error(state, "a command is missing (try 'mpactl help')");
-        return 0;
+        exit(mpactl_fail(MPACTL_USAGE, "a command is missing (try 'mpactl help')"));
+    case 'V':
+        puts("mpactl " MPA_VERSION);
+        exit(fflush(stdout) == 0 ? MPACTL_OK : MPACTL_FAILED);
     default:
         return ARGP_ERR_UNKNOWN;
     }
@@ -49,10 +54,10 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
 /* The options in front of the command. */
 static void look_ahead(int argc, char **argv)
 {
-    static const struct command_syntax none = {0};
+    static const struct command_syntax front = {.options = options_front};
 
     for (int i = 1; i < argc && argv[i][0] == '-'; i++) {
-        syntax_check_option(&none, "mpactl", argv[i]);
+        syntax_check_option(&front, "mpactl", argv[i]);
         i += syntax_takes_next(argv[i]) ? 1 : 0;
     }
 }
@@ -61,7 +66,7 @@ int main(int argc, char **argv)
 {
     static const struct argp_child children[] = {{&mpactl_argp_global, 0, NULL, 0}, {NULL, 0, NULL, 0}};
     static const struct argp argp = {
-        NULL,
+        options_front,
         parse_option,
         "COMMAND [ARGUMENT...]",
         "Shows and controls a running stack. 'mpactl help' lists the commands.\v"

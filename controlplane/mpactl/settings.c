@@ -50,8 +50,10 @@ static int print_config(const Mpa__V1__GetConfigReply *reply)
         n_waiting += entry->waiting[0] != '\0' || entry->differs[0] != '\0';
     }
     printf("%s%s, read %s: ", reply->file[0] == '\0' ? "no file" : "file ", reply->file, clock);
-    printf(n_waiting == 0 ? "all of it is in force\n\n" : "%zu keys are not in force, or not everywhere\n\n",
-           n_waiting);
+    if (n_waiting == 0)
+        puts("all of it is in force\n");
+    else
+        printf("%zu key%s not in force, or not everywhere\n\n", n_waiting, n_waiting == 1 ? " is" : "s are");
     return table_print(table, stdout);
 }
 

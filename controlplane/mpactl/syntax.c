@@ -199,6 +199,7 @@ void syntax_check_option(const struct command_syntax *syntax, const char *progra
 {
     char word[64] = "";
     struct suggestion suggestion = {.word = word};
+    bool is_front = strcmp(program, "mpactl") == 0;
 
     if (strncmp(argument, "--", 2) != 0 || argument[2] == '\0' || strlen(argument) >= sizeof(word))
         return;
@@ -208,11 +209,14 @@ void syntax_check_option(const struct command_syntax *syntax, const char *progra
         strncmp("usage", word, strlen(word)) == 0)
         return;
     suggest_try(&suggestion, "help");
+    /* The line begins with "mpactl: " anyway. */
     if (suggestion.best != NULL)
-        exit(mpactl_fail(MPACTL_USAGE, "%s: unknown option --%s (did you mean --%s?)", program, word,
-                         suggestion.best));
+        exit(mpactl_fail(MPACTL_USAGE, "%s%sunknown option --%s (did you mean --%s?)",
+                         is_front ? "" : program, is_front ? "" : ": ", word, suggestion.best));
+    if (is_front)
+        exit(mpactl_fail(MPACTL_USAGE, "unknown option --%s (try 'mpactl help')", word));
     exit(mpactl_fail(MPACTL_USAGE, "%s: unknown option --%s (try 'mpactl %s --help')", program, word,
-                     strcmp(program, "mpactl") == 0 ? "help" : program));
+                     program));
 }
 
 bool syntax_takes_next(const char *argument)

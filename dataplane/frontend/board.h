@@ -92,7 +92,7 @@ enum board_event_kind {
 enum board_result {
     BOARD_RESULT_PENDING,
     BOARD_RESULT_DONE,
-    BOARD_RESULT_NO_TARGET,   /* no such worker serves, or it is draining: nothing was moved */
+    BOARD_RESULT_NO_TARGET,   /* no such worker serves, it drains, or may not be killed: nothing moved */
     BOARD_RESULT_NOT_FOUND,   /* no such flow or bucket */
     BOARD_RESULT_SAME,        /* it is there already */
     BOARD_RESULT_SOURCE_DIED, /* its flows went to the survivors */

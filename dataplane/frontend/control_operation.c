@@ -249,6 +249,13 @@ static char *failure_text(struct control_arena *arena, const struct control_oper
 
     switch ((enum board_result)operation->sum.result) {
     case BOARD_RESULT_NO_TARGET:
+        /* It served when it was asked for, and the kernel let nobody signal it. */
+        if (order->kind == BOARD_ORDER_KILL)
+            return control_text(
+                arena,
+                "the frontend may not signal worker %u: it runs as another user, or in another "
+                "container",
+                order->slot);
         if (order->to == BOARD_ANY_LANE || order->kind == BOARD_ORDER_UNDRAIN)
             return control_text(arena, "worker %u is not serving", order->slot);
         return control_text(arena, "worker %u is not serving, or is draining", order->to);
@@ -291,7 +298,7 @@ static Mpa__V1__Error *failure(struct control_arena *arena, const struct control
         return NULL;
     mpa__v1__error__init(error);
     error->code = form->code;
-    error->field = control_borrow(form->field);
+    error->field = control_borrow(operation->order.kind == BOARD_ORDER_KILL ? "slot" : form->field);
     error->text = failure_text(arena, operation);
     return error->text == NULL ? NULL : error;
 }

@@ -235,7 +235,8 @@ void keep_end(struct frontend *frontend);
 /* capture.c */
 void capture_start(struct frontend *frontend);
 void capture_stop(struct frontend *frontend);
-/* One frame for whoever captures; `lane` BOARD_CAPTURE_ALL_LANES: none. Parts are contiguous pieces. */
+/* One frame for whoever captures; `lane` BOARD_CAPTURE_ALL_LANES: none. Parts are contiguous pieces, one of
+ * no bytes may be NULL. Either stage. */
 struct iovec;
 void capture_frame(struct frontend *frontend, const struct iovec *parts, int n_parts, uint32_t lane,
                    bool is_out);

@@ -209,7 +209,10 @@ static void check_scale(const struct contradiction *check)
     const struct config_worker *worker = &check->config->worker;
     const struct config_control *control = &check->config->control;
 
-    if (worker->count < worker->min || worker->count > worker->max)
+    if (worker->min > worker->max)
+        config_fault(check->report, line_of_either(check->index, "worker.min", "worker.max"),
+                     "key 'worker.min': %u is more than worker.max, %u", worker->min, worker->max);
+    else if (worker->count < worker->min || worker->count > worker->max)
         config_fault(check->report,
                      line_of_either(check->index, "worker.count",
                                     worker->count < worker->min ? "worker.min" : "worker.max"),

@@ -79,11 +79,12 @@ static bool is_network_or_broadcast(const struct config_address *address)
     return (value & host_mask) == 0 || (value & host_mask) == host_mask;
 }
 
-/* A prefix length of 0 would put the whole world on the link. */
+/* A prefix length of 0 would put the whole world on the link, and one that was forgotten, read as that of a
+ * single host, nobody: no neighbour would get an answer, and nothing would say why. */
 static bool address_take(const char *text, struct config_address *address)
 {
-    return config_address_parse(text, address) == 0 && address->prefix_bits > 0 && is_unicast(address) &&
-           !is_network_or_broadcast(address);
+    return strchr(text, '/') != NULL && config_address_parse(text, address) == 0 &&
+           address->prefix_bits > 0 && is_unicast(address) && !is_network_or_broadcast(address);
 }
 
 /* "none" and the empty text are family 0; a prefix length would say nothing and is refused. */

@@ -76,9 +76,15 @@ class Install(unittest.TestCase):
         self.assertEqual(sorted(wanted - there), [], "is missing")
         self.assertEqual(sorted(there - wanted), [], "is nothing for users")
 
+    def test_what_uninstalls_by_the_manifest_leaves_nothing(self):
+        # docs/deploy.md removes what is listed there, and the folder of the configuration.
+        listed = set(read(os.path.join(places.build, "install_manifest.txt")).split("\n"))
+        config = os.path.join(places.etc, "mpa", "mpa.yaml")
+        self.assertEqual(sorted(set(self.wanted()) - listed - {config}), [])
+
     def test_every_command_has_its_page(self):
         if not places.has_manual:
-            self.skipTest("scdoc is not installed: there are no manual pages (scripts/install-deps.sh all)")
+            self.skipTest("scdoc is not installed: there are no manual pages (scripts/install-deps.sh build)")
         self.assertIn("status", self.commands())
         for name in ("mpactl-status.8", "mpa-controld.8"):
             self.assertRegex(read(self.path(places.man, "man8", name)), r"(?m)^\.TH ")

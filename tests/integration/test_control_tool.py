@@ -173,11 +173,20 @@ def test_a_long_operation_has_a_bar_on_a_terminal_and_lines_elsewhere(control, t
     (["--jsn", "status"], "did you mean --json?"),
     (["help", "drian"], "did you mean 'drain'?"),
     (["status", "--nonsense"], "try 'mpactl status --help'"),
+    (["--nonsense"], "mpactl: unknown option --nonsense (try 'mpactl help')"),
+    (["--versoin"], "did you mean --version?"),
+    ([], "try 'mpactl help'"),
 ])
 def test_what_is_unknown_brings_what_is_near(control, words, says):
     done = control.mpactl(*words)
     assert (done.returncode, done.stdout) == (USAGE, "")
     assert says in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+def test_mpactl_tells_its_version_as_the_other_programs_do():
+    for option in ("--version", "-V", "version"):
+        done = subprocess.run([MPACTL, option], stdout=subprocess.PIPE, text=True)
+        assert done.returncode == OK and re.fullmatch(r"mpactl \d+\.\d+\.\d+\n", done.stdout), option
 
 
 def commands():

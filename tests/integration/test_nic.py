@@ -69,6 +69,8 @@ def refused(result, *words):
     """One line on stderr that names each of the words."""
     assert result.returncode == 1
     assert result.stderr.count("\n") == 1, result.stderr
+    # It becomes error="..." of a log line, and names keys as the configuration does.
+    assert '"' not in result.stderr and "nic.mtu_bytes" not in result.stderr
     for word in words:
         assert word in result.stderr
 

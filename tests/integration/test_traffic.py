@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Ordinary traffic of every kind is served right, over IPv4 and IPv6, and looks on the wire as it should."""
+import json
 import os
 import re
 import socket
+import subprocess
 
 import pytest
 from scapy.all import IP, TCP, Dot1Q, Ether, IPv6
@@ -170,3 +172,17 @@ def test_a_vlan_tagged_frame_is_counted_and_dropped(shared, port):
     port.send(Ether(src=port.mac, dst=wire.STACK_MAC) / Dot1Q(vlan=5) /
               IP(src=stacks.LOCAL4, dst=stacks.ADDRESS4) / TCP(dport=80))
     netlab.wait_until(lambda: shared.counters("nic")["rx_drop_vlan"] == before + 1, what="rx_drop_vlan")
+
+
+def test_a_capture_shows_what_comes_and_what_goes(shared):
+    words = ("--runtime-dir", shared.runtime_dir, "--json", "capture", "--filter", "tcp port 80", "--count", 20)
+    command = shared.space.command(stacks.program("mpactl", shared.programs["mpactl"]), *words)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as capture:
+        try:
+            # When it has begun is not told: pages until it has enough.
+            netlab.wait_until(lambda: curl(shared, URL[4] + "/") and capture.poll() is not None, what="20 frames")
+        finally:
+            capture.kill()
+        frames = [json.loads(line) for line in capture.stdout]
+    assert capture.returncode == 0 and len(frames) == 20
+    assert {frame["is_out"] for frame in frames} == {True, False}

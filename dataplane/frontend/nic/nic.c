@@ -40,14 +40,14 @@ int nic_prepare_link(const struct nic_opening *opening, bool may_set_mtu)
         err = link_set_mtu(name, wanted_bytes);
     if (err != 0)
         return nic_refuse(opening, -err,
-                          "MTU %u cannot be set (%s): set it with \"ip link set %s mtu %u\" or "
-                          "change nic.mtu_bytes",
+                          "MTU %u cannot be set (%s): set it with 'ip link set %s mtu %u' or "
+                          "change nic.mtu",
                           wanted_bytes, strerror(-err), name, wanted_bytes);
     err = link_set_up(name);
     if (err != 0)
         return nic_refuse(opening, -err,
                           "interface cannot be brought up (%s): run as root or "
-                          "\"ip link set %s up\" before",
+                          "'ip link set %s up' before",
                           strerror(-err), name);
     return 0;
 }

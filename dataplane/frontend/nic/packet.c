@@ -228,7 +228,7 @@ static int inspect_link(const struct nic_opening *opening, int *ifindex, bool *i
     if (err == -ENODEV)
         return nic_refuse(opening, ENODEV,
                           "no such interface: create it before, or set nic.name to one of "
-                          "\"ip link\"");
+                          "'ip link'");
     if (err == 0)
         err = link_get_mac(config->name, link_mac);
     if (err == 0)
@@ -238,7 +238,7 @@ static int inspect_link(const struct nic_opening *opening, int *ifindex, bool *i
     if (err != 0)
         return nic_refuse(opening, -err, "interface cannot be read: %s", strerror(-err));
     if (mtu_bytes < PACKET_MIN_MTU_BYTES)
-        return nic_refuse(opening, EINVAL, "MTU %u is below %u: \"ip link set %s mtu %u\"", mtu_bytes,
+        return nic_refuse(opening, EINVAL, "MTU %u is below %u: 'ip link set %s mtu %u'", mtu_bytes,
                           PACKET_MIN_MTU_BYTES, config->name, config->mtu_bytes);
     use_mtu(opening, mtu_bytes);
     if (is_default_mac(config->mac))

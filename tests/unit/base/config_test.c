@@ -334,6 +334,9 @@ static void addresses_a_host_cannot_have_are_refused(void)
                   "t.yaml:2: key 'host.addresses': '10.0.0.0/24' is not valid " ADDRESS_HELP);
     check_refused("host:\n  addresses: [10.0.0.255/24]\n",
                   "t.yaml:2: key 'host.addresses': '10.0.0.255/24' is not valid " ADDRESS_HELP);
+    check_refused("host:\n  addresses: [10.0.0.2, 'fd77::2']\n",
+                  "t.yaml:2: key 'host.addresses': '10.0.0.2' is not valid " ADDRESS_HELP "\n"
+                  "t.yaml:2: key 'host.addresses': 'fd77::2' is not valid " ADDRESS_HELP);
     check_refused("host:\n  addresses: ['::1/128']\n",
                   "t.yaml:2: key 'host.addresses': '::1/128' is not valid " ADDRESS_HELP);
     check_refused(
@@ -374,6 +377,8 @@ static void contradictions_are_refused(void)
         "the two above 0)");
     check_refused("worker:\n  max: 1\n",
                   "t.yaml:2: key 'worker.count': 2 is not between worker.min, 1, and worker.max, 1");
+    check_refused("worker:\n  min: 3\n  max: 2\n",
+                  "t.yaml:2: key 'worker.min': 3 is more than worker.max, 2");
     check_refused("control:\n  scale_up_permille: 200\n",
                   "t.yaml:2: key 'control.scale_down_permille': 200 is not below scale_up_permille, 200");
     check_refused("control:\n  degrade_all_permille: 850\n",

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 
 #include "base/clock.h"
+#include "base/start.h"
 #include "controlplane/controld/manager_direct.h"
 #include "controlplane/controld/manager_external.h"
 #include "controlplane/controld/manager_systemd.h"
@@ -156,6 +157,22 @@ static void the_cause_of_an_end_is_told_whole(void)
     CU_ASSERT_TRUE(cause.is_clean);
 }
 
+static void a_refused_configuration_is_told_in_words(void)
+{
+    struct manager_cause cause;
+
+    manager_direct_cause(CLD_EXITED, START_EXIT_USAGE, &cause);
+    CU_ASSERT_PTR_NOT_NULL(strstr(cause.text, "exited with status 2 (configuration or options refused"));
+    CU_ASSERT_TRUE(cause.text[strlen(cause.text) - 1] == ')' && cause.is_exit && !cause.is_clean);
+    manager_direct_cause(CLD_EXITED, 1, &cause);
+    CU_ASSERT_STRING_EQUAL(cause.text, "exited with status 1");
+    manager_direct_cause(CLD_EXITED, 0, &cause);
+    CU_ASSERT_TRUE(cause.is_clean);
+    manager_direct_cause(CLD_KILLED, 9, &cause);
+    CU_ASSERT_STRING_EQUAL(cause.text, "killed by signal 9 (Killed)");
+    CU_ASSERT_FALSE(cause.is_exit);
+}
+
 const char unit_suite_name[] = "controld/manager";
 const struct unit_test unit_tests[] = {
     {"what serves is running, without a handle", what_serves_is_running_without_a_handle},
@@ -164,5 +181,6 @@ const struct unit_test unit_tests[] = {
     {"another in the same slot is a new life", another_in_the_same_slot_is_a_new_life},
     {"a frontend that is silent is gone, and all with it", a_frontend_that_is_silent_is_gone_and_all_with_it},
     {"the cause of an end is told whole", the_cause_of_an_end_is_told_whole},
+    {"a refused configuration is told in words", a_refused_configuration_is_told_in_words},
     {"units have the names of the unit files", units_have_the_names_of_the_unit_files},
     {NULL, NULL}};

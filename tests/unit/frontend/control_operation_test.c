@@ -264,6 +264,27 @@ static void test_last_worker_is_not_drained(void)
     fixture_free(fixture);
 }
 
+static void test_a_kill_that_the_kernel_refuses_says_so(void)
+{
+    struct fixture *fixture = fixture_new();
+    struct board_order last;
+    Mpa__V1__KillRequest kill = MPA__V1__KILL_REQUEST__INIT;
+    Mpa__V1__Request request = MPA__V1__REQUEST__INIT;
+    const Mpa__V1__OperationReply *operation;
+    const Mpa__V1__Reply *reply;
+
+    kill.slot = 1;
+    request.body_case = MPA__V1__REQUEST__BODY_KILL;
+    request.kill = &kill;
+    reply = ask(fixture, &request);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(reply->kill);
+    loop_runs(fixture, BOARD_RESULT_NO_TARGET, &last);
+    operation = look(fixture, reply->kill->operation_id);
+    CU_ASSERT_STRING_EQUAL(operation->error->field, "slot");
+    CU_ASSERT_PTR_NOT_NULL(strstr(operation->error->text, "the frontend may not signal worker 1"));
+    fixture_free(fixture);
+}
+
 static void test_table_is_bounded(void)
 {
     struct fixture *fixture = fixture_new();
@@ -334,6 +355,7 @@ const struct unit_test unit_tests[] = {
     {"a refusal names its field", test_refusals_name_their_field},
     {"a drain tells how far it is", test_drain_tells_how_far_it_is},
     {"the last worker is not drained", test_last_worker_is_not_drained},
+    {"a kill that the kernel refuses says so", test_a_kill_that_the_kernel_refuses_says_so},
     {"operations are bounded, the oldest makes place", test_table_is_bounded},
     {"the event of a hand-over has all figures", test_event_of_a_hand_over_has_all_figures},
     {NULL, NULL},
