@@ -178,7 +178,7 @@ static int on_process_end(sd_event_source *source, int fd, uint32_t revents, voi
 static int on_wake(sd_event_source *source, int fd, uint32_t revents, void *context)
 {
     struct controld *controld = context;
-    struct events_stall stall;
+    struct events_fault fault;
     uint64_t ignored;
 
     (void)source;
@@ -186,8 +186,10 @@ static int on_wake(sd_event_source *source, int fd, uint32_t revents, void *cont
     (void)!read(fd, &ignored, sizeof(ignored));
     if (events_step(controld->events))
         frontend_watch_ask(controld->watch);
-    if (events_take_stall(controld->events, &stall))
-        supervisor_worker_stalled(&controld->supervisor, stall.slot, stall.still_ns, clock_now_ns());
+    if (events_take_fault(controld->events, &fault) && fault.still_ns > 0)
+        supervisor_worker_stalled(&controld->supervisor, fault.slot, fault.still_ns, clock_now_ns());
+    else if (fault.fault[0] != '\0')
+        supervisor_worker_quarantined(&controld->supervisor, fault.slot, fault.fault, clock_now_ns());
     frontend_watch_step(controld->watch);
     operation_step(controld->operation);
     balancer_step(controld->balancer);

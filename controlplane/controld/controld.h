@@ -83,7 +83,7 @@ struct controld {
     struct exporter *exporter; /* NULL: control.http is off */
     struct sd_event *loop;
     struct sd_event_source *ends[SUPERVISOR_MAX_PROCESSES]; /* one for each process alive */
-    enum supervisor_state told_state;                       /* what systemd was told last */
+    char told_text[128];                                    /* what systemd was told last */
     bool is_ready_told;
     uint64_t started_ns;
 };

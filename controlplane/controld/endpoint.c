@@ -48,8 +48,9 @@ struct session {
     nng_aio *aio;
     struct frontend_call call;
     enum session_state state;
-    atomic_bool is_done; /* nng's thread sets it, ours clears it; publishes the aio's result */
-    int pipe_id;         /* the connection whose request this is; 0: none */
+    atomic_bool is_done; /* nng's thread sets it, ours clears it; publishes the aio's result and done_ns */
+    uint64_t done_ns;
+    int pipe_id; /* the connection whose request this is; 0: none */
     uint64_t request_id;
     enum access_role role; /* of whoever asks */
     Mpa__V1__Request__BodyCase command;
@@ -73,6 +74,7 @@ static void session_done(void *argument)
     struct session *session = argument;
     const uint64_t one = 1;
 
+    session->done_ns = clock_now_ns();
     atomic_store_explicit(&session->is_done, true, memory_order_release);
     (void)!write(session->endpoint->controld->wake_fd, &one, sizeof(one));
 }
@@ -265,25 +267,18 @@ static bool answer_settings(struct session *session, const Mpa__V1__Request *req
     return is_mine;
 }
 
-static uint32_t deadline_ms(const Mpa__V1__Request *request)
-{
-    if (request->deadline_ms == 0)
-        return WIRE_DEFAULT_DEADLINE_MS;
-    return request->deadline_ms < WIRE_MAX_DEADLINE_MS ? request->deadline_ms : WIRE_MAX_DEADLINE_MS;
-}
-
 /* Decides by the command. `packed` is taken. */
 static void session_dispatch(struct session *session, nng_msg *packed, const Mpa__V1__Request *request)
 {
     session->request_id = request->id;
     session->is_status = session->is_log_level = false;
     if (request->body_case == MPA__V1__REQUEST__BODY_GET_STATUS) {
-        answer_status(session, packed, deadline_ms(request));
+        answer_status(session, packed, wire_deadline_ms(request));
         return;
     }
     if (request->body_case == MPA__V1__REQUEST__BODY_GET_SNAPSHOT) {
         nng_msg_free(packed);
-        answer_snapshot(session, request->get_snapshot, deadline_ms(request));
+        answer_snapshot(session, request->get_snapshot, wire_deadline_ms(request));
         return;
     }
     if (request->body_case == MPA__V1__REQUEST__BODY_STOP) {
@@ -292,7 +287,7 @@ static void session_dispatch(struct session *session, nng_msg *packed, const Mpa
         return;
     }
     if (answer_balance(session, request) || answer_degrade(session, request) ||
-        answer_settings(session, request, deadline_ms(request))) {
+        answer_settings(session, request, wire_deadline_ms(request))) {
         nng_msg_free(packed);
         return;
     }
@@ -303,7 +298,7 @@ static void session_dispatch(struct session *session, nng_msg *packed, const Mpa
     }
     /* A command that we do not know may be one that a newer frontend does. */
     if (is_frontend_up(session)) {
-        session_relay(session, packed, deadline_ms(request));
+        session_relay(session, packed, wire_deadline_ms(request));
         return;
     }
     nng_msg_free(packed);
@@ -359,6 +354,7 @@ static void session_decode(struct session *session, nng_msg *packed)
                                      .size = nng_msg_len(packed),
                                      .role = session->role,
                                      .connection = (uint32_t)session->pipe_id,
+                                     .came_ns = session->done_ns,
                                      .now_ns = clock_now_ns()};
     struct gate_refusal refusal;
     Mpa__V1__Request *request = gate_pass(&session->endpoint->gate, &input, &refusal);
@@ -416,6 +412,21 @@ static void relay_log_level(struct session *session, nng_msg *answer)
         nng_msg_free(answer);
 }
 
+/* A frontend that only stands still does later what it was asked for. */
+static void relay_failed(struct session *session, int error)
+{
+    const char *what = error == NNG_ETIMEDOUT ? "mpa-frontend did not answer in time" : nng_strerror(error);
+    Mpa__V1__ErrorCode code = error == NNG_ETIMEDOUT ? MPA__V1__ERROR_CODE__ERROR_CODE_DEADLINE
+                                                     : MPA__V1__ERROR_CODE__ERROR_CODE_UNAVAILABLE;
+    char text[160];
+
+    snprintf(text, sizeof(text), "%s%s", what,
+             access_needed(session->command) == ACCESS_ADMIN
+                 ? "; whether the command was carried out, or will be, is not known (see status)"
+                 : "");
+    session_refuse(session, code, text);
+}
+
 /* frontend_call_done_fn: the frontend has answered, or not. */
 static void relay_done(void *context, int error, nng_msg *answer)
 {
@@ -427,11 +438,8 @@ static void relay_done(void *context, int error, nng_msg *answer)
         relay_log_level(session, answer);
     else if (error == 0)
         session_send(session, answer);
-    else if (error == NNG_ETIMEDOUT)
-        session_refuse(session, MPA__V1__ERROR_CODE__ERROR_CODE_DEADLINE,
-                       "mpa-frontend did not answer in time");
     else
-        session_refuse(session, MPA__V1__ERROR_CODE__ERROR_CODE_UNAVAILABLE, nng_strerror(error));
+        relay_failed(session, error);
 }
 
 static void session_step(struct session *session)
@@ -461,23 +469,31 @@ static void session_step(struct session *session)
     }
 }
 
-/* Those of the sessions that have a step to do, and are sending or are not. */
-static void sessions_step(struct endpoint *endpoint, bool is_sending)
+/* Takes the step of a session that has one to do. */
+static void session_step_due(struct session *session)
+{
+    if (atomic_exchange_explicit(&session->is_done, false, memory_order_acquire))
+        session_step(session);
+}
+
+/* Those whose answer is on its way. */
+static void sessions_step_sent(struct endpoint *endpoint)
 {
     for (unsigned i = 0; i < endpoint->n_sessions; i++) {
-        struct session *session = &endpoint->sessions[i];
-
-        if ((session->state == SESSION_SENDING) == is_sending &&
-            atomic_exchange_explicit(&session->is_done, false, memory_order_acquire))
-            session_step(session);
+        if (endpoint->sessions[i].state == SESSION_SENDING)
+            session_step_due(&endpoint->sessions[i]);
     }
 }
 
 void endpoint_step(struct endpoint *endpoint)
 {
-    /* What has been answered does not count against the next request of the same connection. */
-    sessions_step(endpoint, true);
-    sessions_step(endpoint, false);
+    for (unsigned i = 0; i < endpoint->n_sessions; i++) {
+        /* What has been answered does not count against the next request of the same connection; and that
+         * may be here already, in a later session, when the first has taken its time. */
+        sessions_step_sent(endpoint);
+        if (endpoint->sessions[i].state != SESSION_SENDING)
+            session_step_due(&endpoint->sessions[i]);
+    }
     for (unsigned i = 0; i < endpoint->n_sessions; i++)
         frontend_call_step(&endpoint->sessions[i].call);
 }

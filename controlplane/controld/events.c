@@ -34,7 +34,7 @@ struct events {
     struct recent recent;       /* the last ones that we sent; its last number is the sequence */
     uint64_t life;              /* tells our numbers from those of the controld before */
     uint64_t frontend_sequence; /* last one that we got; 0: none of this frontend's life */
-    struct events_stall stall;  /* not taken yet; still_ns 0: none */
+    struct events_fault fault;  /* not taken yet */
 };
 
 static uint64_t realtime_ns(void)
@@ -204,15 +204,25 @@ static void note_gap(struct events *events, uint64_t sequence)
     events->frontend_sequence = sequence;
 }
 
-static void stall_read(const Mpa__V1__Event *message, struct events_stall *stall)
+/* The value of a field; "" when there is none. */
+static const char *field_of(const Mpa__V1__Event *message, const char *key)
 {
-    if (message->kind != MPA__V1__EVENT_KIND__EVENT_KIND_STALLED)
-        return;
     for (size_t i = 0; i < message->n_fields; i++) {
-        if (strcmp(message->fields[i]->key, "still_ns") == 0)
-            *stall = (struct events_stall){.slot = message->slot,
-                                           .still_ns = strtoull(message->fields[i]->value, NULL, 10)};
+        if (strcmp(message->fields[i]->key, key) == 0)
+            return message->fields[i]->value;
     }
+    return "";
+}
+
+static void fault_read(const Mpa__V1__Event *message, struct events_fault *fault)
+{
+    if (message->kind == MPA__V1__EVENT_KIND__EVENT_KIND_STALLED)
+        *fault = (struct events_fault){.slot = message->slot,
+                                       .still_ns = strtoull(field_of(message, "still_ns"), NULL, 10)};
+    if (message->kind != MPA__V1__EVENT_KIND__EVENT_KIND_QUARANTINED)
+        return;
+    *fault = (struct events_fault){.slot = message->slot};
+    snprintf(fault->fault, sizeof(fault->fault), "%s", field_of(message, "fault"));
 }
 
 /* protobuf-c takes a field of number 0, in a long form, and packs it so that nobody can read it again. */
@@ -234,6 +244,11 @@ static bool can_be_packed(const Mpa__V1__Event *message)
     return !has_field_zero(&message->base);
 }
 
+static bool is_fault(const struct events_fault *fault)
+{
+    return fault->still_ns > 0 || fault->fault[0] != '\0';
+}
+
 Mpa__V1__Event *events_read(const uint8_t *bytes, size_t size, struct events_news *news)
 {
     Mpa__V1__Event *message = mpa__v1__event__unpack(NULL, size, bytes);
@@ -248,15 +263,15 @@ Mpa__V1__Event *events_read(const uint8_t *bytes, size_t size, struct events_new
         (struct events_news){.is_lane_change = message->kind == MPA__V1__EVENT_KIND__EVENT_KIND_SERVING ||
                                                message->kind == MPA__V1__EVENT_KIND__EVENT_KIND_QUARANTINED ||
                                                message->kind == MPA__V1__EVENT_KIND__EVENT_KIND_GONE};
-    stall_read(message, &news->stall);
+    fault_read(message, &news->fault);
     return message;
 }
 
-bool events_take_stall(struct events *events, struct events_stall *stall)
+bool events_take_fault(struct events *events, struct events_fault *fault)
 {
-    *stall = events->stall;
-    events->stall = (struct events_stall){0};
-    return stall->still_ns > 0;
+    *fault = events->fault;
+    events->fault = (struct events_fault){0};
+    return is_fault(fault);
 }
 
 static bool pass_on(struct events *events, nng_msg *packed)
@@ -267,8 +282,8 @@ static bool pass_on(struct events *events, nng_msg *packed)
     if (message == NULL)
         return false;
     note_gap(events, message->sequence);
-    if (news.stall.still_ns > 0)
-        events->stall = news.stall;
+    if (is_fault(&news.fault))
+        events->fault = news.fault;
     event_send(events, message);
     mpa__v1__event__free_unpacked(message, NULL);
     return news.is_lane_change;

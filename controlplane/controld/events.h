@@ -44,16 +44,19 @@ void events_publish(struct events *events, const struct event *event);
 /* The last events, borrowed until the next one, and the life that they are of. */
 const struct recent *events_recent(const struct events *events, uint64_t *life);
 
-/* A worker that the frontend has seen stand still with work waiting. */
-struct events_stall {
+#define EVENTS_FAULT_BYTES 40
+
+/* A worker that the frontend has given up: why. */
+struct events_fault {
     uint32_t slot;
-    uint64_t still_ns; /* 0: none */
+    uint64_t still_ns;              /* it stood still so long with work waiting; 0: it was quarantined */
+    char fault[EVENTS_FAULT_BYTES]; /* for this, "fault_slot" */
 };
 
 /* What an event of the frontend says to mpa-controld itself. */
 struct events_news {
     bool is_lane_change;
-    struct events_stall stall;
+    struct events_fault fault;
 };
 
 /* Any bytes as an event of the frontend. NULL: it is none, or out of memory; else to be freed with
@@ -64,6 +67,6 @@ Mpa__V1__Event *events_read(const uint8_t *bytes, size_t size, struct events_new
 bool events_step(struct events *events);
 
 /* After each events_step(): true when what it passed on was that. */
-bool events_take_stall(struct events *events, struct events_stall *stall);
+bool events_take_fault(struct events *events, struct events_fault *fault);
 
 #endif

@@ -56,6 +56,23 @@ static bool is_replay(const struct gate *gate, const struct gate_input *input, u
     return false;
 }
 
+/* A change is not made behind the back of a sender who has given up: it may have waited while we did
+ * something slow, as systemd's start of a process is. */
+static bool is_in_time(const struct gate_input *input, const Mpa__V1__Request *request,
+                       struct gate_refusal *refusal)
+{
+    uint64_t waited_ms = (input->now_ns - input->came_ns) / CLOCK_NS_PER_MS;
+
+    if (waited_ms < wire_deadline_ms(request))
+        return true;
+    refusal->code = MPA__V1__ERROR_CODE__ERROR_CODE_DEADLINE;
+    refusal->field = "deadline_ms";
+    snprintf(refusal->text, sizeof(refusal->text),
+             "mpa-controld came to it after %llu ms only: '%s' was not carried out",
+             (unsigned long long)waited_ms, access_command_name(request->body_case));
+    return false;
+}
+
 /* Remembers the id of a change. */
 static bool is_id_good(struct gate *gate, const struct gate_input *input, struct gate_refusal *refusal)
 {
@@ -113,7 +130,7 @@ Mpa__V1__Request *gate_pass(struct gate *gate, const struct gate_input *input, s
     refusal->field = access_command_name(command);
     if (!is_role_good(input, command, refusal) ||
         (access_is_decided((uint32_t)command) && access_needed(command) == ACCESS_ADMIN &&
-         !is_id_good(gate, input, refusal))) {
+         (!is_in_time(input, request, refusal) || !is_id_good(gate, input, refusal)))) {
         mpa__v1__request__free_unpacked(request, NULL);
         return NULL;
     }

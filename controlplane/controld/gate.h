@@ -37,6 +37,7 @@ struct gate_input {
     size_t size;
     enum access_role role;
     uint32_t connection; /* tells connections apart, and is not used again soon */
+    uint64_t came_ns;
     uint64_t now_ns;
 };
 

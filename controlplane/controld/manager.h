@@ -28,6 +28,8 @@ struct manager_cause {
     char text[MANAGER_CAUSE_BYTES]; /* "exited with status 1", "killed by signal 9 (Killed)", ... */
     bool is_clean;                  /* exit status 0 */
     bool is_exit;                   /* ended by itself and not by a signal */
+    bool is_kill;                   /* by SIGKILL: who did it may say why later */
+    bool is_unknown;                /* nobody has told; it may have been a kill */
 };
 
 struct found_process;

@@ -60,8 +60,9 @@ static int direct_signal(void *self, const struct manager_process *process, int 
 
 void manager_direct_cause(int code, int status, struct manager_cause *cause)
 {
-    cause->is_exit = code == CLD_EXITED;
-    cause->is_clean = cause->is_exit && status == 0;
+    *cause = (struct manager_cause){.is_exit = code == CLD_EXITED,
+                                    .is_clean = code == CLD_EXITED && status == 0,
+                                    .is_kill = code != CLD_EXITED && status == SIGKILL};
     if (cause->is_exit)
         /* A file that was edited and never reloaded stops the next process that starts: say where to look. */
         snprintf(cause->text, sizeof(cause->text), "exited with status %d%s", status,
@@ -80,7 +81,7 @@ static void direct_take_end(void *self, struct manager_process *process, struct 
         manager_direct_cause(reply.code, reply.status, cause);
     } else {
         /* A child of an earlier controld: init has taken the status. */
-        *cause = (struct manager_cause){0};
+        *cause = (struct manager_cause){.is_unknown = true};
         snprintf(cause->text, sizeof(cause->text),
                  "ended, cause unknown (started by an earlier mpa-controld)");
     }

@@ -20,6 +20,7 @@ static void tell(struct supervisor *supervisor, enum supervisor_news_kind kind, 
                                                .cause = kind == NEWS_ENDED ? process->last_exit : ""});
 }
 
+/* Whoever runs it knows the cause; we know what the frontend saw. */
 static void process_gone(struct supervisor *supervisor, struct process *process, const char *why,
                          uint64_t now_ns)
 {
@@ -32,17 +33,29 @@ static void process_gone(struct supervisor *supervisor, struct process *process,
     process->ready_ns = 0;
     process->is_serving = false;
     process->is_draining = false;
+    process->last_cause = HEALTH_UNKNOWN;
     snprintf(process->last_exit, sizeof(process->last_exit), "%s", why);
     tell(supervisor, NEWS_ENDED, process);
     process->handle.pid = 0;
 }
 
-static void process_seen(struct supervisor *supervisor, struct process *process, uint64_t started_ns,
-                         uint64_t now_ns)
+static void process_quarantined(struct supervisor *supervisor, struct process *process, const char *fault,
+                                uint64_t now_ns)
+{
+    char why[64];
+
+    snprintf(why, sizeof(why), "quarantined: %s", fault);
+    process_gone(supervisor, process, why, now_ns);
+}
+
+/* `pid`: 0 where the frontend cannot see it. */
+static void process_seen(struct supervisor *supervisor, struct process *process, pid_t pid,
+                         uint64_t started_ns, uint64_t now_ns)
 {
     /* Another life in the same place: the end between them was missed. */
     if (process->state == PROCESS_RUNNING && process->started_ns != started_ns)
         process_gone(supervisor, process, "replaced by another", now_ns);
+    process->handle.pid = pid;
     if (process->state == PROCESS_RUNNING)
         return;
     if (process->has_run)
@@ -60,17 +73,20 @@ void manager_external_says(struct supervisor *supervisor, const struct lane_repo
     struct process *frontend = &supervisor->processes[0];
     uint32_t serving = 0;
 
-    process_seen(supervisor, frontend, frontend->state == PROCESS_RUNNING ? frontend->started_ns : now_ns,
+    process_seen(supervisor, frontend, 0, frontend->state == PROCESS_RUNNING ? frontend->started_ns : now_ns,
                  now_ns);
     supervisor->heard_ns = now_ns;
     for (size_t i = 0; i < n_lanes; i++) {
         struct process *worker = &supervisor->processes[1 + lanes[i].slot % CONFIG_MAX_WORKERS];
 
-        if (lanes[i].slot >= CONFIG_MAX_WORKERS || lanes[i].life != LANE_LIFE_SERVING)
+        if (lanes[i].slot >= CONFIG_MAX_WORKERS)
+            continue;
+        if (lanes[i].life == LANE_LIFE_QUARANTINED)
+            process_quarantined(supervisor, worker, lanes[i].fault, now_ns);
+        if (lanes[i].life != LANE_LIFE_SERVING)
             continue;
         serving |= 1u << lanes[i].slot;
-        process_seen(supervisor, worker, lanes[i].attached_ns, now_ns);
-        worker->handle.pid = lanes[i].pid;
+        process_seen(supervisor, worker, lanes[i].pid, lanes[i].attached_ns, now_ns);
         worker->is_serving = true;
         worker->is_draining = lanes[i].is_draining;
     }

@@ -211,7 +211,8 @@ static void unit_cause(struct manager_systemd *self, uint32_t place, pid_t pid, 
         manager_direct_cause(code, status, cause);
         return;
     }
-    *cause = (struct manager_cause){.is_exit = last_pid == 0, .is_clean = last_pid == 0};
+    *cause = (struct manager_cause){
+        .is_exit = last_pid == 0, .is_clean = last_pid == 0, .is_unknown = last_pid != 0};
     snprintf(cause->text, sizeof(cause->text),
              last_pid == 0 ? "exited with status 0" : "ended, cause unknown (started again already)");
 }
@@ -225,7 +226,7 @@ static void systemd_take_end(void *context, struct manager_process *process, str
         unit_cause(self, place, process->pid, cause);
         self->pids[place] = 0;
     } else {
-        *cause = (struct manager_cause){.text = "ended, cause unknown"};
+        *cause = (struct manager_cause){.is_unknown = true, .text = "ended, cause unknown"};
     }
     fd_close(&process->pidfd);
     process->pid = 0;

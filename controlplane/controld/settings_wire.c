@@ -181,7 +181,7 @@ static nng_msg *answer_reload(struct settings *settings, const Mpa__V1__Request 
                      : settings_reload_by(settings, "reload", &list->changes, error);
 
     if (status != 0)
-        return refuse(request->id, error, "");
+        return refuse(request->id, error, "reload_config");
     list_fill(list);
     body.file = wire_borrow(settings->controld->options.config_path);
     body.n_changes = list->changes.n;
@@ -301,6 +301,8 @@ nng_msg *settings_set_log_level(struct settings *settings, const Mpa__V1__Reques
         if (log_level_parse(wanted->level, &level) != 0)
             return refuse(request->id, "no such level (allowed: error, warn, info, debug)", "level");
         place = level_place(settings, wanted);
+        if ((unsigned)wanted->role > MPA__V1__ROLE__ROLE_WORKER)
+            return refuse(request->id, "no such role (allowed: controld, frontend, worker)", "role");
         if (place == NULL && wanted->role != MPA__V1__ROLE__ROLE_UNKNOWN)
             return refuse(request->id, "no such process is running (see status)", "slot");
         if (place == NULL) {

@@ -155,9 +155,12 @@ nng_msg *status_reply(const struct controld *controld, uint64_t id, const Mpa__V
     Mpa__V1__Process entries[1 + SUPERVISOR_MAX_PROCESSES];
     struct settings_summary config;
     Mpa__V1__Process *list[1 + SUPERVISOR_MAX_PROCESSES];
+    bool is_silent;
 
     fill_controld(&entries[0], controld, now_ns);
     list[body.n_processes++] = &entries[0];
+    /* It runs and says nothing: what it would tell is not known, and is no sign that all is well. */
+    is_silent = frontend == NULL && supervisor->processes[0].state == PROCESS_RUNNING;
     for (size_t i = 0; i < SUPERVISOR_MAX_PROCESSES; i++) {
         const struct process *process = &supervisor->processes[i];
 
@@ -172,6 +175,10 @@ nng_msg *status_reply(const struct controld *controld, uint64_t id, const Mpa__V
     body.processes = list;
     body.version = wire_borrow(MPA_VERSION);
     body.state = wire_system_state(supervisor_state(supervisor));
+    if (is_silent)
+        entries[1].state = MPA__V1__PROCESS_STATE__PROCESS_STATE_UNKNOWN;
+    if (is_silent && body.state == MPA__V1__SYSTEM_STATE__SYSTEM_STATE_RUNNING)
+        body.state = MPA__V1__SYSTEM_STATE__SYSTEM_STATE_DEGRADED;
     body.uptime_ms = entries[0].uptime_ms;
     body.workers_wanted = supervisor->n_workers;
     body.workers_running = running_workers(supervisor);

@@ -141,6 +141,7 @@ static void workers_forget_frontend(struct supervisor *supervisor)
     workers_serve_nobody(supervisor);
     for (size_t i = 1; i < SUPERVISOR_MAX_PROCESSES; i++)
         supervisor->processes[i].lost_ns = 0;
+    supervisor->silent_ms = 0;
 }
 
 /* The first start of all ends here; no worker has served yet, so no connection ends with it. */
@@ -153,11 +154,28 @@ static void give_up(struct supervisor *supervisor, const struct process *process
     supervisor_stop(supervisor, now_ns);
 }
 
-/* Plans what follows the end of a process (told in last_exit and last_cause), as the policy judges. */
-static void plan_after_end(struct supervisor *supervisor, struct process *process, uint64_t now_ns)
+/* Tells of the last end, if that has not been done. */
+static void end_tell(struct supervisor *supervisor, struct process *process)
 {
-    struct supervisor_news news = {
-        .kind = NEWS_ENDED, .process = process, .pid = process->handle.pid, .cause = process->last_exit};
+    const struct supervisor_news news = {.kind = NEWS_ENDED,
+                                         .process = process,
+                                         .pid = process->untold.pid,
+                                         .cause = process->last_exit,
+                                         .is_restarted = process->untold.is_restarted,
+                                         .restart_ms = process->untold.restart_ms};
+
+    if (news.pid == 0)
+        return;
+    process->untold.pid = 0;
+    tell(supervisor, &news);
+}
+
+/* Plans what follows the end of a process (told in last_exit and last_cause), as the policy judges. It is
+ * told at once, or by `why_ns`. */
+static void plan_after_end(struct supervisor *supervisor, struct process *process, uint64_t why_ns,
+                           uint64_t now_ns)
+{
+    pid_t pid = process->handle.pid;
     struct health_end end = health_of(supervisor, process);
     struct health_verdict verdict;
 
@@ -171,15 +189,20 @@ static void plan_after_end(struct supervisor *supervisor, struct process *proces
         workers_forget_frontend(supervisor);
     process->is_replaced &= end.cause == HEALTH_ASKED;
     process->state = PROCESS_STOPPED;
+    process->untold.pid = pid;
+    process->untold.is_restarted = false;
+    process->untold.restart_ms = 0;
+    process->untold.due_ns = why_ns;
     /* Who was asked to end and is wanted waits for nothing: it starts from STOPPED. */
     if (end.cause != HEALTH_ASKED &&
         (verdict.action == HEALTH_RESTART_NOW || verdict.action == HEALTH_RESTART_LATER)) {
         process->state = PROCESS_WAITING;
         process->due_ns = now_ns + verdict.delay_ms * CLOCK_NS_PER_MS;
-        news.is_restarted = true;
-        news.restart_ms = verdict.delay_ms;
+        process->untold.is_restarted = true;
+        process->untold.restart_ms = verdict.delay_ms;
     }
-    tell(supervisor, &news);
+    if (now_ns >= why_ns)
+        end_tell(supervisor, process);
     /* Others serve: the start is over, without it. */
     if (supervisor->has_served && process->n_failures >= HEALTH_MAX_TRIES)
         supervisor->has_been_up = true;
@@ -194,13 +217,53 @@ static enum health_cause cause_of(const struct process *process, const struct ma
         return HEALTH_ASKED;
     if (process->is_killed)
         return process->kill_cause;
+    if (cause->is_unknown)
+        return HEALTH_UNKNOWN;
     return cause->is_exit ? HEALTH_EXIT : HEALTH_SIGNAL;
+}
+
+/* Why a process was killed. */
+struct end_reason {
+    enum health_cause cause;
+    char text[64];
+};
+
+static const struct end_reason stalled = {HEALTH_STALLED, "stood still with work waiting"};
+
+static bool is_unexplained(const struct process *process)
+{
+    return process->last_cause == HEALTH_SIGNAL || process->last_cause == HEALTH_UNKNOWN;
+}
+
+/* Nobody has said why a worker was killed, and a frontend is there that may have done it. */
+static bool may_be_explained(struct supervisor *supervisor, const struct process *process,
+                             const struct manager_cause *cause)
+{
+    return is_unexplained(process) && (cause->is_kill || cause->is_unknown) &&
+           process->role == MANAGER_WORKER && frontend_of(supervisor)->state == PROCESS_RUNNING &&
+           !supervisor->is_stopping;
+}
+
+/* The frontend's reason for an end of a moment ago; false: there is none to be explained. With a next life
+ * that did not wait the end has been told, but who asks for the status learns the reason. */
+static bool end_explain(struct supervisor *supervisor, struct process *process, const struct end_reason *why,
+                        uint64_t now_ns)
+{
+    size_t length = strlen(process->last_exit);
+
+    if (now_ns > process->untold.due_ns || !is_unexplained(process))
+        return false;
+    process->last_cause = why->cause;
+    snprintf(process->last_exit + length, sizeof(process->last_exit) - length, ": %s", why->text);
+    end_tell(supervisor, process);
+    return true;
 }
 
 void supervisor_process_ended(struct supervisor *supervisor, struct process *process, uint64_t now_ns)
 {
-    struct manager_cause cause;
+    struct manager_cause cause = {0};
     pid_t pid = process->handle.pid;
+    uint64_t why_ns = now_ns;
 
     if (!process_is_alive(process))
         return;
@@ -209,7 +272,9 @@ void supervisor_process_ended(struct supervisor *supervisor, struct process *pro
     process->last_cause = cause_of(process, &cause);
     snprintf(process->last_exit, sizeof(process->last_exit), "%s%s%s", cause.text,
              process->is_killed ? ": " : "", process->is_killed ? process->kill_reason : "");
-    plan_after_end(supervisor, process, now_ns);
+    if (may_be_explained(supervisor, process, &cause))
+        why_ns += SUPERVISOR_WHY_MS * CLOCK_NS_PER_MS;
+    plan_after_end(supervisor, process, why_ns, now_ns);
     /* What is replaced is awaited by somebody: not at the next tick, now. */
     if (process->is_replaced && !supervisor->is_stopping)
         process_tick(supervisor, process, now_ns);
@@ -222,6 +287,7 @@ static void process_start(struct supervisor *supervisor, struct process *process
     int error = supervisor->manager.ops->start(supervisor->manager.self, process->role, process->slot,
                                                &process->handle);
 
+    end_tell(supervisor, process);
     process->started_ns = now_ns;
     if (process->has_run)
         process->n_restarts++;
@@ -231,7 +297,7 @@ static void process_start(struct supervisor *supervisor, struct process *process
         snprintf(process->last_exit, sizeof(process->last_exit), "could not be started: %s",
                  strerror(-error));
         process->last_cause = HEALTH_NOT_STARTED;
-        plan_after_end(supervisor, process, now_ns);
+        plan_after_end(supervisor, process, now_ns, now_ns);
         return;
     }
     process->state = PROCESS_STARTING;
@@ -389,11 +455,21 @@ void supervisor_spare_end(struct supervisor *supervisor, struct process *spare, 
         process_terminate(supervisor, spare, now_ns);
 }
 
+/* Ends whose time is up. */
+static void ends_tell(struct supervisor *supervisor, uint64_t now_ns)
+{
+    for (size_t i = 0; i < SUPERVISOR_MAX_PROCESSES; i++) {
+        if (now_ns >= supervisor->processes[i].untold.due_ns)
+            end_tell(supervisor, &supervisor->processes[i]);
+    }
+}
+
 void supervisor_stop(struct supervisor *supervisor, uint64_t now_ns)
 {
     if (supervisor->is_stopping)
         return;
     supervisor->is_stopping = true;
+    ends_tell(supervisor, UINT64_MAX);
     tell(supervisor, &(struct supervisor_news){.kind = NEWS_STOPPING, .cause = ""});
     stop_tick(supervisor, now_ns);
 }
@@ -418,6 +494,7 @@ void supervisor_tick(struct supervisor *supervisor, uint64_t now_ns)
 {
     if (supervisor->manager.is_onlooker)
         manager_external_tick(supervisor, now_ns);
+    ends_tell(supervisor, now_ns);
     for (size_t i = 0; i < SUPERVISOR_MAX_PROCESSES && can_act(supervisor); i++)
         process_tick(supervisor, &supervisor->processes[i], now_ns);
     if (supervisor->is_stopping)
@@ -459,11 +536,21 @@ static void note_lost(struct supervisor *supervisor, struct process *worker, uin
         process_kill(supervisor, worker, HEALTH_STALLED, "does not come back to the frontend");
 }
 
+/* What a fault of a lane means. */
+static struct end_reason reason_of(const char *fault)
+{
+    struct end_reason why = {.cause = HEALTH_QUARANTINED};
+
+    if (strcmp(fault, "fault_stalled") == 0)
+        why.cause = HEALTH_STALLED;
+    snprintf(why.text, sizeof(why.text), "quarantined: %s", fault);
+    return why;
+}
+
 static void take_report(struct supervisor *supervisor, struct process *worker, const struct lane_report *lane,
                         uint64_t now_ns)
 {
-    bool has_stalled = lane->fault != NULL && strcmp(lane->fault, "fault_stalled") == 0;
-    char reason[64];
+    struct end_reason why;
 
     switch (lane->life) {
     case LANE_LIFE_SERVING:
@@ -472,8 +559,8 @@ static void take_report(struct supervisor *supervisor, struct process *worker, c
         process_ready(supervisor, worker, now_ns);
         return;
     case LANE_LIFE_QUARANTINED:
-        snprintf(reason, sizeof(reason), "quarantined: %s", lane->fault);
-        process_kill(supervisor, worker, has_stalled ? HEALTH_STALLED : HEALTH_QUARANTINED, reason);
+        why = reason_of(lane->fault);
+        process_kill(supervisor, worker, why.cause, why.text);
         return;
     case LANE_LIFE_OTHER:
         return;
@@ -488,14 +575,38 @@ void supervisor_worker_stalled(struct supervisor *supervisor, uint32_t slot, uin
     if (supervisor->manager.is_onlooker || slot >= CONFIG_MAX_WORKERS)
         return;
     worker = &supervisor->processes[1 + slot];
+    if (end_explain(supervisor, worker, &stalled, now_ns))
+        return;
     /* One that has not run for so long is the next life already. */
     if (worker->state == PROCESS_RUNNING && now_ns - worker->ready_ns >= still_ns)
-        process_kill(supervisor, worker, HEALTH_STALLED, "stood still with work waiting");
+        process_kill(supervisor, worker, stalled.cause, stalled.text);
+}
+
+void supervisor_worker_quarantined(struct supervisor *supervisor, uint32_t slot, const char *fault,
+                                   uint64_t now_ns)
+{
+    const struct end_reason why = reason_of(fault);
+
+    if (slot < CONFIG_MAX_WORKERS)
+        (void)end_explain(supervisor, &supervisor->processes[1 + slot], &why, now_ns);
+}
+
+void supervisor_frontend_silent(struct supervisor *supervisor, uint32_t waited_ms)
+{
+    struct process *frontend = frontend_of(supervisor);
+
+    /* One that is starting has its own limit, one that is stopping too. */
+    if (supervisor->manager.is_onlooker || supervisor->is_stopping || frontend->state != PROCESS_RUNNING)
+        return;
+    supervisor->silent_ms += waited_ms;
+    if (supervisor->silent_ms >= SUPERVISOR_SILENT_MS)
+        process_kill(supervisor, frontend, HEALTH_STALLED, "does not answer");
 }
 
 void supervisor_frontend_says(struct supervisor *supervisor, const struct lane_report *lanes, size_t n_lanes,
                               uint64_t now_ns)
 {
+    supervisor->silent_ms = 0;
     if (supervisor->manager.is_onlooker) {
         manager_external_says(supervisor, lanes, n_lanes, now_ns);
     } else if (frontend_of(supervisor)->state != PROCESS_STOPPING) {
@@ -513,15 +624,18 @@ void supervisor_frontend_says(struct supervisor *supervisor, const struct lane_r
     supervisor_tick(supervisor, now_ns);
 }
 
+bool supervisor_misses(const struct supervisor *supervisor, const struct process *process)
+{
+    return supervisor_wants(supervisor, process) && process->state != PROCESS_RUNNING && !process->is_spare &&
+           !process->is_replaced;
+}
+
 enum supervisor_state supervisor_state(const struct supervisor *supervisor)
 {
     if (supervisor->is_stopping)
         return SUPERVISOR_STOPPING;
     for (size_t i = 0; i < SUPERVISOR_MAX_PROCESSES; i++) {
-        const struct process *process = &supervisor->processes[i];
-
-        if (supervisor_wants(supervisor, process) && process->state != PROCESS_RUNNING &&
-            !process->is_spare && !process->is_replaced)
+        if (supervisor_misses(supervisor, &supervisor->processes[i]))
             return supervisor->has_been_up ? SUPERVISOR_DEGRADED : SUPERVISOR_STARTING;
     }
     return SUPERVISOR_UP;

@@ -18,6 +18,9 @@
 #define SUPERVISOR_READY_MS 15000u /* a process that is not ready by then is killed and started again */
 #define SUPERVISOR_KILL_MS 3000u   /* from SIGTERM to SIGKILL */
 #define SUPERVISOR_LOST_MS 90000u  /* a worker that a running frontend has not seen for so long is killed */
+#define SUPERVISOR_SILENT_MS                                                                                 \
+    15000u /* a frontend that runs and leaves questions unanswered for so long is killed */
+#define SUPERVISOR_WHY_MS 100u /* the frontend kills workers too: its word of why may come so late */
 
 #define SUPERVISOR_EXIT_BYTES (MANAGER_CAUSE_BYTES + 96) /* with the reason when we have killed it */
 
@@ -52,6 +55,13 @@ struct process {
     char kill_reason[64];
     enum health_cause last_cause; /* of its last end, when last_exit is not empty */
     char last_exit[SUPERVISOR_EXIT_BYTES];
+    /* A kill that was not ours is told a moment later, or with the next start: the frontend may say why. */
+    struct {
+        pid_t pid; /* 0: every end has been told */
+        uint64_t restart_ms;
+        bool is_restarted;
+        uint64_t due_ns; /* no word of the frontend is about this end any more */
+    } untold;
 };
 
 /* Life of a lane as the frontend reports it. */
@@ -87,7 +97,8 @@ struct supervisor {
     supervisor_news_fn *news;
     void *context; /* of news */
     struct process processes[SUPERVISOR_MAX_PROCESSES];
-    uint64_t heard_ns; /* watch.c: when the frontend answered last; 0: never */
+    uint32_t silent_ms; /* questions that the frontend has not answered on end, by the time each was given */
+    uint64_t heard_ns;  /* watch.c: when the frontend answered last; 0: never */
     bool is_stopping;
     bool has_been_up; /* everything was ready once, or all but who failed too often */
     bool has_served;  /* a worker was ready once: from now on nothing is given up */
@@ -130,10 +141,18 @@ void supervisor_tick(struct supervisor *supervisor, uint64_t now_ns);
 void supervisor_frontend_says(struct supervisor *supervisor, const struct lane_report *lanes, size_t n_lanes,
                               uint64_t now_ns);
 
+/* The frontend has not answered a question that it had `waited_ms` for. Our own pauses do not count against
+ * it. */
+void supervisor_frontend_silent(struct supervisor *supervisor, uint32_t waited_ms);
+
 /* The frontend has seen the worker in `slot` stand still for so long with work waiting. It kills it where it
  * may; we do in any case, for where processes have users of their own it may not. */
 void supervisor_worker_stalled(struct supervisor *supervisor, uint32_t slot, uint64_t still_ns,
                                uint64_t now_ns);
+/* The frontend has found that the worker in `slot` broke the rule `fault`. That ends it, if it lives, by what
+ * the frontend says of its lane; here the reason is kept of one that was killed for it just now. */
+void supervisor_worker_quarantined(struct supervisor *supervisor, uint32_t slot, const char *fault,
+                                   uint64_t now_ns);
 
 /* The descriptor of `process` is readable: it has ended. */
 void supervisor_process_ended(struct supervisor *supervisor, struct process *process, uint64_t now_ns);
@@ -148,6 +167,9 @@ enum supervisor_state supervisor_state(const struct supervisor *supervisor);
 
 /* True when the process is to run: the frontend, the wanted number of workers, spares. */
 bool supervisor_wants(const struct supervisor *supervisor, const struct process *process);
+
+/* True when it is to run and is not ready, and that is a sign of trouble. */
+bool supervisor_misses(const struct supervisor *supervisor, const struct process *process);
 
 static inline bool process_is_alive(const struct process *process)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * watch.c — readiness and quarantine come from the frontend's status. Events tell sooner, but events may be
- * lost; a status asked for is the truth, so an event only makes us ask at once.
+ * lost; a status asked for is the truth, so an event only makes us ask at once. It is the sign of life of the
+ * frontend too: systemd would see that it hangs, without systemd nobody else does.
  */
 #include "controlplane/controld/watch.h"
 
@@ -28,6 +29,8 @@ static void watch_answered(void *context, int error, nng_msg *answer)
     struct lane_report lanes[CONFIG_MAX_WORKERS];
     Mpa__V1__Reply *reply;
 
+    if (error == NNG_ETIMEDOUT)
+        supervisor_frontend_silent(supervisor, ANSWER_MS);
     if (error != 0)
         return;
     reply = status_unpack(answer);

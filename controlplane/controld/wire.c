@@ -20,6 +20,13 @@ Mpa__V1__Reply *wire_unpack(nng_msg *packed)
     return reply;
 }
 
+uint32_t wire_deadline_ms(const Mpa__V1__Request *request)
+{
+    if (request->deadline_ms == 0)
+        return WIRE_DEFAULT_DEADLINE_MS;
+    return request->deadline_ms < WIRE_MAX_DEADLINE_MS ? request->deadline_ms : WIRE_MAX_DEADLINE_MS;
+}
+
 char *wire_borrow(const char *text)
 {
     union {

@@ -26,6 +26,9 @@ Mpa__V1__Reply *wire_unpack(nng_msg *packed) MPA_WARN_UNUSED;
 nng_msg *wire_refusal(uint64_t id, Mpa__V1__ErrorCode code, const char *field,
                       const char *text) MPA_WARN_UNUSED;
 
+/* How long the sender waits: as the request says, within bounds. */
+uint32_t wire_deadline_ms(const Mpa__V1__Request *request);
+
 /* A string of ours in a message: protobuf-c has no const, and packing does not write. */
 char *wire_borrow(const char *text);
 

@@ -170,6 +170,9 @@ static int refused(const struct mpactl *mpactl, const Mpa__V1__Request *request,
     const ProtobufCFieldDescriptor *command =
         protobuf_c_message_descriptor_get_field(request->base.descriptor, request->body_case);
 
+    /* That is no refusal: nobody has said no. */
+    if (error->code == MPA__V1__ERROR_CODE__ERROR_CODE_DEADLINE)
+        return client_fail(mpactl, MPACTL_FAILED, "%s", error->text);
     if (error->field[0] != '\0' && strcmp(error->field, "request") != 0 &&
         (command == NULL || strcmp(error->field, command->name) != 0))
         return client_fail(mpactl, MPACTL_FAILED, "refused: %s (%s)", error->text, error->field);

@@ -54,6 +54,17 @@ static void print_config(const Mpa__V1__GetStatusReply *status)
     }
 }
 
+/* The frontend runs and does not answer: zeros in the table are none. */
+static bool is_silent(const Mpa__V1__GetStatusReply *status)
+{
+    for (size_t i = 0; i < status->n_processes; i++) {
+        if (status->processes[i]->role == MPA__V1__ROLE__ROLE_FRONTEND &&
+            status->processes[i]->state == MPA__V1__PROCESS_STATE__PROCESS_STATE_UNKNOWN)
+            return true;
+    }
+    return false;
+}
+
 static void print_head(const Mpa__V1__GetStatusReply *status)
 {
     char word[TEXT_WORD_BYTES];
@@ -69,7 +80,7 @@ static void print_head(const Mpa__V1__GetStatusReply *status)
     printf("addresses ");
     for (size_t i = 0; i < status->n_addresses; i++)
         printf(" %s", status->addresses[i]);
-    puts(status->n_addresses == 0 ? " none" : "");
+    puts(status->n_addresses > 0 ? "" : is_silent(status) ? " not known" : " none");
     print_degrade(status);
     putchar('\n');
 }
@@ -169,6 +180,8 @@ static int print_status(const struct mpactl *mpactl, const Mpa__V1__GetStatusRep
         add_frames(table, status->processes[i], process_find(before, status->processes[i]), over_ns);
     }
     exit_code = table_show(mpactl, table);
+    if (is_silent(status))
+        puts("frontend does not answer: addresses, buckets, connections and frames are not known");
     print_last_exits(status);
     return exit_code;
 }

@@ -47,7 +47,7 @@ void balance_defaults(struct balance_config *config)
 const char *balance_config_fault(const struct balance_config *config)
 {
     if (config->weight_cpu > 1000 || config->weight_ring > 1000 || config->weight_connections > 1000 ||
-        config->weight_cpu + config->weight_ring + config->weight_connections == 0)
+        config->weight_cpu + config->weight_connections == 0) /* the ring's tells of no bucket */
         return "weights";
     if (config->settle_permille <= 1000)
         return "settle_permille";

@@ -33,7 +33,7 @@
 
 /* All shares are in thousandths; all durations in rounds, so that the policy knows no time. */
 struct balance_config {
-    uint32_t weight_cpu, weight_ring, weight_connections; /* of the score; not all 0 */
+    uint32_t weight_cpu, weight_ring, weight_connections; /* of the score; not only the ring's */
     uint32_t factor_permille;                             /* act above so many times the lightest */
     uint32_t settle_permille;                             /* and go on until below */
     uint32_t floor_permille;                              /* heaviest score that is worth acting on */

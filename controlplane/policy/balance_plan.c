@@ -5,10 +5,12 @@
  * needed.
  *
  * A bucket that would only swap the two (more than three quarters of their difference) does not go. A worker
- * without a bucket that may go is closed and the next heaviest gives. A bucket that is half of its worker's
- * load or more, an elephant, goes alone: what it does to the two is measured before anything else is moved.
+ * without a bucket that may go is closed and the next heaviest gives. A bucket that is a third of its
+ * worker's load or more, an elephant, goes alone: what it does to the two is measured before anything else is
+ * moved.
  *
- * Cost: a look at all buckets for each move, 64 x 4096 by default, well below a millisecond.
+ * Cost: a look at all buckets for each move, at most BALANCE_MAX_MOVES x 4096 by default, well below a
+ * millisecond.
  */
 #include "controlplane/policy/balance_internal.h"
 

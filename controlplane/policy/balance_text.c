@@ -32,9 +32,9 @@ static void scores_text(const struct balance_decision *decision, char *text, siz
         snprintf(text, size, "no two workers to compare");
         return;
     }
+    /* Who else there is would be heavier, and has an elephant to thank for it. */
     if (decision->heaviest == decision->lightest) {
-        snprintf(text, size, "worker %u has score %u and none that can give has more", decision->heaviest,
-                 decision->max_permille);
+        snprintf(text, size, "no worker that could give has more than score %u", decision->max_permille);
         return;
     }
     n = snprintf(text, size, "worker %u has score %u, worker %u has %u", decision->heaviest,

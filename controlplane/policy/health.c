@@ -58,6 +58,7 @@ const char *health_cause_name(enum health_cause cause)
         [HEALTH_QUARANTINED] = "quarantined",
         [HEALTH_NOT_READY] = "not_ready",
         [HEALTH_NOT_STARTED] = "not_started",
+        [HEALTH_UNKNOWN] = "unknown",
     };
 
     return names[cause];

@@ -26,8 +26,9 @@ enum health_cause {
     HEALTH_QUARANTINED, /* broke a rule of shared memory, and was killed for it */
     HEALTH_NOT_READY,   /* did not get ready in time, and was killed for it */
     HEALTH_NOT_STARTED, /* could not be started at all */
+    HEALTH_UNKNOWN,     /* it is not ours, or not our child: nobody has told */
 };
-#define HEALTH_N_CAUSES 7u
+#define HEALTH_N_CAUSES 8u
 
 /* An end, and what is known around it. */
 struct health_end {

@@ -3,13 +3,15 @@
  * mpa-frontend — the process that owns the NIC.
  *
  * TRUST
- *   runs as    root until the NIC is open (CAP_NET_ADMIN for a TAP, CAP_NET_RAW for AF_PACKET), then without
- *              capabilities and under the seccomp list of seccomp.c
+ *   runs as    root until the NIC is open (CAP_NET_ADMIN for a TAP, CAP_NET_RAW for AF_PACKET), then
+ *              without capabilities and under the seccomp list of seccomp.c
  *   believes   its configuration file, or what mpa-controld has kept of it; the control socket's file mode;
- * what the last frontend left in the runtime folder (keys, who served, which TAP is ours) doubts     every
- * byte from the NIC (classify.c, host_filter.c); every byte any worker writes (lib/border) can hurt   all
- * connections of the machine's NIC, and nothing beyond it on fault   a worker that breaks its lane is
- * quarantined and killed, others adopt its connections; malformed frames are counted by reason
+ *              what the last frontend left in the runtime folder (keys, who served, which TAP is ours)
+ *   doubts     every byte from the NIC (classify.c, host_filter.c); every byte any worker writes
+ *              (lib/border)
+ *   can hurt   all connections of the machine's NIC, and nothing beyond it
+ *   on fault   a worker that breaks its lane is quarantined and killed, others adopt its connections;
+ *              malformed frames are counted by reason
  */
 #include <stdlib.h>
 

@@ -5,13 +5,16 @@
  * TRUST
  *   runs as    any user; no capability, seccomp list in seccomp.c
  *   believes   its configuration file, or what mpa-controld has kept of it; the frontend, which flows to
- * export, adopt or reset and from whom doubts     every byte of a frame beyond what the frontend checks (lwIP
- * parses a private copy of headers); slots and orders of another build, all the same; every byte of another
- * worker's records: those that it adopts may be of one that had turned hostile (border/records.c, rebuild.c,
- * services) can hurt   the connections it serves; what others read or adopt of its segments is checked. What
- * it can do to other workers' connections all the same: docs/architecture.md, "If it turns hostile" on fault
- * a frontend that is gone or breaks the lane: keeps its connections and looks for the next one, exit 1 when
- * none comes; a fault of its own: says which signal it was and dies of it
+ *              export, adopt or reset and from whom
+ *   doubts     every byte of a frame beyond what the frontend checks (lwIP parses a private copy of
+ *              headers); slots and orders of another build, all the same; every byte of another worker's
+ *              records: those that it adopts may be of one that had turned hostile (border/records.c,
+ *              rebuild.c, services)
+ *   can hurt   the connections it serves; what others read or adopt of its segments is checked. What it
+ *              can do to other workers' connections all the same: docs/architecture.md, "If it turns
+ *              hostile"
+ *   on fault   a frontend that is gone or breaks the lane: keeps its connections and looks for the next
+ *              one, exit 1 when none comes; a fault of its own: says which signal it was and dies of it
  */
 #include <stdlib.h>
 

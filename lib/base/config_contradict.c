@@ -154,17 +154,20 @@ static void check_services(const struct contradiction *check)
     }
 }
 
-/* A score of nothing would find everything even. */
+/* A score of nothing would find everything even; and one of ring depth alone would find what is uneven and
+ * nothing to be done about it, for a deep ring tells that there is too much and not which buckets make it so.
+ */
 static void check_balance(const struct contradiction *check)
 {
     const struct config_control *control = &check->config->control;
 
-    if (control->balance_weight_cpu == 0 && control->balance_weight_ring == 0 &&
-        control->balance_weight_connections == 0)
+    if (control->balance_weight_cpu == 0 && control->balance_weight_connections == 0)
         config_fault(
             check->report,
-            line_of_either(check->index, "control.balance_weight_cpu", "control.balance_weight_ring"),
-            "key 'control.balance_weight_cpu': all three weights are 0 (allowed: at least one is not)");
+            line_of_either(check->index, "control.balance_weight_cpu", "control.balance_weight_connections"),
+            "key 'control.balance_weight_cpu': is 0 as balance_weight_connections is (allowed: one of the "
+            "two "
+            "above 0)");
 }
 
 /* A ladder that rises, and whose first step has an end. */

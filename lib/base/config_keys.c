@@ -136,7 +136,7 @@ const struct config_rule config_rules[] = {
     UINT("control", "balance_weight_cpu", control.balance_weight_cpu, 0, 1000, "50",
          "Weight of a worker's CPU in its score."),
     UINT("control", "balance_weight_ring", control.balance_weight_ring, 0, 1000, "30",
-         "Weight of the depth of its receive rings."),
+         "Weight of the depth of its receive rings; not alone, it tells of no bucket."),
     UINT("control", "balance_weight_connections", control.balance_weight_connections, 0, 1000, "20",
          "Weight of its connections, as a part of max_connections."),
     UINT("control", "balance_floor_permille", control.balance_floor_permille, 0, 1000, "100",

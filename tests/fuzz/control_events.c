@@ -19,7 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (event == NULL)
         return 0;
-    if (news.stall.still_ns > 0 && event->kind != MPA__V1__EVENT_KIND__EVENT_KIND_STALLED)
+    if (news.fault.still_ns > 0 && event->kind != MPA__V1__EVENT_KIND__EVENT_KIND_STALLED)
         abort();
     recent_add(&recent, event);
     kept = recent_get(&recent, recent.last_sequence);

@@ -36,7 +36,7 @@ static void check(struct gate *gate, const struct gate_input *input, bool is_sec
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct gate gate;
-    struct gate_input input = {.connection = 1, .now_ns = 1};
+    struct gate_input input = {.connection = 1, .came_ns = 1, .now_ns = 1};
 
     if (size == 0)
         return 0;

@@ -73,6 +73,25 @@ def test_a_killed_frontend_comes_back_and_workers_live_on(control):
     assert {control.worker(s)["pid"] for s in (0, 1)} == workers
 
 
+def test_a_frontend_that_stands_still_is_not_told_of_as_well(control):
+    control.start().up()
+    frontend = control.frontend()["pid"]
+    os.kill(frontend, signal.SIGSTOP)
+    try:
+        status = control.status()
+        assert status["state"] == "degraded"
+        assert next(p for p in status["processes"] if p["role"] == "frontend")["state"] == "unknown"
+        told = control.mpactl("status").stdout
+        assert "addresses  not known" in told and "frontend does not answer" in told
+        done = control.mpactl("--timeout", "300", "drain", "0")
+        assert done.returncode == FAILED and "refused" not in done.stderr
+        assert "did not answer in time; whether the command was carried out, or will be, is not known" in done.stderr
+    finally:
+        os.kill(frontend, signal.SIGCONT)
+    control.up()
+    assert "not known" not in control.mpactl("status").stdout
+
+
 def test_a_crash_loop_backs_off(control):
     control.start().up()
     control.play("fake-worker-0-fails")
@@ -135,6 +154,13 @@ def test_systemd_is_told_when_it_is_ready_and_when_it_stops(control, monkeypatch
         while b"READY=1" not in told:
             told = notify.recv(4096)
         assert control.status()["state"] == "running"
+        for words, deed in ((b"STATUS=All processes are ready", lambda: os.kill(control.worker(1)["pid"], signal.SIGKILL)),
+                            (b"STATUS=Not ready: worker 1", lambda: None),
+                            (b"STATUS=All processes are ready", lambda: control.mpactl("degrade", "shed_all")),
+                            (b"STATUS=All processes are ready; under pressure: shed_all", lambda: None)):
+            while told != words:
+                told = notify.recv(4096)
+            deed()
         assert control.mpactl("stop").returncode == OK
         while b"STOPPING=1" not in told:
             told = notify.recv(4096)

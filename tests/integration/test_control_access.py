@@ -165,3 +165,21 @@ def test_every_refusal_has_code_text_and_field(guests, name):
             assert code in (None, reply.error[0]) and reply.error[1] and reply.error[2] == field, reply.error
         client.send(b"\xff\xff")
         assert client.reply().error[::2] == (protowire.MALFORMED, "request")
+
+
+def test_a_refused_change_of_settings_says_what_it_is_about(guests):
+    path = os.path.join(guests.dir, "mpa.yaml")
+    with open(path) as file:
+        good = file.read()
+    with open(path, "w") as file:
+        file.write("nic: {mtu: x}\n")
+    try:
+        with Client(guests.dir) as client:
+            code, text, field = client.ask(protowire.RELOAD_CONFIG).error
+            assert (code, field) == (protowire.INVALID, "reload_config") and f"{path}:1: key 'nic.mtu'" in text
+            for ident, role, field in ((2, 99, "role"), (3, 3, "slot")):
+                body = protowire.field(1, b"debug") + protowire.field(2, role) + protowire.field(3, 15)
+                assert client.ask(protowire.SET_LOG_LEVEL, body, ident).error[::2] == (protowire.INVALID, field)
+    finally:
+        with open(path, "w") as file:
+            file.write(good)

@@ -109,6 +109,13 @@ def test_unanswered_requests_of_one_connection_are_bounded(control):
     assert set(codes) <= {None, protowire.BUSY} and codes.count(None) >= 8
 
 
+def test_who_waits_for_each_answer_is_never_refused_for_asking_at_once(control):
+    """The longest answer there is to give takes mpa-controld longer than the client needs for its next request."""
+    with Client(control.dir) as client:
+        errors = [client.ask(protowire.GET_CONFIG, ident=number).error for number in range(1, 301)]
+    assert set(errors) == {None}
+
+
 def test_a_thousand_clients_keep_no_admin_out(control):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))

@@ -265,6 +265,8 @@ def test_a_worker_that_stands_still_is_killed_and_its_connections_go_on(two):
         two.all_serve()
         answered_ms = crowd.now()["fault_stalls_ms"][-1]
     assert two.events("stalled")
+    worker = next(it for it in two.mpactl("status")["processes"] if it["role"] == "worker" and it.get("slot", 0) == 0)
+    assert worker["last_exit"] == "killed by signal 9 (Killed): stood still with work waiting"
     # Heartbeat limit and adoption; the rest is for a busy machine. scripts/chaos.sh stall has the figure.
     adopted_ms = survivor.duration_ms(two.events("adopted")[-1])
     assert answered_ms < two.setting("control", "heartbeat_ms") + adopted_ms + 2000

@@ -90,6 +90,9 @@ def test_a_worker_that_stands_still_is_killed_though_it_is_another_users(system,
             kill(unit, signal.SIGCONT)
     echo.check()
     system.up()
+    # Whichever was first, the frontend's word or the end: the journal has the reason.
+    whys = [entry["MPA_CAUSE"] for entry in journal("MPA_EVENT=process_ended")]
+    assert any("stood still with work waiting" in why for why in whys), whys
 
 
 def test_a_killed_controld_is_started_again_and_nothing_else_is_touched(system, echo):

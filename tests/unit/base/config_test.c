@@ -372,9 +372,9 @@ static void contradictions_are_refused(void)
         "t.yaml:2: key 'frontend.reassembly_source_fragments': 90 are more than all sources may have "
         "(allowed: up to reassembly_fragments, 80)");
     check_refused(
-        "control:\n  balance_weight_cpu: 0\n  balance_weight_ring: 0\n  balance_weight_connections: 0\n",
-        "t.yaml:2: key 'control.balance_weight_cpu': all three weights are 0 (allowed: at least one is "
-        "not)");
+        "control:\n  balance_weight_cpu: 0\n  balance_weight_ring: 30\n  balance_weight_connections: 0\n",
+        "t.yaml:2: key 'control.balance_weight_cpu': is 0 as balance_weight_connections is (allowed: one of "
+        "the two above 0)");
     check_refused("worker:\n  max: 1\n",
                   "t.yaml:2: key 'worker.count': 2 is not between worker.min, 1, and worker.max, 1");
     check_refused("worker:\n  min: 3\n  max: 2\n",

@@ -14,6 +14,7 @@ const char unit_suite_name[] = "controld/gate";
 
 static struct gate gate;
 static struct gate_refusal refusal;
+static uint64_t came_ns; /* 0: when it is looked at */
 
 /* Asks with a request of two fields: id and command (no body). */
 static Mpa__V1__Request *ask(enum access_role role, uint32_t connection, uint64_t id,
@@ -28,11 +29,14 @@ static Mpa__V1__Request *ask(enum access_role role, uint32_t connection, uint64_
     bytes[size++] = (uint8_t)(((unsigned)command << 3 & 0x7f) | 2 | 0x80);
     bytes[size++] = (uint8_t)((unsigned)command >> 4);
     bytes[size++] = 0;
-    return gate_pass(
-        &gate,
-        &(struct gate_input){
-            .bytes = bytes, .size = size, .role = role, .connection = connection, .now_ns = now_ns},
-        &refusal);
+    return gate_pass(&gate,
+                     &(struct gate_input){.bytes = bytes,
+                                          .size = size,
+                                          .role = role,
+                                          .connection = connection,
+                                          .came_ns = came_ns == 0 ? now_ns : came_ns,
+                                          .now_ns = now_ns},
+                     &refusal);
 }
 
 static void passes(Mpa__V1__Request *request)
@@ -144,6 +148,19 @@ static void an_unknown_command_is_for_admins_to_pass_on(void)
     CU_ASSERT_EQUAL(refusal.id, 5);
 }
 
+static void test_change_that_came_too_late_is_not_made(void)
+{
+    memset(&gate, 0, sizeof(gate));
+    came_ns = 100 * SECOND_NS;
+    passes(ask(ACCESS_ADMIN, 1, 5, MPA__V1__REQUEST__BODY_DRAIN, 105 * SECOND_NS - 1));
+    is_refused(ask(ACCESS_ADMIN, 1, 6, MPA__V1__REQUEST__BODY_DRAIN, 105 * SECOND_NS),
+               MPA__V1__ERROR_CODE__ERROR_CODE_DEADLINE, "deadline_ms");
+    /* To look does no harm; and what was not made may be tried again under its id. */
+    passes(ask(ACCESS_ADMIN, 1, 6, MPA__V1__REQUEST__BODY_GET_STATUS, 105 * SECOND_NS));
+    came_ns = 0;
+    passes(ask(ACCESS_ADMIN, 1, 6, MPA__V1__REQUEST__BODY_DRAIN, 105 * SECOND_NS));
+}
+
 const struct unit_test unit_tests[] = {
     {"a reader may look and change nothing", a_reader_may_look_and_change_nothing},
     {"without a role nothing passes", without_a_role_nothing_passes},
@@ -154,5 +171,6 @@ const struct unit_test unit_tests[] = {
     {"bytes that are no request are refused", bytes_that_are_no_request_are_refused},
     {"nobody smuggles a newer command past his role", nobody_smuggles_a_newer_command_past_his_role},
     {"an unknown command is for admins to pass on", an_unknown_command_is_for_admins_to_pass_on},
+    {"a change whose sender has given up is not made", test_change_that_came_too_late_is_not_made},
     {NULL, NULL},
 };

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "base/clock.h"
 #include "base/start.h"
@@ -18,6 +19,7 @@ struct onlooker {
     struct config config;
     struct supervisor supervisor;
     unsigned n_news[5];
+    pid_t pid; /* of the last news */
 };
 
 static void onlooker_news(void *context, const struct supervisor_news *news)
@@ -25,6 +27,7 @@ static void onlooker_news(void *context, const struct supervisor_news *news)
     struct onlooker *onlooker = context;
 
     onlooker->n_news[news->kind]++;
+    onlooker->pid = news->pid;
 }
 
 static void onlooker_init(struct onlooker *onlooker)
@@ -59,6 +62,7 @@ static void what_serves_is_running_without_a_handle(void)
     CU_ASSERT_EQUAL(processes[2].handle.pid, 77);
     CU_ASSERT_FALSE(process_is_alive(&processes[2]));
     CU_ASSERT_EQUAL(onlooker.n_news[NEWS_READY], 3);
+    CU_ASSERT_EQUAL(onlooker.pid, 77);
     says(&onlooker, T0, T0 + 2 * MS);
     CU_ASSERT_EQUAL(onlooker.n_news[NEWS_READY], 3);
 }
@@ -74,12 +78,31 @@ static void who_is_gone_is_missed_and_not_started(void)
     CU_ASSERT_EQUAL(supervisor_state(&onlooker.supervisor), SUPERVISOR_DEGRADED);
     CU_ASSERT_EQUAL(worker->state, PROCESS_WAITING);
     CU_ASSERT_EQUAL(onlooker.n_news[NEWS_ENDED], 1);
+    CU_ASSERT_EQUAL(onlooker.pid, 77);
+    /* Nobody of us has asked for it. */
+    CU_ASSERT_EQUAL(worker->last_cause, HEALTH_UNKNOWN);
     for (unsigned i = 0; i < 100; i++)
         supervisor_tick(&onlooker.supervisor, T0 + (2 + i) * MS);
     CU_ASSERT_EQUAL(onlooker.n_news[NEWS_STARTED], 0);
     says(&onlooker, T0 + 200 * MS, T0 + 200 * MS);
     CU_ASSERT_EQUAL(worker->state, PROCESS_RUNNING);
     CU_ASSERT_EQUAL(worker->n_restarts, 1);
+}
+
+static void a_quarantined_one_is_told_of_with_its_fault(void)
+{
+    struct onlooker onlooker;
+    const struct process *worker = &onlooker.supervisor.processes[2];
+    const struct lane_report lane = {
+        .slot = 1, .life = LANE_LIFE_QUARANTINED, .attached_ns = T0, .pid = 77, .fault = "fault_index"};
+
+    onlooker_init(&onlooker);
+    says(&onlooker, T0, T0);
+    supervisor_frontend_says(&onlooker.supervisor, &lane, 1, T0 + MS);
+    CU_ASSERT_STRING_EQUAL(worker->last_exit, "quarantined: fault_index");
+    /* When it is gone, that is still the reason. */
+    says(&onlooker, 0, T0 + 2 * MS);
+    CU_ASSERT_STRING_EQUAL(worker->last_exit, "quarantined: fault_index");
 }
 
 static void another_in_the_same_slot_is_a_new_life(void)
@@ -117,6 +140,23 @@ static void units_have_the_names_of_the_unit_files(void)
     CU_ASSERT_STRING_EQUAL(unit, "mpa-worker@15.service");
 }
 
+static void the_cause_of_an_end_is_told_whole(void)
+{
+    struct manager_cause cause;
+
+    memset(&cause, 0xff, sizeof(cause));
+    manager_direct_cause(CLD_KILLED, SIGKILL, &cause);
+    CU_ASSERT_TRUE(cause.is_kill && !cause.is_exit && !cause.is_clean && !cause.is_unknown);
+    CU_ASSERT_STRING_EQUAL(cause.text, "killed by signal 9 (Killed)");
+    manager_direct_cause(CLD_DUMPED, SIGSEGV, &cause);
+    CU_ASSERT_FALSE(cause.is_kill);
+    manager_direct_cause(CLD_EXITED, SIGKILL, &cause);
+    CU_ASSERT_TRUE(cause.is_exit && !cause.is_clean && !cause.is_kill);
+    CU_ASSERT_STRING_EQUAL(cause.text, "exited with status 9");
+    manager_direct_cause(CLD_EXITED, 0, &cause);
+    CU_ASSERT_TRUE(cause.is_clean);
+}
+
 static void a_refused_configuration_is_told_in_words(void)
 {
     struct manager_cause cause;
@@ -137,8 +177,10 @@ const char unit_suite_name[] = "controld/manager";
 const struct unit_test unit_tests[] = {
     {"what serves is running, without a handle", what_serves_is_running_without_a_handle},
     {"who is gone is missed and not started", who_is_gone_is_missed_and_not_started},
+    {"a quarantined one is told of with its fault", a_quarantined_one_is_told_of_with_its_fault},
     {"another in the same slot is a new life", another_in_the_same_slot_is_a_new_life},
     {"a frontend that is silent is gone, and all with it", a_frontend_that_is_silent_is_gone_and_all_with_it},
+    {"the cause of an end is told whole", the_cause_of_an_end_is_told_whole},
     {"a refused configuration is told in words", a_refused_configuration_is_told_in_words},
     {"units have the names of the unit files", units_have_the_names_of_the_unit_files},
     {NULL, NULL}};

@@ -513,6 +513,89 @@ static void test_stalled_worker_is_killed_but_not_its_successor(void)
     CU_ASSERT_STRING_EQUAL(fake.last_cause, "signal 9: stood still with work waiting");
 }
 
+/* As a worker that the frontend kills looks to us: an end by SIGKILL, and the reason a moment later. */
+static void die_of_the_frontend(struct fake *fake, uint32_t slot, uint64_t now_ns)
+{
+    fake->cause = (struct manager_cause){.is_kill = true, .text = "signal 9"};
+    supervisor_process_ended(&fake->supervisor, worker(fake, slot), now_ns);
+}
+
+static void test_kill_by_the_frontend_is_told_with_its_reason(void)
+{
+    struct fake fake;
+
+    bring_up(&fake);
+    die_of_the_frontend(&fake, 0, T0 + 5000 * MS);
+    CU_ASSERT_EQUAL(fake.n_news[NEWS_ENDED], 0);
+    supervisor_worker_stalled(&fake.supervisor, 0, 1000 * MS, T0 + 5005 * MS);
+    CU_ASSERT_EQUAL(fake.n_news[NEWS_ENDED], 1);
+    CU_ASSERT_EQUAL(worker(&fake, 0)->last_cause, HEALTH_STALLED);
+    CU_ASSERT_STRING_EQUAL(fake.last_cause, "signal 9: stood still with work waiting");
+    /* What it says besides changes nothing, for it stalls by one rule and is quarantined by the same. */
+    supervisor_worker_quarantined(&fake.supervisor, 0, "fault_stalled", T0 + 5006 * MS);
+    CU_ASSERT_EQUAL(fake.n_news[NEWS_ENDED], 1);
+    die_of_the_frontend(&fake, 1, T0 + 6000 * MS);
+    supervisor_worker_quarantined(&fake.supervisor, 1, "fault_slot", T0 + 6099 * MS);
+    CU_ASSERT_EQUAL(worker(&fake, 1)->last_cause, HEALTH_QUARANTINED);
+    CU_ASSERT_STRING_EQUAL(fake.last_cause, "signal 9: quarantined: fault_slot");
+    supervisor_worker_quarantined(&fake.supervisor, CONFIG_MAX_WORKERS, "fault_slot", T0 + 6100 * MS);
+}
+
+static void test_kill_that_nobody_explains_is_told_all_the_same(void)
+{
+    struct fake fake;
+
+    bring_up(&fake);
+    die_of_the_frontend(&fake, 0, T0 + 5000 * MS);
+    supervisor_tick(&fake.supervisor, T0 + 5000 * MS + (SUPERVISOR_WHY_MS - 1) * MS);
+    CU_ASSERT_EQUAL(fake.n_news[NEWS_ENDED], 0);
+    supervisor_tick(&fake.supervisor, T0 + 5000 * MS + SUPERVISOR_WHY_MS * MS);
+    CU_ASSERT_EQUAL(fake.n_news[NEWS_ENDED], 1);
+    CU_ASSERT_EQUAL(worker(&fake, 0)->last_cause, HEALTH_SIGNAL);
+    CU_ASSERT_STRING_EQUAL(worker(&fake, 0)->last_exit, "signal 9");
+    /* What the frontend says later is about something else. */
+    supervisor_worker_quarantined(&fake.supervisor, 0, "fault_slot", T0 + 5101 * MS);
+    CU_ASSERT_EQUAL(worker(&fake, 0)->last_cause, HEALTH_SIGNAL);
+    /* Nor does it hold up the next life, or get lost when everything stops. */
+    fake.config.control.restart_delay_ms = 0;
+    die_of_the_frontend(&fake, 1, T0 + 6000 * MS);
+    supervisor_tick(&fake.supervisor, T0 + 6001 * MS);
+    CU_ASSERT_EQUAL(worker(&fake, 1)->state, PROCESS_STARTING);
+    CU_ASSERT_EQUAL(fake.n_news[NEWS_ENDED], 2);
+    supervisor_worker_quarantined(&fake.supervisor, 1, "fault_slot", T0 + 6002 * MS);
+    CU_ASSERT_STRING_EQUAL(worker(&fake, 1)->last_exit, "signal 9: quarantined: fault_slot");
+    CU_ASSERT_EQUAL(fake.n_news[NEWS_ENDED], 2);
+    says(&fake, 1, LANE_LIFE_SERVING, T0 + 6002 * MS);
+    die_of_the_frontend(&fake, 1, T0 + 7000 * MS);
+    supervisor_stop(&fake.supervisor, T0 + 7001 * MS);
+    CU_ASSERT_EQUAL(fake.n_news[NEWS_ENDED], 3);
+    CU_ASSERT_EQUAL(fake.n_news[NEWS_STOPPING], 1);
+}
+
+static void test_frontend_that_does_not_answer_is_killed(void)
+{
+    struct fake fake;
+    int pid;
+
+    bring_up(&fake);
+    pid = frontend(&fake)->handle.pid;
+    supervisor_frontend_silent(&fake.supervisor, SUPERVISOR_SILENT_MS - 1);
+    /* One answer, and the count begins anew. */
+    supervisor_frontend_says(&fake.supervisor, NULL, 0, T0 + 5000 * MS);
+    supervisor_frontend_silent(&fake.supervisor, SUPERVISOR_SILENT_MS - 1);
+    CU_ASSERT_EQUAL(fake.last_signal[pid], 0);
+    supervisor_frontend_silent(&fake.supervisor, 1);
+    CU_ASSERT_EQUAL(fake.last_signal[pid], SIGKILL);
+    die(&fake, frontend(&fake), SIGKILL, T0 + 6000 * MS);
+    CU_ASSERT_EQUAL(frontend(&fake)->last_cause, HEALTH_STALLED);
+    CU_ASSERT_STRING_EQUAL(fake.last_cause, "signal 9: does not answer");
+    /* The next one has all the time to start. */
+    supervisor_tick(&fake.supervisor, T0 + 7000 * MS);
+    pid = frontend(&fake)->handle.pid;
+    supervisor_frontend_silent(&fake.supervisor, SUPERVISOR_SILENT_MS);
+    CU_ASSERT_EQUAL(fake.last_signal[pid], 0);
+}
+
 const struct unit_test unit_tests[] = {
     {"workers are started when the frontend answers", test_workers_wait_for_the_frontend},
     {"a dead worker comes back, nobody else is touched", test_dead_worker_comes_back},
@@ -537,6 +620,10 @@ const struct unit_test unit_tests[] = {
     {"an end is told with what led to it", test_end_is_told_with_what_led_to_it},
     {"a worker that stands still is killed, its successor is not",
      test_stalled_worker_is_killed_but_not_its_successor},
+    {"a worker that the frontend has killed is told of with the reason",
+     test_kill_by_the_frontend_is_told_with_its_reason},
+    {"a kill that nobody explains is told all the same", test_kill_that_nobody_explains_is_told_all_the_same},
+    {"a frontend that does not answer is killed", test_frontend_that_does_not_answer_is_killed},
     {"a worker that does not come back to a new frontend is killed",
      test_worker_that_does_not_come_back_is_killed},
     {NULL, NULL},

@@ -301,7 +301,7 @@ static void test_config_faults(void)
     config.factor_permille = config.settle_permille - 1;
     CU_ASSERT_STRING_EQUAL(balance_config_fault(&config), "factor_permille");
     balance_defaults(&config);
-    config.weight_cpu = config.weight_ring = config.weight_connections = 0;
+    config.weight_cpu = config.weight_connections = 0; /* what is left tells of no bucket */
     CU_ASSERT_STRING_EQUAL(balance_config_fault(&config), "weights");
     balance_defaults(&config);
     config.max_moves = BALANCE_MAX_MOVES + 1;
@@ -329,7 +329,7 @@ static void test_a_worker_is_not_compared_with_itself(void)
     char text[200];
 
     balance_text(&decision, text, sizeof(text));
-    CU_ASSERT_STRING_EQUAL(text, "worker 0 has score 70 and none that can give has more: even enough");
+    CU_ASSERT_STRING_EQUAL(text, "no worker that could give has more than score 70: even enough");
 }
 
 const struct unit_test unit_tests[] = {
