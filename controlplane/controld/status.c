@@ -124,7 +124,7 @@ static void fill_process(Mpa__V1__Process *entry, const struct process *process,
     entry->state = wire_process_state(process->state);
     entry->restarts = process->n_restarts;
     entry->is_spare = process->is_spare;
-    entry->last_exit = wire_borrow(process->last_exit);
+    entry->last_exit = wire_borrow(process->was_as_asked ? "" : process->last_exit);
 }
 
 static void fill_controld(Mpa__V1__Process *entry, const struct controld *controld, uint64_t now_ns)

@@ -272,6 +272,7 @@ void supervisor_process_ended(struct supervisor *supervisor, struct process *pro
     process->last_cause = cause_of(process, &cause);
     snprintf(process->last_exit, sizeof(process->last_exit), "%s%s%s", cause.text,
              process->is_killed ? ": " : "", process->is_killed ? process->kill_reason : "");
+    process->was_as_asked = process->last_cause == HEALTH_ASKED && cause.is_clean;
     if (may_be_explained(supervisor, process, &cause))
         why_ns += SUPERVISOR_WHY_MS * CLOCK_NS_PER_MS;
     plan_after_end(supervisor, process, why_ns, now_ns);
@@ -297,6 +298,7 @@ static void process_start(struct supervisor *supervisor, struct process *process
         snprintf(process->last_exit, sizeof(process->last_exit), "could not be started: %s",
                  strerror(-error));
         process->last_cause = HEALTH_NOT_STARTED;
+        process->was_as_asked = false;
         plan_after_end(supervisor, process, now_ns, now_ns);
         return;
     }
@@ -490,13 +492,29 @@ static bool can_act(const struct supervisor *supervisor)
     return !supervisor->is_stopping && !supervisor->manager.is_onlooker;
 }
 
+/* A start of this pass has failed, after seconds perhaps: the service manager may be what is slow. */
+static bool has_failed_now(const struct process *process, uint64_t now_ns)
+{
+    return process->started_ns == now_ns && process->last_cause == HEALTH_NOT_STARTED &&
+           !process_is_alive(process);
+}
+
+/* One failed start ends the pass, so that several cannot use up the time of our own watchdog together. */
+static void processes_tick(struct supervisor *supervisor, uint64_t now_ns)
+{
+    for (size_t i = 0; i < SUPERVISOR_MAX_PROCESSES && can_act(supervisor); i++) {
+        process_tick(supervisor, &supervisor->processes[i], now_ns);
+        if (has_failed_now(&supervisor->processes[i], now_ns))
+            return;
+    }
+}
+
 void supervisor_tick(struct supervisor *supervisor, uint64_t now_ns)
 {
     if (supervisor->manager.is_onlooker)
         manager_external_tick(supervisor, now_ns);
     ends_tell(supervisor, now_ns);
-    for (size_t i = 0; i < SUPERVISOR_MAX_PROCESSES && can_act(supervisor); i++)
-        process_tick(supervisor, &supervisor->processes[i], now_ns);
+    processes_tick(supervisor, now_ns);
     if (supervisor->is_stopping)
         stop_tick(supervisor, now_ns);
     else if (supervisor_state(supervisor) == SUPERVISOR_UP)

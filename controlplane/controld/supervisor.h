@@ -54,6 +54,7 @@ struct process {
     enum health_cause kill_cause;
     char kill_reason[64];
     enum health_cause last_cause; /* of its last end, when last_exit is not empty */
+    bool was_as_asked;            /* that end: in good order, and nothing to look into */
     char last_exit[SUPERVISOR_EXIT_BYTES];
     /* A kill that was not ours is told a moment later, or with the next start: the frontend may say why. */
     struct {

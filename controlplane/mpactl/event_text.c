@@ -75,6 +75,9 @@ static void print_fields(const Mpa__V1__Event *event, FILE *out)
     if (event->role == MPA__V1__ROLE__ROLE_WORKER)
         fprintf(out, " slot=%u", event->slot);
     for (size_t i = 0; i < event->n_fields; i++) {
+        /* A worker that has said nothing of a signal: "ended" tells how it was. */
+        if (event->kind == MPA__V1__EVENT_KIND__EVENT_KIND_DIED && strcmp(event->fields[i]->value, "0") == 0)
+            continue;
         fputc(' ', out);
         text_print(event->fields[i]->key, out);
         fputs("=\"", out);

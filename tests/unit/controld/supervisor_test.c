@@ -307,6 +307,22 @@ static void test_first_start_is_given_up(void)
     CU_ASSERT_TRUE(supervisor_is_done(&fake.supervisor));
 }
 
+static void test_a_failed_start_ends_the_pass(void)
+{
+    struct fake fake;
+
+    bring_up(&fake);
+    die(&fake, worker(&fake, 0), SIGKILL, T0);
+    die(&fake, worker(&fake, 1), SIGKILL, T0);
+    fake.start_error = -ETIMEDOUT;
+    fake.n_starts[MANAGER_WORKER] = 0;
+    supervisor_tick(&fake.supervisor, T0 + 500 * MS);
+    CU_ASSERT_EQUAL(fake.n_starts[MANAGER_WORKER], 1);
+    /* The first waits longer now, so the second has its turn. */
+    supervisor_tick(&fake.supervisor, T0 + 501 * MS);
+    CU_ASSERT_EQUAL(fake.n_starts[MANAGER_WORKER], 2);
+}
+
 static void test_worker_that_never_starts_is_given_up(void)
 {
     struct fake fake;
@@ -600,6 +616,7 @@ const struct unit_test unit_tests[] = {
     {"workers are started when the frontend answers", test_workers_wait_for_the_frontend},
     {"a dead worker comes back, nobody else is touched", test_dead_worker_comes_back},
     {"a crash loop backs off, a healthy life starts over", test_crash_loop_backs_off},
+    {"a failed start ends the pass: it may have taken seconds", test_a_failed_start_ends_the_pass},
     {"a dead frontend leaves its workers alone", test_dead_frontend_leaves_workers_alone},
     {"a quarantined worker is killed once, its successor not", test_quarantine_kills_once_and_only_this_life},
     {"reports about no worker of ours are ignored", test_reports_of_nonsense_are_ignored},
