@@ -103,6 +103,7 @@ def test_a_restarted_worker_gives_way_and_comes_back(control):
     after = workers(control)
     assert after[0] == before[0] and after[1] != before[1]
     assert control.worker(1)["buckets"] > 0
+    assert control.worker(1)["last_exit"] == "", "it ended as it was asked to"
 
 
 def test_restart_of_all_replaces_everything_but_controld(control):
