@@ -1,11 +1,11 @@
-/* SPDX-License-Identifier: BSD-3-Clause *
- * A connection is cut off only while it is quiet, and requests of one that does not read are taken slowly
- * instead: nng 1.5.2 that closes a connection while it receives from it can wait for its end for ever, and
- * then takes no other apart any more (its ipc_recv() makes no call back once the aio is stopped).
- */
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * clients.c — a small table, searched from its beginning: it is short, and nobody asks often enough to
  * notice. A guest gives way before an admin, so no crowd of guests keeps an admin out.
+ *
+ * A connection is cut off only while it is quiet, and requests of one that does not read are taken slowly
+ * instead: nng 1.5.2 that closes a connection while it receives from it can wait for its end for ever, and
+ * then takes no other apart any more (its ipc_recv() makes no call back once the aio is stopped).
  */
 #include "controlplane/controld/clients.h"
 

@@ -141,7 +141,7 @@ static void workers_forget_frontend(struct supervisor *supervisor)
     workers_serve_nobody(supervisor);
     for (size_t i = 1; i < SUPERVISOR_MAX_PROCESSES; i++)
         supervisor->processes[i].lost_ns = 0;
-    supervisor->silent_ms = 0;
+    supervisor->silent_ms = supervisor->stuck_ms = 0;
 }
 
 /* The first start of all ends here; no worker has served yet, so no connection ends with it. */
@@ -609,16 +609,29 @@ void supervisor_worker_quarantined(struct supervisor *supervisor, uint32_t slot,
         (void)end_explain(supervisor, &supervisor->processes[1 + slot], &why, now_ns);
 }
 
+/* It runs, and we may end it: one that is starting has its own limit, one that is stopping too. */
+static bool is_frontend_judged(struct supervisor *supervisor)
+{
+    return !supervisor->manager.is_onlooker && !supervisor->is_stopping &&
+           frontend_of(supervisor)->state == PROCESS_RUNNING;
+}
+
 void supervisor_frontend_silent(struct supervisor *supervisor, uint32_t waited_ms)
 {
-    struct process *frontend = frontend_of(supervisor);
-
-    /* One that is starting has its own limit, one that is stopping too. */
-    if (supervisor->manager.is_onlooker || supervisor->is_stopping || frontend->state != PROCESS_RUNNING)
+    if (!is_frontend_judged(supervisor))
         return;
     supervisor->silent_ms += waited_ms;
     if (supervisor->silent_ms >= SUPERVISOR_SILENT_MS)
-        process_kill(supervisor, frontend, HEALTH_STALLED, "does not answer");
+        process_kill(supervisor, frontend_of(supervisor), HEALTH_STALLED, "does not answer");
+}
+
+void supervisor_frontend_loops(struct supervisor *supervisor, uint64_t loop_age_ms, uint32_t since_ms)
+{
+    if (!is_frontend_judged(supervisor))
+        return;
+    supervisor->stuck_ms = loop_age_ms < SUPERVISOR_LOOP_MS ? 0 : supervisor->stuck_ms + since_ms;
+    if (supervisor->stuck_ms >= SUPERVISOR_STUCK_MS)
+        process_kill(supervisor, frontend_of(supervisor), HEALTH_STALLED, "its loop stands still");
 }
 
 void supervisor_frontend_says(struct supervisor *supervisor, const struct lane_report *lanes, size_t n_lanes,

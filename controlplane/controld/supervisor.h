@@ -20,7 +20,10 @@
 #define SUPERVISOR_LOST_MS 90000u  /* a worker that a running frontend has not seen for so long is killed */
 #define SUPERVISOR_SILENT_MS                                                                                 \
     15000u /* a frontend that runs and leaves questions unanswered for so long is killed */
-#define SUPERVISOR_WHY_MS 100u /* the frontend kills workers too: its word of why may come so late */
+#define SUPERVISOR_LOOP_MS 1000u  /* a loop that has not turned for so long stands still */
+#define SUPERVISOR_STUCK_MS 5000u /* a frontend that answers while its loop stands still so long is killed   \
+                                   */
+#define SUPERVISOR_WHY_MS 100u    /* the frontend kills workers too: its word of why may come so late */
 
 #define SUPERVISOR_EXIT_BYTES (MANAGER_CAUSE_BYTES + 96) /* with the reason when we have killed it */
 
@@ -98,6 +101,7 @@ struct supervisor {
     supervisor_news_fn *news;
     void *context; /* of news */
     struct process processes[SUPERVISOR_MAX_PROCESSES];
+    uint32_t stuck_ms;  /* its loop has stood still while it answered, by the time between two answers */
     uint32_t silent_ms; /* questions that the frontend has not answered on end, by the time each was given */
     uint64_t heard_ns;  /* watch.c: when the frontend answered last; 0: never */
     bool is_stopping;
@@ -145,6 +149,10 @@ void supervisor_frontend_says(struct supervisor *supervisor, const struct lane_r
 /* The frontend has not answered a question that it had `waited_ms` for. Our own pauses do not count against
  * it. */
 void supervisor_frontend_silent(struct supervisor *supervisor, uint32_t waited_ms);
+
+/* Its answer, `since_ms` after the one before, says that its loop has turned last `loop_age_ms` ago. The
+ * other threads of one that hangs answer all the same. */
+void supervisor_frontend_loops(struct supervisor *supervisor, uint64_t loop_age_ms, uint32_t since_ms);
 
 /* The frontend has seen the worker in `slot` stand still for so long with work waiting. It kills it where it
  * may; we do in any case, for where processes have users of their own it may not. */

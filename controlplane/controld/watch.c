@@ -19,7 +19,26 @@ struct frontend_watch {
     struct controld *controld;
     struct frontend_call call;
     uint64_t asked_ns;
+    uint64_t answered_ns;
 };
+
+static uint64_t loop_age_ms(const Mpa__V1__GetStatusReply *status)
+{
+    for (size_t i = 0; i < status->n_processes; i++) {
+        if (status->processes[i]->role == MPA__V1__ROLE__ROLE_FRONTEND)
+            return status->processes[i]->loop_age_ms;
+    }
+    return 0;
+}
+
+/* Pauses of our own, or of the whole machine, do not count against the frontend. */
+static uint32_t since_answer_ms(struct frontend_watch *watch, uint64_t now_ns)
+{
+    uint64_t since_ms = (now_ns - watch->answered_ns) / CLOCK_NS_PER_MS;
+
+    watch->answered_ns = now_ns;
+    return since_ms < ANSWER_MS ? (uint32_t)since_ms : ANSWER_MS;
+}
 
 /* frontend_call_done_fn. */
 static void watch_answered(void *context, int error, nng_msg *answer)
@@ -39,6 +58,8 @@ static void watch_answered(void *context, int error, nng_msg *answer)
         return;
     supervisor->heard_ns = clock_now_ns();
     supervisor_frontend_says(supervisor, lanes, status_lanes(reply->get_status, lanes), supervisor->heard_ns);
+    supervisor_frontend_loops(supervisor, loop_age_ms(reply->get_status),
+                              since_answer_ms(watch, supervisor->heard_ns));
     mpa__v1__reply__free_unpacked(reply, NULL);
 }
 

@@ -130,6 +130,8 @@ static Mpa__V1__Process *status_frontend(struct control_call *call)
     process->uptime_ms = age_ms(call->now_ns, core->started_ns);
     process->rx_frames = counter_get(core->board->nic, NIC_rx_frames);
     process->tx_frames = counter_get(core->board->nic, NIC_tx_frames);
+    process->loop_age_ms =
+        age_ms(call->now_ns, atomic_load_explicit(&core->board->loop_heartbeat_ns, memory_order_relaxed));
     return process;
 }
 

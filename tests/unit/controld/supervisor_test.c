@@ -612,6 +612,26 @@ static void test_frontend_that_does_not_answer_is_killed(void)
     CU_ASSERT_EQUAL(fake.last_signal[pid], 0);
 }
 
+static void test_a_frontend_whose_loop_hangs_is_killed(void)
+{
+    struct fake fake;
+    pid_t pid;
+
+    bring_up(&fake);
+    pid = frontend(&fake)->handle.pid;
+    supervisor_frontend_loops(&fake.supervisor, SUPERVISOR_LOOP_MS, SUPERVISOR_STUCK_MS - 1);
+    /* That it answers says nothing of its loop; one turn does. */
+    supervisor_frontend_says(&fake.supervisor, NULL, 0, T0 + 5000 * MS);
+    supervisor_frontend_loops(&fake.supervisor, SUPERVISOR_LOOP_MS - 1, 500);
+    supervisor_frontend_loops(&fake.supervisor, SUPERVISOR_LOOP_MS, SUPERVISOR_STUCK_MS - 1);
+    supervisor_frontend_says(&fake.supervisor, NULL, 0, T0 + 6000 * MS);
+    CU_ASSERT_EQUAL(fake.last_signal[pid], 0);
+    supervisor_frontend_loops(&fake.supervisor, UINT64_MAX, 1);
+    CU_ASSERT_EQUAL(fake.last_signal[pid], SIGKILL);
+    die(&fake, frontend(&fake), SIGKILL, T0 + 7000 * MS);
+    CU_ASSERT_STRING_EQUAL(fake.last_cause, "signal 9: its loop stands still");
+}
+
 const struct unit_test unit_tests[] = {
     {"workers are started when the frontend answers", test_workers_wait_for_the_frontend},
     {"a dead worker comes back, nobody else is touched", test_dead_worker_comes_back},
@@ -641,6 +661,7 @@ const struct unit_test unit_tests[] = {
      test_kill_by_the_frontend_is_told_with_its_reason},
     {"a kill that nobody explains is told all the same", test_kill_that_nobody_explains_is_told_all_the_same},
     {"a frontend that does not answer is killed", test_frontend_that_does_not_answer_is_killed},
+    {"a frontend that answers while its loop hangs is killed", test_a_frontend_whose_loop_hangs_is_killed},
     {"a worker that does not come back to a new frontend is killed",
      test_worker_that_does_not_come_back_is_killed},
     {NULL, NULL},
