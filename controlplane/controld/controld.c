@@ -450,8 +450,8 @@ void controld_fini(struct controld *controld)
         remove_socket(controld, "control.ipc");
         remove_socket(controld, "events.ipc");
     }
-    /* Who ends in order leaves nothing: a stack that is started anew goes by its file. */
-    if (controld->kept_fd >= 0)
+    /* A stack that is started anew goes by its file; one that runs on without us may need what is kept. */
+    if (controld->kept_fd >= 0 && controld->supervisor.processes[0].state == PROCESS_STOPPED)
         remove_socket(controld, START_KEPT_CONFIG);
     fd_close(&controld->kept_fd);
     manager_systemd_fini(&controld->systemd);

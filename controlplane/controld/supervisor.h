@@ -18,12 +18,12 @@
 #define SUPERVISOR_READY_MS 15000u /* a process that is not ready by then is killed and started again */
 #define SUPERVISOR_KILL_MS 3000u   /* from SIGTERM to SIGKILL */
 #define SUPERVISOR_LOST_MS 90000u  /* a worker that a running frontend has not seen for so long is killed */
-#define SUPERVISOR_SILENT_MS                                                                                 \
-    15000u /* a frontend that runs and leaves questions unanswered for so long is killed */
-#define SUPERVISOR_LOOP_MS 1000u  /* a loop that has not turned for so long stands still */
-#define SUPERVISOR_STUCK_MS 5000u /* a frontend that answers while its loop stands still so long is killed   \
-                                   */
-#define SUPERVISOR_WHY_MS 100u    /* the frontend kills workers too: its word of why may come so late */
+/* A frontend that runs and leaves questions unanswered for so long is killed. */
+#define SUPERVISOR_SILENT_MS 15000u
+/* A loop that has not turned for so long stands still; its frontend is killed after so much of that. */
+#define SUPERVISOR_LOOP_MS 1000u
+#define SUPERVISOR_STUCK_MS 5000u
+#define SUPERVISOR_WHY_MS 100u /* the frontend kills workers too: its word of why may come so late */
 
 #define SUPERVISOR_EXIT_BYTES (MANAGER_CAUSE_BYTES + 96) /* with the reason when we have killed it */
 

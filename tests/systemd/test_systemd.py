@@ -326,6 +326,25 @@ def test_a_wrong_configuration_is_not_tried_again(system):
         pathlib.Path(CONFIG).write_text(text)
 
 
+def test_a_mistake_in_the_file_keeps_nobody_from_coming_back(system, echo):
+    """Not the worker, which is another user's, and not mpa-controld itself; a reload in between is refused."""
+    before = system.up().pids()
+    text = pathlib.Path(CONFIG).read_text()
+    try:
+        pathlib.Path(CONFIG).write_text("nic:\n  mtu: 3\n")
+        for unit in (FRONTEND, WORKER0, CONTROLD):
+            kill(unit)
+            new_pid(unit, before[unit])
+            echo.check()
+        wait_until(lambda: "'nic.mtu'" in json.loads(run("mpactl", "--json", "status").stdout)["config_error"], "the mistake")
+    finally:
+        pathlib.Path(CONFIG).write_text(text)
+    run("systemctl", "reload", CONTROLD, timeout=30)
+    assert json.loads(run("mpactl", "--json", "status").stdout)["config_error"] == ""
+    system.up()
+    echo.check()
+
+
 def test_a_reload_takes_what_can_change_and_refuses_what_is_wrong(system):
     """`systemctl reload` waits for the answer and fails with it; SIGHUP does the same without one."""
     before = system.up().pids()
