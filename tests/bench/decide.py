@@ -178,8 +178,7 @@ class Flows(Survival):
              Case("still", "of quiet", None, ratio_of=lambda value, _: value),
              Case("throughput", "of quiet", 0.99, ratio_of=lambda value, _: value)]
     n_idle, n_busy, block_s, settle_s = 10_000, 512, 0.4, 0.1
-    blocks_s = {"time": 6, "still": 60, "throughput": 60}  # in s; times --seconds, whose default is 2
-    max_runs = 3
+    blocks_s = {"time": 6, "still": 90, "throughput": 180}  # in s; times --seconds, whose default is 2
 
     def measure(self, lab, name, case, options):
         stack = self.start(lab, name, **copy.deepcopy(SECTIONS))
