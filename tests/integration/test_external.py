@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Processes that somebody else starts, as deploy/compose.yaml does: each in a pid namespace of its own, workers as
 another user, nothing shared but the runtime folder. mpa-controld looks on."""
+import contextlib
 import os
 import signal
 import socket
@@ -44,7 +45,8 @@ class Containers(stacks.Ours):
     def end(self, container):
         """As a runtime does it: SIGKILL to its first process, the child of unshare, which ends with it."""
         for pid in stacks.descendants(container.pid).keys() - {container.pid}:
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it ended with the one before
+                os.kill(pid, signal.SIGKILL)
         container.wait(10)
 
     def state(self):
