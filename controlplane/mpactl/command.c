@@ -3,7 +3,6 @@
  * command.c — the table of commands, and those about the commands. Help, manual pages (controlplane/mpactl/
  * CMakeLists.txt makes them with 'man') and completion come from this table and the syntax of each.
  */
-#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include "controlplane/mpactl/manual.h"
 #include "controlplane/mpactl/mpactl.h"
 #include "controlplane/mpactl/suggest.h"
+#include "controlplane/mpactl/text.h"
 
 #define MESSAGE_BYTES 1024
 
@@ -69,10 +69,7 @@ int mpactl_fail(enum mpactl_exit exit_code, const char *format, ...)
     vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
     /* Half of it may be what the other end said, which is no reason to obey it. */
-    for (char *letter = text; *letter != '\0'; letter++) {
-        if (iscntrl((unsigned char)*letter))
-            *letter = '?';
-    }
+    text_clean(text);
     fprintf(stderr, "mpactl: %s\n", text);
     return (int)exit_code;
 }

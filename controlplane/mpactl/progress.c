@@ -2,7 +2,6 @@
 /* progress.c — "drain 0  [######------]  12/32  1.4s". */
 #include "controlplane/mpactl/progress.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -73,10 +72,7 @@ void progress_show(struct progress *progress, const char *text, uint32_t n_done,
     if (progress->is_quiet || elapsed_ns < QUICK_NS)
         return;
     snprintf(clean, sizeof(clean), "%s", text);
-    for (char *letter = clean; *letter != '\0'; letter++) {
-        if (iscntrl((unsigned char)*letter))
-            *letter = '?';
-    }
+    text_clean(clean);
     if (progress->is_terminal) {
         show_line(progress, &state);
     } else if (strcmp(clean, progress->text) != 0 || n_done != progress->n_done) {

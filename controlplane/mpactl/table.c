@@ -2,10 +2,11 @@
 /* table.c — collects cells, then gives every column its width: what it needs, or what is left. */
 #include "controlplane/mpactl/table.h"
 
-#include <ctype.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "controlplane/mpactl/text.h"
 
 #define GAP_COLUMNS 2u
 #define MIN_CUT_COLUMNS 8u   /* a text is not cut below this */
@@ -95,12 +96,8 @@ static bool table_reserve(struct table *table, size_t n_bytes)
 static void table_append(struct table *table, size_t length)
 {
     struct column *column = &table->columns[table->n_cells % table->n_columns];
-    char *text = table->texts + table->n_text_bytes;
 
-    for (size_t i = 0; i < length; i++) {
-        if (iscntrl((unsigned char)text[i]))
-            text[i] = '?';
-    }
+    text_clean(table->texts + table->n_text_bytes);
     table->cells[table->n_cells++] = (struct cell){.at = table->n_text_bytes};
     table->n_text_bytes += length + 1;
     if (length > column->width)

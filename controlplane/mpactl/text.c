@@ -24,6 +24,14 @@ static size_t prefix_length(const char *type, const char *name)
     return name[length] == '_' ? length + 1 : 0;
 }
 
+void text_clean(char *text)
+{
+    for (; *text != '\0'; text++) {
+        if (iscntrl((unsigned char)*text))
+            *text = '?';
+    }
+}
+
 void text_print(const char *text, FILE *out)
 {
     for (; *text != '\0'; text++)

@@ -22,7 +22,8 @@ const char *text_enum(const ProtobufCEnumDescriptor *descriptor, int value, char
 /* "850ms", "12.3s", "4m05s", "3h07m", "2d04h". Returns `word`. */
 const char *text_duration(uint64_t ms, char word[TEXT_WORD_BYTES]);
 
-/* What the other end has said; control characters become '?'. */
+/* What the other end has said: control characters become '?', in place or on the way out. */
+void text_clean(char *text);
 void text_print(const char *text, FILE *out);
 
 /* "850us", "1.2ms", then as text_duration(). Returns `word`. */
