@@ -68,9 +68,7 @@ const Mpa__V1__Flow *elephant_pick(const Mpa__V1__GetFlowsReply *before, const M
         }
     }
     /* Alone in its bucket it goes with the bucket, which costs no pin. */
-    return after->n_flows > 1 && most >= all / 1000 * PART_PERMILLE + all % 1000 * PART_PERMILLE / 1000
-               ? best
-               : NULL;
+    return after->n_flows > 1 && most * 1000 >= all * PART_PERMILLE ? best : NULL;
 }
 
 /* ---- two looks ---- */

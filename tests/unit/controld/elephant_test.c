@@ -62,6 +62,9 @@ static void test_the_flow_with_nearly_all_bytes(void)
 static void test_no_flow_stands_out(void)
 {
     CU_ASSERT_EQUAL(picked(2, (uint64_t[]){0, 0}, 2, (uint64_t[]){30000, 70000}), 0);
+    /* A few bytes are judged as many are. */
+    CU_ASSERT_EQUAL(picked(2, (uint64_t[]){0, 0}, 2, (uint64_t[]){30, 70}), 0);
+    CU_ASSERT_EQUAL(picked(2, (uint64_t[]){0, 0}, 2, (uint64_t[]){20, 80}), 1001);
     CU_ASSERT_EQUAL(picked(2, (uint64_t[]){500, 500}, 2, (uint64_t[]){500, 500}), 0);
     CU_ASSERT_EQUAL(picked(0, NULL, 0, NULL), 0);
 }
