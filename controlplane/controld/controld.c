@@ -334,7 +334,6 @@ int controld_init_privileged(struct controld *controld, const struct spawner_pla
     controld->started_ns = clock_now_ns();
     controld->spawner_socket = -1;
     controld->wake_fd = -1;
-    controld->kept_fd = -1;
     controld->lock_fd = runtime_lock(controld->config.control.runtime_dir);
     if (controld->lock_fd < 0)
         return controld->lock_fd;
@@ -417,13 +416,13 @@ int controld_run(struct controld *controld)
     return exit_code;
 }
 
-static void remove_socket(const struct controld *controld, const char *name)
+static void remove_file(const struct controld *controld, const char *name)
 {
     char path[CONFIG_PATH_BYTES + 16];
 
     snprintf(path, sizeof(path), "%s/%s", controld->config.control.runtime_dir, name);
     if (unlink(path) < 0 && errno != ENOENT)
-        log_debug("socket_file_left file=%s error=\"%s\"", path, strerror(errno));
+        log_debug("file_left file=%s error=\"%s\"", path, strerror(errno));
 }
 
 void controld_fini(struct controld *controld)
@@ -447,12 +446,12 @@ void controld_fini(struct controld *controld)
     /* nng removes a socket's file some time after the close. Only who holds the lock may: they are ours then.
      */
     if (controld->lock_fd >= 0) {
-        remove_socket(controld, "control.ipc");
-        remove_socket(controld, "events.ipc");
+        remove_file(controld, "control.ipc");
+        remove_file(controld, "events.ipc");
     }
     /* A stack that is started anew goes by its file; one that runs on without us may need what is kept. */
     if (controld->kept_fd >= 0 && controld->supervisor.processes[0].state == PROCESS_STOPPED)
-        remove_socket(controld, START_KEPT_CONFIG);
+        remove_file(controld, START_KEPT_CONFIG);
     fd_close(&controld->kept_fd);
     manager_systemd_fini(&controld->systemd);
     inherit_close(&controld->inherit);

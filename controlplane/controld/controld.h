@@ -105,7 +105,8 @@ void controld_fini(struct controld *controld);
  * -errno after one ERROR line (-EBUSY: another controld is running). */
 int runtime_lock(const char *runtime_dir) MPA_WARN_UNUSED;
 
-/* runtime.c: does an mpa-frontend hold its lock there? NULL: in the folder of the defaults. */
+/* runtime.c: does an mpa-frontend hold its lock there? Asking takes the lock for a moment where nobody does.
+ */
 bool runtime_has_frontend(const char *runtime_dir);
 
 /* runtime.c: the file for START_KEPT_CONFIG, or -1 after a WARN: a bad file stops the next process then. */

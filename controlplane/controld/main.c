@@ -107,9 +107,8 @@ int main(int argc, char **argv)
 
     argp_err_exit_status = START_EXIT_USAGE;
     argp_parse(&argp, argc, argv, 0, NULL, &arguments);
-    /* Who starts a stack is told at once what is wrong with his file; one that runs needs its control plane.
-     */
-    arguments.start.may_recall = runtime_has_frontend(arguments.start.runtime_dir);
+    /* Who starts a stack is told what is wrong with his file; one that runs needs its control plane. */
+    arguments.start.may_recall = runtime_has_frontend;
     if (start_load("mpa-controld", &arguments.start, &controld.config) != 0)
         return START_EXIT_USAGE;
     controld.options = arguments.start;

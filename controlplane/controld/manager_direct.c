@@ -64,7 +64,7 @@ void manager_direct_cause(int code, int status, struct manager_cause *cause)
                                     .is_clean = code == CLD_EXITED && status == 0,
                                     .is_kill = code != CLD_EXITED && status == SIGKILL};
     if (cause->is_exit)
-        /* A file that was edited and never reloaded stops the next process that starts: say where to look. */
+        /* Its file has a mistake, and nothing was kept to go by: say where to look. */
         snprintf(cause->text, sizeof(cause->text), "exited with status %d%s", status,
                  status == START_EXIT_USAGE ? " (configuration or options refused, its log says which)" : "");
     else

@@ -66,13 +66,10 @@ int runtime_lock(const char *runtime_dir)
 bool runtime_has_frontend(const char *runtime_dir)
 {
     char path[CONFIG_PATH_BYTES + 16];
-    struct config defaults;
     bool is_held;
     int fd;
 
-    config_defaults(&defaults);
-    snprintf(path, sizeof(path), "%s/frontend.lock",
-             runtime_dir != NULL ? runtime_dir : defaults.control.runtime_dir);
+    snprintf(path, sizeof(path), "%s/frontend.lock", runtime_dir);
     fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)
         return false;

@@ -45,7 +45,7 @@ int main(int argc, char **argv)
                                        .returning = {.file_fd = -1},
                                        .suspects = {.file_fd = -1},
                                        .host_segment = {.fd = -1}};
-    struct start_options options = {.may_recall = true};
+    struct start_options options = {.may_recall = start_may_recall};
     int exit_code = EXIT_FAILURE;
 
     argp_err_exit_status = START_EXIT_USAGE;

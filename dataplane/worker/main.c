@@ -61,7 +61,7 @@ static const struct argp argp = {.options = options,
 int main(int argc, char **argv)
 {
     static struct worker worker;
-    struct arguments arguments = {.start = {.may_recall = true}};
+    struct arguments arguments = {.start = {.may_recall = start_may_recall}};
     int exit_code = EXIT_FAILURE;
 
     argp_err_exit_status = START_EXIT_USAGE;

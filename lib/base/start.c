@@ -50,15 +50,24 @@ static error_t start_parse(int key, char *value, struct argp_state *state)
 const struct argp start_argp = {start_argp_options, start_parse, NULL, NULL, NULL, NULL, NULL};
 const struct argp_child start_argp_children[] = {{&start_argp, 0, NULL, 0}, {0}};
 
+bool start_may_recall(const char *runtime_dir)
+{
+    (void)runtime_dir;
+    return true;
+}
+
 /* The configuration that was loaded last. */
 static int recall(const struct start_options *options, struct config *config)
 {
     char path[CONFIG_PATH_BYTES + sizeof(START_KEPT_CONFIG) + 1], ignored[256];
+    const char *folder = options->runtime_dir;
 
     config_defaults(config);
-    if (snprintf(path, sizeof(path), "%s/" START_KEPT_CONFIG,
-                 options->runtime_dir != NULL ? options->runtime_dir : config->control.runtime_dir) >=
-        (int)sizeof(path))
+    if (folder == NULL)
+        folder = config->control.runtime_dir;
+    if (!options->may_recall(folder))
+        return -EPERM;
+    if (snprintf(path, sizeof(path), "%s/" START_KEPT_CONFIG, folder) >= (int)sizeof(path))
         return -ENAMETOOLONG;
     return config_load(path, config, ignored, sizeof(ignored));
 }
@@ -71,7 +80,7 @@ static int load(const struct start_options *options, struct config *config, char
     config_defaults(config);
     if (options->config_path == NULL || config_load(options->config_path, config, error, size) == 0)
         return 0;
-    return options->may_recall && recall(options, config) == 0 ? 0 : -EINVAL;
+    return options->may_recall != NULL && recall(options, config) == 0 ? 0 : -EINVAL;
 }
 
 int start_load(const char *program, const struct start_options *options, struct config *config)

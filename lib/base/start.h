@@ -23,7 +23,7 @@ struct start_options {
     const char *log_level;
     /* By the program: where the file cannot be loaded, the one that was loaded last will do. A process of a
      * stack that runs comes back for connections that wait, and somebody is just editing the file. */
-    bool may_recall;
+    bool (*may_recall)(const char *runtime_dir); /* asked only then; NULL: no */
 };
 
 /* argp child for the three options; its input is a struct start_options. Refuses stray arguments. */
@@ -32,11 +32,14 @@ extern const struct argp_child start_argp_children[];
 
 /*
  * Loads the configuration, lets the options override it, and starts the log under the name of the program. 0,
- * or -EINVAL with one line on standard error that says what and where. With `may_recall` a bad file is a WARN
- * while START_KEPT_CONFIG is good, in the runtime folder of the options (else of the defaults).
+ * or -EINVAL with one line on standard error that says what and where. Where `may_recall` says so a bad file
+ * is a WARN while START_KEPT_CONFIG is good, in the runtime folder of the options (else of the defaults).
  */
 int start_load(const char *program, const struct start_options *options,
                struct config *config) MPA_WARN_UNUSED;
+
+/* For `may_recall`: always. */
+bool start_may_recall(const char *runtime_dir);
 
 /*
  * Blocks SIGTERM and SIGINT in the calling thread, and so in all it starts, and makes them readable (struct
